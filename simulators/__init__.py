@@ -1,0 +1,11 @@
+"""Physical systems, simulated with NumPy and SciPy. Knows nothing of learning.
+
+One module a system; a new one is exported here and described in ``conf/sim/<name>.yaml``.
+"""
+
+from simulators.base import Channel as Channel
+from simulators.base import SimulationError as SimulationError
+from simulators.base import Simulator as Simulator
+from simulators.heat import Heat as Heat
+from simulators.lorenz import Lorenz as Lorenz
+from simulators.pendulum import Pendulum as Pendulum

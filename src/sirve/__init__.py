@@ -1,0 +1,20 @@
+"""sirve: can a recurrent network roll my simulation forward, how far, and is it worth it?
+
+import sirve
+forecaster = sirve.load("runs/lorenz-gru/2026-11-23_10-00-00")
+future = forecaster.forecast(context, steps=500)
+"""
+
+from importlib.metadata import version
+from typing import Any
+
+__version__ = version("sirve")
+
+
+def __getattr__(name: str) -> Any:
+    # torch and Lightning take seconds to import: only when a forecaster is asked for.
+    if name in ("load", "Forecaster"):
+        from sirve import forecaster
+
+        return getattr(forecaster, name)
+    raise AttributeError(f"module 'sirve' has no attribute {name!r}")

@@ -1,0 +1,108 @@
+"""The command line: Hydra composes the configuration, ``pipeline.run`` does the work.
+
+torch and Lightning are imported only when there is work to do, so that --help and completion
+answer at once.
+"""
+
+import difflib
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from sirve.errors import Stopped, UserError
+
+_HERE = Path(__file__).resolve().parent
+# In the wheel conf/ lies beside this file, in a checkout at its top.
+CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parents[1] / "conf"
+
+
+def main() -> None:
+    """Run the command; what the user can mend is one line on stderr and exit code 2."""
+    # Threads that wait must sleep: spinning, they slow each other down tenfold on a shared machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to Hydra's printer
+    try:
+        _hydra_main()
+    except UserError as error:
+        fail(str(error), 1 if isinstance(error, Stopped) else 2)
+    except (HydraException, OmegaConfBaseException) as error:
+        fail(_explain(error), 2)
+
+
+@hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")
+def _hydra_main(config: DictConfig) -> None:
+    plain = OmegaConf.create(OmegaConf.to_container(config, resolve=False))
+    resolved = OmegaConf.to_container(plain, resolve=True, throw_on_missing=True)
+    choices = HydraConfig.get().runtime.choices
+    names = {group: Path(choices[group]).name for group in ("sim", "model")}
+
+    from sirve import pipeline
+
+    pipeline.run(resolved, names, _settled(plain, resolved))  # type: ignore[arg-type]
+
+
+def _settled(config: DictConfig, resolved: Any) -> str:
+    """config.yaml: references between keys resolved, those to the environment left as they are."""
+
+    def settle(node: Any, value: Any) -> Any:
+        if isinstance(node, dict):
+            return {key: settle(child, value[key]) for key, child in node.items()}
+        if isinstance(node, list):
+            return [settle(child, v) for child, v in zip(node, value, strict=True)]
+        return node if isinstance(node, str) and "${oc.env:" in node else value
+
+    container = OmegaConf.to_container(config, resolve=False)
+    return OmegaConf.to_yaml(OmegaConf.create(settle(container, resolved)))
+
+
+def fail(message: str, code: int) -> None:
+    """One line on stderr, then exit."""
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _explain(error: Exception) -> str:
+    """Hydra's message in one line, with the nearest key for a misspelt one."""
+    text = str(error)
+    misspelt = re.search(r"Could not override '([\w.@/-]+)'", text)
+    if misspelt:
+        key = misspelt.group(1)
+        close = difflib.get_close_matches(key, list(_known_keys()), n=1, cutoff=0.6)
+        remedy = f"did you mean '{close[0]}'?" if close else "see `--cfg job` for all keys"
+        return f"unknown key '{key}'; {remedy}"
+    choice = re.search(r"Could not find '([\w.-]+)/([^']+)'.*?:\s*(.*)", text, re.DOTALL)
+    if choice:
+        group, name, options = choice.groups()
+        known = re.findall(r"[\w.-]+", options.split("Config search path")[0])
+        return f"unknown {group} '{name}'; choose from: {', '.join(known)}"
+    return " ".join(text.split())
+
+
+def _known_keys() -> Iterator[str]:
+    """Every dotted key of the configuration that the command line's choices compose."""
+    from hydra import compose
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.initialize import initialize_config_dir
+
+    GlobalHydra.instance().clear()
+    groups = {path.name for path in CONF.iterdir() if path.is_dir()}
+    chosen = [a for a in sys.argv[1:] if a.partition("=")[0] in groups and "," not in a]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("train", overrides=chosen)
+
+    def walk(node: Any, prefix: str) -> Iterator[str]:
+        for key, value in node.items():
+            yield prefix + key
+            if isinstance(value, dict):
+                yield from walk(value, f"{prefix}{key}.")
+
+    yield from walk(OmegaConf.to_container(config, resolve=False), "")

@@ -1,0 +1,15 @@
+"""What forecasts: the note's recurrent networks and the baselines. Knows no data and no training.
+
+A new cell is one class in its own module, exported here, and described in ``conf/model/<name>.yaml``.
+"""
+
+from sirve.cores.base import Core as Core
+from sirve.cores.cells import GRU as GRU
+from sirve.cores.cells import LSTM as LSTM
+from sirve.cores.cells import RNN as RNN
+from sirve.cores.cells import Cell as Cell
+from sirve.cores.memoryless import Climatology as Climatology
+from sirve.cores.memoryless import Linear as Linear
+from sirve.cores.memoryless import Persistence as Persistence
+from sirve.cores.recurrent import ConvRecurrent as ConvRecurrent
+from sirve.cores.recurrent import Recurrent as Recurrent

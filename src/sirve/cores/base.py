@@ -1,0 +1,71 @@
+"""The contract of everything that forecasts."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sirve.cores.lift import Convolution, Lift, Matrix, Walls
+
+
+class Core(nn.Module, ABC):
+    """Reads a sequence of normalised states and predicts, at each of them, the next one.
+
+        y = base + scale * readout(phi),   phi, state = features(x, state)
+
+    ``base`` is x (``residual``) or 0; ``scale`` is the standard deviation of the normalised
+    increments of each channel; ``readout`` is linear. x and y are (B, T, *shape) and ``y[:, k]``
+    predicts ``x[:, k + 1]``. ``state`` is the core's memory, opaque to the caller; None is blank.
+
+    Laws (tests/cores/test_laws.py, over every member): a whole sequence equals its pieces with
+    the state passed on; causal; batch members independent.
+    """
+
+    readout: nn.Module
+    scale: Tensor
+    closed_form: bool = False  # whether least squares, not a gradient, finds the readout
+
+    def __init__(self, shape: tuple[int, ...], residual: bool = True) -> None:
+        super().__init__()
+        self.shape = tuple(shape)
+        self.residual = residual
+        self.register_buffer("scale", torch.ones(shape[0], *[1] * (len(shape) - 1)))
+
+    @abstractmethod
+    def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """phi (B, T, F, *space) and the state after x."""
+
+    def base(self, x: Tensor) -> Tensor:
+        """What the readout's output is added to."""
+        return x if self.residual else torch.zeros_like(x)
+
+    def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        phi, state = self.features(x, state)
+        increment = self.readout(phi.flatten(0, 1)).reshape(x.shape)
+        return self.base(x) + self.scale * increment, state
+
+
+class Zero(nn.Module):
+    """The readout of a core that has nothing to learn: 0 for each of ``phi``'s entries."""
+
+    def forward(self, phi: Tensor) -> Tensor:
+        return torch.zeros_like(phi)
+
+
+def make_lift(
+    inputs: int, outputs: int, dims: int, kernel: int, walls: Walls | None, bias: bool = True
+) -> Lift:
+    """A matrix for vectors (``dims`` 0), a convolution that matches the walls for fields."""
+    if dims == 0:
+        return Matrix(inputs, outputs, bias)
+    if walls is None:
+        raise ValueError("a field needs walls: neumann, dirichlet or periodic")
+    return Convolution(inputs, outputs, kernel, dims, walls, bias)
+
+
+def require_positive(**values: int) -> None:
+    """Raise ValueError for the first value that is not a positive whole number."""
+    for name, value in values.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ValueError(f"{name}={value} must be a positive whole number")

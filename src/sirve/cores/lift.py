@@ -1,0 +1,114 @@
+"""Linear maps that lift a cell's pointwise equations: a matrix, or a convolution that knows walls.
+
+Both act on (..., C, *space) features, and both have ``columns``, the design matrix of the map, so
+that least squares can solve for their weights.
+
+Law: ``lift(x)`` equals ``lift.columns(x) @ lift.table().T``.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Walls = Literal["neumann", "dirichlet", "periodic"]
+
+
+class Lift(nn.Module, ABC):
+    """A linear map with a bias, from ``inputs`` to ``outputs`` channels."""
+
+    weight: nn.Parameter
+    bias: nn.Parameter | None
+
+    @abstractmethod
+    def part(self, x: Tensor, start: int, stop: int) -> Tensor:
+        """Rows ``start:stop`` of the map, applied to x (B, inputs, *space)."""
+
+    @abstractmethod
+    def columns(self, x: Tensor) -> Tensor:
+        """Design matrix (points, features): one row for each sample and place, the last one 1."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The whole map on (B, inputs, *space)."""
+        return self.part(x, 0, self.weight.shape[0])
+
+    def table(self) -> Tensor:
+        """Weights as (outputs, features), the bias last, in the order of ``columns``."""
+        bias = self.weight.new_zeros(len(self.weight)) if self.bias is None else self.bias
+        return torch.cat([self.weight.flatten(1), bias[:, None]], dim=1)
+
+    @torch.no_grad()
+    def assign(self, table: Tensor) -> None:
+        """Set weights and bias from (outputs, features)."""
+        self.weight.copy_(table[:, :-1].reshape(self.weight.shape))
+        assert self.bias is not None
+        self.bias.copy_(table[:, -1])
+
+    def _make(self, shape: tuple[int, ...], fan_in: int, bias: bool) -> None:
+        bound = fan_in**-0.5
+        self.weight = nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.zeros(shape[0])) if bias else None
+
+
+class Matrix(Lift):
+    """y = W x + b on vectors (B, inputs)."""
+
+    def __init__(self, inputs: int, outputs: int, bias: bool = True) -> None:
+        super().__init__()
+        self._make((outputs, inputs), inputs, bias)
+
+    def part(self, x: Tensor, start: int, stop: int) -> Tensor:
+        bias = None if self.bias is None else self.bias[start:stop]
+        return F.linear(x, self.weight[start:stop], bias)
+
+    def columns(self, x: Tensor) -> Tensor:
+        return torch.cat([x, x.new_ones(len(x), 1)], dim=1)
+
+
+class Convolution(Lift):
+    """y = W * x + b on fields (B, inputs, N) or (B, inputs, H, W), continued beyond the walls.
+
+    neumann: mirrored at the wall (half-sample symmetric); dirichlet: mirrored with the opposite
+    sign; periodic: wrapped. Zero padding would act as a source at every wall.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, dims: int, walls: Walls, bias: bool = True
+    ) -> None:
+        super().__init__()
+        if kernel < 1 or kernel % 2 == 0:
+            raise ValueError(f"kernel={kernel} must be odd and positive, so that it has a centre")
+        self._make((outputs, inputs, *[kernel] * dims), inputs * kernel**dims, bias)
+        self.margin, self.walls = kernel // 2, walls
+        self._convolve = {1: F.conv1d, 2: F.conv2d}[dims]
+
+    def part(self, x: Tensor, start: int, stop: int) -> Tensor:
+        bias = None if self.bias is None else self.bias[start:stop]
+        return self._convolve(extend(x, self.margin, self.walls), self.weight[start:stop], bias)
+
+    def columns(self, x: Tensor) -> Tensor:
+        patches = extend(x, self.margin, self.walls)
+        for axis in range(2, x.ndim):
+            patches = patches.unfold(axis, 2 * self.margin + 1, 1)
+        # (B, C, *space, *kernel) -> (B, *space, C, *kernel)
+        patches = patches.movedim(1, x.ndim - 1)
+        rows = patches.reshape(len(x) * x[0, 0].numel(), -1)
+        return torch.cat([rows, rows.new_ones(len(rows), 1)], dim=1)
+
+
+def extend(x: Tensor, margin: int, walls: Walls) -> Tensor:
+    """Continue x (B, C, *space) by ``margin`` cells beyond each wall."""
+    if margin == 0:
+        return x
+    if walls == "periodic":
+        return F.pad(x, [margin] * 2 * (x.ndim - 2), mode="circular")
+    if walls == "neumann" and margin == 1:
+        return F.pad(x, [margin] * 2 * (x.ndim - 2), mode="replicate")
+    sign = -1 if walls == "dirichlet" else 1
+    for axis in range(2, x.ndim):
+        first = x.narrow(axis, 0, margin).flip(axis) * sign
+        last = x.narrow(axis, x.shape[axis] - margin, margin).flip(axis) * sign
+        x = torch.cat([first, x, last], dim=axis)
+    return x

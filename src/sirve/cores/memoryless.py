@@ -1,0 +1,49 @@
+"""The baselines, by the same contract as the networks: no memory, no gradient."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from sirve.cores.base import Core, Zero, make_lift, require_positive
+from sirve.cores.lift import Walls
+
+
+class Memoryless(Core):
+    """A core whose features are the state itself."""
+
+    def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        return x, state
+
+
+class Persistence(Memoryless):
+    """Tomorrow is as today: y = x."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__(shape, residual=True)
+        self.readout = Zero()
+
+
+class Climatology(Memoryless):
+    """Tomorrow is as the average day: y = the training mean, 0 in normalised units."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__(shape, residual=False)
+        self.readout = Zero()
+
+
+class Linear(Memoryless):
+    """y = x + A x + b by least squares in closed form: a matrix, or on fields a convolution.
+
+    ``kernel`` is the width of that convolution.
+    """
+
+    closed_form = True
+
+    def __init__(
+        self, shape: tuple[int, ...], walls: Walls | None = None, kernel: int = 3
+    ) -> None:
+        super().__init__(shape, residual=True)
+        require_positive(kernel=kernel)
+        self.readout = make_lift(shape[0], shape[0], len(shape) - 1, kernel, walls)
+        for parameter in self.readout.parameters():
+            nn.init.zeros_(parameter)

@@ -1,0 +1,150 @@
+"""Recurrent cores: any cell, lifted by matrices or by convolutions, in any number of layers."""
+
+import logging
+from abc import abstractmethod
+from math import prod
+
+import torch
+from torch import Tensor, nn
+
+from sirve.cores.base import Core, make_lift, require_positive
+from sirve.cores.cells import Cell, State
+from sirve.cores.lift import Lift, Walls
+
+log = logging.getLogger(__name__)
+
+
+class Layer(nn.Module):
+    """One cell along a sequence (B, T, inputs, *space) -> h (B, T, hidden, *space)."""
+
+    def __init__(self, cell: Cell, hidden: int, w: Lift, u: Lift) -> None:
+        super().__init__()
+        self.cell, self.hidden, self.w, self.u = cell, hidden, w, u
+
+    def forward(self, x: Tensor, state: State | None) -> tuple[Tensor, State]:
+        # W x_t + b of all times at once: only U h_{t-1} has to wait for its turn.
+        wx = self.w(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        if state is None:
+            zero = wx.new_zeros(len(x), self.hidden, *wx.shape[3:])
+            state = (zero,) * self.cell.states
+        out = []
+        for wx_t in wx.unbind(1):
+            state = self.cell.step(wx_t, state, self._recur)
+            out.append(state[0])
+        return torch.stack(out, dim=1), state
+
+    def _recur(self, h: Tensor, start: int, stop: int) -> Tensor:
+        return self.u.part(h, start * self.hidden, stop * self.hidden)
+
+
+class _Recurrent(Core):
+    """Layers of one cell; the features are (h, x), h of the last layer, and the readout's bias.
+
+    The readout starts at zero: before training, a residual core is persistence.
+    """
+
+    layers: nn.ModuleList
+
+    def _stack(
+        self,
+        cell: Cell,
+        channels: int,
+        outputs: int,
+        hidden: int,
+        layers: int,
+        kernels: tuple[int, int],
+        dims: int,
+        walls: Walls | None,
+    ) -> None:
+        require_positive(hidden=hidden, layers=layers)
+        kernel, readout_kernel = kernels
+        rows = cell.gates * hidden
+        self.layers = nn.ModuleList(
+            Layer(
+                cell,
+                hidden,
+                make_lift(hidden if i else channels, rows, dims, kernel, walls),
+                make_lift(hidden, rows, dims, kernel, walls, bias=cell.recurrent_bias),
+            )
+            for i in range(layers)
+        )
+        self.readout = make_lift(hidden + channels, outputs, dims, readout_kernel, walls)
+        for parameter in self.readout.parameters():
+            nn.init.zeros_(parameter)
+
+    def features(
+        self, x: Tensor, state: tuple[State, ...] | None = None
+    ) -> tuple[Tensor, tuple[State, ...]]:
+        x = self._as_channels(x)
+        h, after = x, []
+        for i, layer in enumerate(self.layers):
+            h, layer_state = layer(h, None if state is None else state[i])
+            after.append(layer_state)
+        return torch.cat([h, x], dim=2), tuple(after)
+
+    @abstractmethod
+    def _as_channels(self, x: Tensor) -> Tensor:
+        """(B, T, *shape) as the layers read it."""
+
+
+class Recurrent(_Recurrent):
+    """A cell lifted by matrices: for vectors (C,). A frame is flattened to one vector.
+
+    ``cell`` RNN, LSTM or GRU; ``hidden`` units and ``layers``; ``residual`` predicts the
+    increment rather than the state.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        cell: Cell,
+        hidden: int = 64,
+        layers: int = 1,
+        residual: bool = True,
+    ) -> None:
+        super().__init__(shape, residual)
+        size = prod(shape)
+        if len(shape) > 1:
+            log.warning(
+                "a vector core reads frames of shape %s flattened to %d numbers: it does not know "
+                "which cells are neighbours (model=convgru does)", tuple(shape), size
+            )
+        self._stack(cell, size, size, hidden, layers, (1, 1), 0, None)
+
+    def _as_channels(self, x: Tensor) -> Tensor:
+        return x.flatten(2)
+
+
+class ConvRecurrent(_Recurrent):
+    """A cell lifted by convolutions: for fields (C, N) and frames (C, H, W).
+
+    ``kernel`` is the width of W and U, ``readout_kernel`` of the readout; all of them continue
+    the field as its ``walls`` do.
+
+    Source: X. Shi et al., Convolutional LSTM Network, NeurIPS 2015, section 3.1 (without its
+    peephole terms, which the note's equations do not have).
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        cell: Cell,
+        walls: Walls | None = None,
+        hidden: int = 16,
+        layers: int = 1,
+        kernel: int = 3,
+        readout_kernel: int = 3,
+        residual: bool = True,
+    ) -> None:
+        super().__init__(shape, residual)
+        dims = len(shape) - 1
+        if dims == 0:
+            raise ValueError(
+                f"a convolutional core needs frames, but a state here has shape {tuple(shape)}: "
+                "take a vector core, model=rnn, lstm or gru"
+            )
+        kernels = (kernel, readout_kernel)
+        self._stack(cell, shape[0], shape[0], hidden, layers, kernels, dims, walls)
+
+    def _as_channels(self, x: Tensor) -> Tensor:
+        return x

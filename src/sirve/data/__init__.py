@@ -1,0 +1,1 @@
+"""From a simulator to shards on disk, and from shards to windows. Knows no model."""

@@ -1,0 +1,73 @@
+"""What a model is allowed to see of the physical state."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sirve.data.dataset import SPLITS
+from sirve.data.shards import Info
+from sirve.errors import UserError, nearest
+
+
+@dataclass(frozen=True)
+class Observe:
+    """Some channels, every ``stride``-th state, under Gaussian noise.
+
+    ``noise`` is its standard deviation in units of each channel's own, over the clean training
+    states. The noise of trajectory i is drawn once, from the data's seed, the split and i: a
+    measurement, the same in every epoch. The truth that scores stays clean.
+    """
+
+    channels: Sequence[str] | None = None
+    stride: int = 1
+    noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.stride, int) or self.stride < 1:
+            raise ValueError(f"stride={self.stride} must be a positive whole number")
+        if not self.noise >= 0:
+            raise ValueError(f"noise={self.noise} must not be negative")
+
+    def info(self, info: Info) -> Info:
+        """What is seen, described; UserError for a channel that the system does not have."""
+        names = info.channels if self.channels is None else tuple(self.channels)
+        for name in names:
+            if name not in info.channels:
+                raise UserError(
+                    f"observe.channels: {info.name} has no channel '{name}'; "
+                    + nearest(name, info.channels)
+                )
+        if not names:
+            raise UserError("observe.channels is empty; name at least one channel, or null for all")
+        index = [info.channels.index(name) for name in names]
+        return replace(
+            info,
+            shape=(len(names), *info.shape[1:]),
+            channels=names,
+            units=tuple(info.units[i] for i in index),
+            dt=info.dt * self.stride,
+            unit=info.dt * self.stride if info.time_unit == "step" else info.unit,
+        )
+
+    def clean(self, x: np.ndarray, info: Info) -> np.ndarray:
+        """The seen part of x (n, T, *shape), without noise."""
+        names = info.channels if self.channels is None else self.channels
+        return x[:, :: self.stride, [info.channels.index(name) for name in names]]
+
+    def noisy(self, clean: np.ndarray, std: np.ndarray, split: str, seed: int) -> np.ndarray:
+        """``clean`` as measured; ``std`` (C,) is the deviation of each clean channel."""
+        if self.noise == 0:
+            return clean
+        amplitude = self.noise * std.reshape(-1, *[1] * (clean.ndim - 3))
+        measured = np.empty_like(clean)
+        for i, x in enumerate(clean):
+            key = np.random.SeedSequence(seed, spawn_key=(SPLITS.index(split), i, 1))
+            measured[i] = x + amplitude * np.random.default_rng(key).normal(size=x.shape)
+        return measured
+
+
+def channel_moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each channel of x (n, T, C, *space), in float64."""
+    axes = tuple(i for i in range(x.ndim) if i != 2)
+    return x.mean(axes, dtype=np.float64), x.std(axes, dtype=np.float64)

@@ -1,0 +1,86 @@
+"""The typed door: from a config node with ``_target_`` to an object of the class that is expected.
+
+The command line and ``conf/`` are trusted with any class of the expected type. What comes out of a
+run folder or a checkpoint is not: there ``trust`` names the packages a class may come from.
+"""
+
+import inspect
+import pkgutil
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from sirve.errors import UserError, nearest
+
+T = TypeVar("T")
+
+TRUSTED = ("sirve", "simulators", "torch.optim", "pytorch_optimizer")
+
+
+def build(
+    node: Any,
+    expected: type[T],
+    *args: Any,
+    place: str,
+    trust: Sequence[str] | None = None,
+    **late: Any,
+) -> T:
+    """Build ``node["_target_"](*args, **rest of node, **late)``, a subclass of ``expected``.
+
+    A nested node is built the same way; what it must be is the annotation of the parameter it
+    goes to. Nothing is called before every class in the tree has been found fitting.
+
+    Raises UserError, naming ``place``, for a class that is missing, not expected, not trusted, or
+    refuses its parameters.
+    """
+    cls = _resolve(node, expected, place, trust)
+    hints = typing.get_type_hints(cls.__init__)
+    known = inspect.signature(cls).parameters
+    given = {key: value for key, value in node.items() if key != "_target_"}
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in known.values())
+    for key in given:
+        if key not in known and not open_ended:
+            raise UserError(
+                f"{place}.{key}: {cls.__name__} has no such parameter; {nearest(key, known)}"
+            )
+    kwargs = {
+        key: build(value, hints.get(key, type(None)), place=f"{place}.{key}", trust=trust)
+        if _is_node(value)
+        else value
+        for key, value in given.items()
+    }
+    kwargs |= {key: value for key, value in late.items() if key in known and key not in given}
+    try:
+        return cls(*args, **kwargs)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{place}: {' '.join(str(error).split())}") from error
+
+
+def _is_node(value: Any) -> bool:
+    return isinstance(value, Mapping) and "_target_" in value
+
+
+def _resolve(node: Any, expected: type[T], place: str, trust: Sequence[str] | None) -> type[T]:
+    """Import the class of a node, after and before checking where it comes from."""
+    if not _is_node(node) or not isinstance(node["_target_"], str):
+        raise UserError(f"{place}: has no _target_; name a subclass of {expected.__name__}")
+    target = node["_target_"]
+    _require_trusted(target, place, trust)
+    try:
+        cls = pkgutil.resolve_name(target)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(f"{place}: cannot import {target} ({error}); check its spelling") from error
+    if not (isinstance(cls, type) and issubclass(cls, expected)) or inspect.isabstract(cls):
+        raise UserError(
+            f"{place}: {target} is not a {expected.__name__}; name a concrete subclass of it"
+        )
+    _require_trusted(cls.__module__, place, trust)
+    return cls
+
+
+def _require_trusted(name: str, place: str, trust: Sequence[str] | None) -> None:
+    if trust is not None and not any(name == t or name.startswith(t + ".") for t in trust):
+        raise UserError(
+            f"{place}: {name} is outside the trusted packages ({', '.join(trust)}); "
+            "if you trust this run's author, pass trust=['its.package']"
+        )

@@ -1,0 +1,19 @@
+"""What a user can mend."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+    """One line that names the value, the reason and the remedy; the command exits with 2."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`` Did you mean 'x'?`` for the nearest known word, else the choices."""
+    known = sorted(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"did you mean '{close[0]}'?" if close else f"choose from: {', '.join(known)}"
+
+
+class Stopped(UserError):
+    """Work that had begun had to stop; the command exits with 1."""

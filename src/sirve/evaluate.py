@@ -1,0 +1,170 @@
+"""Scoring: free rollouts of a forecaster and of the baselines over the test set, by one path."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+
+from sirve import metrics
+from sirve.data.shards import Info
+from sirve.files import whole, write_text
+from sirve.forecaster import Forecaster
+from sirve.progress import track
+
+THRESHOLDS = (0.3, 0.4, 0.5, 0.9)
+HORIZONS = (1, 10, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
+PIECE = 50  # states read at once when teacher-forced, so that memory does not grow with length
+
+Invariants = Callable[[np.ndarray], dict[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Test:
+    """Test trajectories as seen (with noise) and clean, (n, context + steps, *shape)."""
+
+    seen: np.ndarray
+    clean: np.ndarray
+    context: int
+    std: np.ndarray
+    info: Info
+    invariants: Invariants | None  # None where the model does not see the whole state
+
+    @property
+    def truth(self) -> np.ndarray:
+        return self.clean[:, self.context :]
+
+    @property
+    def steps(self) -> int:
+        return self.clean.shape[1] - self.context
+
+
+@dataclass
+class Result:
+    """What one forecaster did: its predictions, errors e_k, invariants and scores."""
+
+    prediction: np.ndarray
+    error: np.ndarray
+    invariants: dict[str, np.ndarray]
+    scores: dict[str, Any]
+    seconds_per_step: float
+
+
+def evaluate(forecasters: Mapping[str, Forecaster], test: Test) -> dict[str, Result]:
+    """Roll every forecaster out from the test contexts and score it against the clean truth."""
+    items = track(forecasters.items(), "forecast", len(forecasters))
+    return {name: score(forecaster, test) for name, forecaster in items}
+
+
+def score(forecaster: Forecaster, test: Test) -> Result:
+    """All scores of one forecaster."""
+    start = time.perf_counter()
+    prediction = forecaster.forecast(test.seen[:, : test.context], test.steps)
+    seconds = (time.perf_counter() - start) / test.steps
+    error = metrics.normalised_error(test.truth, prediction, test.std)
+    paths = invariant_paths(test, prediction)
+    scores = _scores(test, prediction, error)
+    scores["invariants"] = {
+        name: _number(np.median(np.abs(path - path[:, :1]).max(1))) for name, path in paths.items()
+    }
+    return Result(prediction, error, paths, scores, seconds)
+
+
+def invariant_paths(test: Test, states: np.ndarray) -> dict[str, np.ndarray]:
+    """Each invariant along the context's last state and ``states``: (n, steps + 1)."""
+    if test.invariants is None:
+        return {}
+    last = test.clean[:, test.context - 1 : test.context]
+    with np.errstate(all="ignore"):
+        return test.invariants(np.concatenate([last, states], axis=1).astype(np.float64))
+
+
+def _scores(test: Test, prediction: np.ndarray, error: np.ndarray) -> dict[str, Any]:
+    truth, std, info = test.truth, test.std, test.info
+    horizons = [h for h in HORIZONS if h <= test.steps]
+    rms, median = metrics.nrmse(error), np.median(error, axis=0)
+    frame = metrics.nrmse_frame(truth, prediction)
+    found: dict[str, Any] = {
+        "nrmse": {str(h): _number(rms[h - 1]) for h in horizons},
+        "median_error": {str(h): _number(median[h - 1]) for h in horizons},
+    }
+    peers: dict[str, Any] = {
+        "vpt_chepuri_0.9": metrics.vpt_chepuri(truth, prediction, std, info.dt, info.unit),
+        "nrmse_frame": {str(h): _number(frame[h - 1]) for h in horizons},
+    }
+    if len(info.shape) > 1:
+        spatial = metrics.vrmse(truth, prediction).mean(0)
+        found["vrmse"] = {str(h): _number(spatial[h - 1]) for h in horizons}
+        peers["correlated_steps_0.8"] = metrics.correlated_steps(truth, prediction)
+    found["valid_time"] = {
+        str(level): metrics.valid_time(error, level, info.dt, info.unit) for level in THRESHOLDS
+    }
+    found["diverged"] = metrics.diverged(truth, prediction, std)
+    found["peers"] = peers
+    return found
+
+
+@torch.inference_mode()
+def one_step(forecaster: Forecaster, test: Test) -> float | None:
+    """Teacher-forced nRMSE over all test states after the context."""
+    state, total, count = None, 0.0, 0
+    for first in range(0, test.seen.shape[1] - 1, PIECE):
+        stop = min(first + PIECE, test.seen.shape[1] - 1)
+        x = forecaster.read(torch.as_tensor(test.seen[:, first:stop]).to(forecaster.device))
+        y, state = forecaster.core(x, state)
+        keep = max(0, test.context - first - 1)
+        if keep >= stop - first:
+            continue
+        prediction = forecaster.normaliser.back(y[:, keep:]).cpu().numpy()
+        truth = test.clean[:, first + 1 + keep : stop + 1]
+        squares = metrics.normalised_error(truth, prediction, test.std) ** 2
+        total, count = total + squares.sum(), count + squares.size
+    return _number(np.sqrt(total / count))
+
+
+def write_metrics(run: Path, head: dict[str, Any], results: Mapping[str, Result]) -> dict[str, Any]:
+    """metrics.json: ``head`` and the scores of the model and of each baseline."""
+    content = {**head, "scores": {name: result.scores for name, result in results.items()}}
+    write_text(run / "metrics.json", json.dumps(content, indent=1, allow_nan=False) + "\n")
+    return content
+
+
+def write_rollouts(run: Path, names: Mapping[str, str], test: Test, results: Mapping[str, Result]) -> None:
+    """rollouts.h5: the model's test rollouts in physical units, so that anyone can score again.
+
+    Beside what design fixes: ``error/<name>`` (n, steps) of the model and of each baseline, and
+    ``invariants/<quantity>/{truth,prediction}`` (n, steps + 1) from the context's last state.
+    """
+    info, model = test.info, results["model"]
+    with whole(run / "rollouts.h5") as temporary, h5py.File(temporary, "w") as file:
+        file.attrs.update(
+            **names,
+            dt=info.dt,
+            unit=info.unit,
+            time_unit=info.time_unit,
+            std=test.std,
+            channels=list(info.channels),
+            units=list(info.units),
+        )
+        file["time"] = info.dt * np.arange(1, test.steps + 1)
+        for name, x in (
+            ("context", test.seen[:, : test.context]),
+            ("truth", test.truth),
+            ("prediction", model.prediction.astype(test.clean.dtype)),
+        ):
+            file.create_dataset(name, data=x, fletcher32=True, chunks=(1, *x.shape[1:]))
+        for name, result in results.items():
+            file[f"error/{name}"] = result.error.astype(np.float32)
+        for name, path in invariant_paths(test, test.truth).items():
+            file[f"invariants/{name}/truth"] = path
+            file[f"invariants/{name}/prediction"] = model.invariants[name]
+
+
+def _number(value: Any) -> float | None:
+    """null, never an invented number, for what could not be computed."""
+    return float(value) if np.isfinite(value) else None

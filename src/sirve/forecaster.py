@@ -1,0 +1,241 @@
+"""The forecaster: a core with its normaliser inside, physical units outside."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from sirve import checkpoints, metrics
+from sirve.cores import Core
+from sirve.data.shards import Info
+from sirve.door import TRUSTED, build
+from sirve.errors import Stopped, UserError
+from sirve.objective import SquaredError
+from sirve.rollout import rollout
+
+Array = TypeVar("Array", np.ndarray, Tensor)
+
+
+class Normaliser(nn.Module):
+    """(x - mean) / std of each channel, and back; moments in float64."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: np.ndarray, std: np.ndarray, dims: int) -> None:
+        super().__init__()
+        shape = (-1, *[1] * dims)
+        safe = np.where(std > 0, std, 1.0)  # a constant channel is its mean, whatever the unit
+        self.register_buffer("mean", torch.as_tensor(mean, dtype=torch.float64).reshape(shape))
+        self.register_buffer("std", torch.as_tensor(safe, dtype=torch.float64).reshape(shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.mean) / self.std
+
+    def back(self, x: Tensor) -> Tensor:
+        """Physical units, float64."""
+        return x * self.std + self.mean
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a forecaster learns: objective, optimizer and budget in steps."""
+
+    objective: SquaredError
+    optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+    steps: int
+    warmup: int = 100
+    schedule: str = "cosine"
+    clip: float = 1.0
+    log_every: int = 50
+
+    def rate(self, step: int) -> float:
+        """Factor of the learning rate: a linear warm-up, then constant or a cosine to zero."""
+        warm = min(1.0, (step + 1) / max(1, self.warmup))
+        if self.schedule == "constant":
+            return warm
+        return warm * 0.5 * (1 + math.cos(math.pi * min(1.0, step / self.steps)))
+
+
+class Forecaster(pl.LightningModule):
+    """normaliser, core, and how they are trained.
+
+    ``model`` is the plain config the core was built from and ``info`` what the data say of
+    themselves: with them a checkpoint is complete. ``std`` (C,) is the unit of errors, the
+    deviation of each clean training channel.
+
+    Laws: a core that calls the simulator scores the solver's own error; saved and loaded, it
+    gives the same forecast bit for bit.
+    """
+
+    def __init__(
+        self,
+        core: Core,
+        normaliser: Normaliser,
+        model: dict[str, Any],
+        info: Info,
+        std: Sequence[float],
+        training: Training | None = None,
+    ) -> None:
+        super().__init__()
+        self.core, self.normaliser, self.model_config = core, normaliser, model
+        self.info, self.std, self.training_plan = info, [float(s) for s in std], training
+        self._last: dict[str, Tensor] = {}
+        self._errors: list[np.ndarray] = []
+
+    def forecast(self, context: Array, steps: int) -> Array:
+        """The ``steps`` states after ``context``, in physical units.
+
+        ``context`` is (c, *shape) or (B, c, *shape), NumPy or torch, c >= 1; the result has the
+        same kind, floating type and batch. Raises UserError for another shape, a value that is not
+        finite, or ``steps`` < 1.
+        """
+        x = torch.as_tensor(context)
+        batched = x.ndim == len(self.info.shape) + 2
+        x = x if batched else x[None]
+        self._check(x, tuple(context.shape), steps)
+        kind = x.dtype if x.is_floating_point() else torch.float64
+        future = self._roll(x.to(self.device), steps).to(x.device, kind)
+        future = future if batched else future[0]
+        return future.numpy() if isinstance(context, np.ndarray) else future
+
+    @torch.inference_mode()
+    def _roll(self, context: Tensor, steps: int) -> Tensor:
+        y, _ = rollout(self.core, self.read(context), steps)
+        return self.normaliser.back(y[:, -steps:])
+
+    def read(self, x: Tensor) -> Tensor:
+        """Normalised in float64, then cast to the core's type."""
+        return self.normaliser(x.double()).to(self.core.scale.dtype)
+
+    def _check(self, x: Tensor, given: tuple[int, ...], steps: int) -> None:
+        shape = tuple(self.info.shape)
+        if x.ndim != len(shape) + 2 or tuple(x.shape[2:]) != shape or x.shape[1] < 1:
+            channels = ", ".join(self.info.channels)
+            raise UserError(
+                f"context has shape {given}; give (c, {', '.join(map(str, shape))}) or a batch of "
+                f"it, c >= 1, channels {channels}"
+            )
+        if not torch.isfinite(x).all():
+            raise UserError("context holds a value that is not finite; remove or fill it first")
+        if steps < 1:
+            raise UserError(f"steps={steps} must be at least 1")
+
+    # Learning, called by Lightning.
+
+    def configure_optimizers(self) -> Any:
+        plan = self._plan()
+        optimizer = plan.optimizer(self.core.parameters())
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, plan.rate)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }
+
+    def training_step(self, window: Tensor, _index: int) -> Tensor:
+        loss = self._plan().objective(self.core, self.read(window))
+        self._last["loss"] = loss.detach()
+        return loss
+
+    def on_before_optimizer_step(self, _optimizer: torch.optim.Optimizer) -> None:
+        norm = nn.utils.clip_grad_norm_(self.core.parameters(), self._plan().clip)
+        if not torch.isfinite(norm + self._last["loss"]):
+            raise Stopped(
+                f"training stopped before step {self.global_step + 1}: loss "
+                f"{float(self._last['loss']):g}, gradient norm {float(norm):g}; lower optimizer.lr "
+                "or trainer.clip (the last checkpoint is untouched)"
+            )
+        self._last["grad_norm"] = norm
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        if self.global_step % self._plan().log_every == 0:
+            row = {f"train/{key}": float(value) for key, value in self._last.items()}
+            self._record(row | {"train/lr": self.optimizers().param_groups[0]["lr"]})
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], _index: int) -> None:
+        context, truth = batch
+        prediction = self._roll(context, truth.shape[1])
+        error = metrics.normalised_error(
+            truth.cpu().numpy(), prediction.cpu().numpy(), np.asarray(self.std)
+        )
+        self._errors.append(error)
+
+    def on_validation_epoch_end(self) -> None:
+        error = np.concatenate(self._errors)
+        self._errors.clear()
+        score = log_error(error)
+        time = metrics.valid_time(error, 0.4, self.info.dt, self.info.unit)["median"]
+        self.log("valid/log_error", score, logger=False)
+        self._record({"valid/log_error": score, "valid/valid_time": time})
+
+    def _record(self, row: dict[str, float]) -> None:
+        for logger in self.loggers:
+            logger.log_metrics(row, self.global_step)
+
+    def _plan(self) -> Training:
+        assert self.training_plan is not None, "this forecaster was not made for training"
+        return self.training_plan
+
+    # Saving and loading.
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["sirve"] = {
+            "model": self.model_config,
+            "info": asdict(self.info),
+            "std": self.std,
+            "dtype": str(self.core.scale.dtype).removeprefix("torch."),
+        }
+
+    def save(self, path: Path) -> None:
+        """A checkpoint without a trainer's state, for a core that no trainer has seen."""
+        content: dict[str, Any] = {
+            "pytorch-lightning_version": pl.__version__,
+            "epoch": 0,
+            "global_step": 0,
+            "state_dict": self.state_dict(),
+        }
+        self.on_save_checkpoint(content)
+        checkpoints.save(content, path)
+
+
+def log_error(error: np.ndarray) -> float:
+    """Mean over rollouts and steps of log10 of the error, between 1e-12 and 10: lower is better.
+
+    It grows with every step at which a forecast is worse, whether the error explodes as in chaos
+    or creeps as in diffusion; one-step loss can fall while it rises.
+    """
+    return float(np.log10(np.clip(error, 1e-12, 10.0)).mean())
+
+
+def load(run: str | Path, trust: Sequence[str] = ()) -> Forecaster:
+    """The forecaster of a run folder (its best checkpoint) or of a .ckpt file.
+
+    A checkpoint is not trusted: it holds plain types only, and its classes must come from sirve or
+    from the packages in ``trust``. Raises UserError.
+    """
+    path = Path(run)
+    path = path / "checkpoints" / "best.ckpt" if path.is_dir() else path
+    content = checkpoints.load(path)
+    try:
+        about = content["sirve"]
+        info = Info.of(about["info"])
+        shape, state = info.shape, content["state_dict"]
+        dtype = {"float32": torch.float32, "float64": torch.float64}[about["dtype"]]
+        trusted = (*TRUSTED, *trust)
+        core = build(
+            about["model"], Core, place="model", trust=trusted, shape=shape, walls=info.walls
+        )
+        blank = np.ones(shape[0])
+        normaliser = Normaliser(blank, blank, len(shape) - 1)
+        forecaster = Forecaster(core.to(dtype), normaliser, about["model"], info, about["std"])
+        forecaster.load_state_dict(state)
+    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+        line = " ".join(str(error).split())[:200]
+        raise UserError(f"{path} is not a checkpoint of sirve: {line}") from error
+    return forecaster.eval()

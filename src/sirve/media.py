@@ -1,0 +1,118 @@
+"""Pictures and films of a run's test rollouts, for a tracker: read from rollouts.h5 alone."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import h5py
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from sirve import metrics
+
+ROLLOUTS = 8  # pictured, spread from the shortest to the longest valid time
+FRAMES = 120  # of a film, at most
+
+
+@dataclass(frozen=True)
+class Pictured:
+    """One test rollout: its number in rollouts.h5, its valid time at 0.4, picture and film."""
+
+    number: int
+    valid_time: float
+    picture: Path
+    film: Path | None
+
+
+@dataclass(frozen=True)
+class Media:
+    """``curves``: median error of the model and of each baseline, over ``horizon``."""
+
+    horizon: np.ndarray
+    curves: dict[str, np.ndarray]
+    rollouts: list[Pictured]
+
+    @property
+    def film_columns(self) -> list[str]:
+        return ["film"] if self.rollouts[0].film else []
+
+
+def media_of(run: Path) -> Media:
+    """Draw a run's rollouts into ``figures/rollouts/``."""
+    folder = run / "figures" / "rollouts"
+    folder.mkdir(parents=True, exist_ok=True)
+    with h5py.File(run / "rollouts.h5", "r") as file:
+        dt, unit = float(file.attrs["dt"]), float(file.attrs["unit"])
+        channels = [str(name) for name in file.attrs["channels"]]
+        horizon = file["time"][:] / unit
+        errors = {name: item[:] for name, item in file["error"].items()}
+        times = metrics.valid_steps(errors["model"], 0.4) * dt / unit
+        order = np.argsort(times)
+        chosen = order[np.unique(np.linspace(0, len(order) - 1, ROLLOUTS).round().astype(int))]
+        rollouts = []
+        for number in chosen.tolist():
+            truth, prediction = file["truth"][number], file["prediction"][number]
+            picture, film = folder / f"{number:04d}.png", None
+            if truth.ndim == 2:
+                _lines(picture, horizon, truth, prediction, channels)
+            elif truth.ndim == 3:
+                _pictures(picture, [truth[:, 0].T, prediction[:, 0].T], ["truth", "forecast"])
+            else:
+                film = _film(folder / f"{number:04d}.mp4", truth[:, 0], prediction[:, 0])
+                at = np.unique(np.geomspace(1, len(truth), 5).round().astype(int)) - 1
+                shown = [x[k, 0] for x in (truth, prediction) for k in at]
+                titles = [f"{w} {k + 1}" for w in ("truth", "forecast") for k in at]
+                _pictures(picture, shown, titles)
+            rollouts.append(Pictured(number, float(times[number]), picture, film))
+    return Media(horizon, {k: np.median(e, axis=0) for k, e in errors.items()}, rollouts)
+
+
+def _lines(path: Path, t: np.ndarray, truth: np.ndarray, guess: np.ndarray, names: list[str]) -> None:
+    figure = Figure(figsize=(8, 1.6 * len(names)), layout="constrained")
+    axes = figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
+    for i, axis in enumerate(axes):
+        axis.plot(t, truth[:, i], color="0.25", lw=1.2, label="truth")
+        axis.plot(t, np.where(np.isfinite(guess[:, i]), guess[:, i], np.nan), color="#0072b2", lw=1)
+        low, high = truth[:, i].min(), truth[:, i].max()
+        axis.set_ylim(low - 0.5 * (high - low) - 1e-9, high + 0.5 * (high - low) + 1e-9)
+        axis.set_ylabel(names[i])
+    figure.savefig(path, dpi=100)
+
+
+def _pictures(path: Path, frames: list[np.ndarray], titles: list[str]) -> None:
+    columns = max(1, len(frames) // 2)
+    figure = Figure(figsize=(2 * columns, 4.2), layout="constrained")
+    axes = figure.subplots(2, columns, squeeze=False).ravel()
+    low, high = float(frames[0].min()), float(frames[0].max())
+    for axis, frame, title in zip(axes, frames, titles, strict=True):
+        axis.imshow(frame, vmin=low, vmax=high, cmap="inferno", aspect="auto")
+        axis.set_title(title, fontsize=8)
+        axis.set_axis_off()
+    figure.savefig(path, dpi=100)
+
+
+def _film(path: Path, truth: np.ndarray, prediction: np.ndarray, pixels: int = 192) -> Path:
+    """truth | forecast | difference (T, H, W) as H.264; the first frame's range is the scale."""
+    keep = np.unique(np.linspace(0, len(truth) - 1, min(FRAMES, len(truth))).astype(int))
+    low, high = float(truth[0].min()), float(truth[0].max())
+    span = max(high - low, 1e-12)
+    zoom = max(1, pixels // truth.shape[1])
+    field, signed = matplotlib.colormaps["inferno"], matplotlib.colormaps["RdBu_r"]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=15)
+        stream.pix_fmt = "yuv420p"
+        for k in keep:
+            guess = np.nan_to_num(prediction[k], nan=low, posinf=high, neginf=low)
+            parts = [
+                field((truth[k] - low) / span),
+                field((guess - low) / span),
+                signed(0.5 + (guess - truth[k]) / (0.2 * span)),
+            ]
+            image = np.concatenate([part[..., :3] for part in parts], axis=1)
+            image = np.kron(np.uint8(255 * image), np.ones((zoom, zoom, 1), np.uint8))
+            image = image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2]  # H.264 wants even
+            stream.height, stream.width = image.shape[:2]
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    return path

@@ -1,0 +1,42 @@
+"""What training minimises."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from sirve.cores import Core
+from sirve.rollout import rollout
+
+
+@dataclass(frozen=True)
+class SquaredError:
+    """The note's losses over a window of ``context + horizon`` states.
+
+        sum:   sum over t of (y_t - h_t)^2          mean:   (1/N) sum of (x_t - h_t)^2
+
+    over components too, averaged over windows (so that batch size and ranks do not change it);
+    errors are divided by the core's ``scale``. Predictions are teacher-forced inside the context
+    and free-running beyond its last state: ``horizon`` 1 is teacher forcing alone.
+    """
+
+    context: int = 30
+    horizon: int = 1
+    reduction: str = "mean"
+
+    def __post_init__(self) -> None:
+        for name, value in (("context", self.context), ("horizon", self.horizon)):
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name}={value} must be a positive whole number")
+        if self.reduction not in ("mean", "sum"):
+            raise ValueError(f'reduction="{self.reduction}" is unknown: take "mean" or "sum"')
+
+    @property
+    def length(self) -> int:
+        """States in a window."""
+        return self.context + self.horizon
+
+    def __call__(self, core: Core, window: Tensor) -> Tensor:
+        """The loss of normalised windows (B, length, *shape)."""
+        y, _ = rollout(core, window[:, : self.context], self.horizon)
+        squares = ((y - window[:, 1:]) / core.scale) ** 2
+        return squares.mean() if self.reduction == "mean" else squares.sum() / len(squares)

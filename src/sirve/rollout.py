@@ -1,0 +1,26 @@
+"""Read the context, then feed a core its own output."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sirve.cores import Core
+
+
+def rollout(core: Core, context: Tensor, steps: int, state: Any = None) -> tuple[Tensor, Any]:
+    """Predictions (B, c - 1 + steps, *shape) from a context (B, c, *shape), and the state after.
+
+    The first c - 1 are teacher-forced, each one step ahead of a state of the context; the last
+    ``steps`` run free, the first of them from the context's last state and each further one from
+    the prediction before it. Normalised units.
+
+    Laws: ``steps=1`` is the core itself; n steps, then m more from the last prediction and the
+    returned state, are n + m steps.
+    """
+    y, state = core(context, state)
+    out = [y]
+    for _ in range(steps - 1):
+        y, state = core(y[:, -1:], state)
+        out.append(y)
+    return torch.cat(out, dim=1), state

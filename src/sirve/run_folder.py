@@ -1,0 +1,38 @@
+"""Where a run lives: ``<root>/<sim>-<model>/<time>``."""
+
+import os
+import re
+from datetime import datetime
+from pathlib import Path
+
+from sirve.errors import UserError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_INHERITED = "SIRVE_RUN"  # tells the other ranks of this run where the first one writes
+
+
+def create(root: Path, sim: str, model: str) -> Path:
+    """A folder of its own for this run, even for two runs started in the same second.
+
+    Raises UserError where a name could leave ``root`` or nothing can be written.
+    """
+    inherited = os.environ.get(_INHERITED)
+    if inherited and os.environ.get("LOCAL_RANK", "0") != "0":
+        return Path(inherited)
+    name = f"{sim}-{model}"
+    if not _NAME.fullmatch(name):
+        raise UserError(f"the run's name '{name}' must be letters, digits, '.', '_' and '-'")
+    time = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    try:
+        (root / name).mkdir(parents=True, exist_ok=True)
+        for suffix in ["", *(f"-{i}" for i in range(1, 1000))]:
+            folder = root / name / (time + suffix)
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue
+            os.environ[_INHERITED] = str(folder.absolute())
+            return folder
+    except OSError as error:
+        raise UserError(f"runs={root} is not writable ({error.strerror}); choose another") from error
+    raise UserError(f"runs={root} already holds 1000 runs of this second; wait a second")

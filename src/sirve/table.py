@@ -1,0 +1,50 @@
+"""The short table at the end of a run: how far the forecast holds, and where to look."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def show(metrics: dict[str, Any], run: Path, report: Path, tracked: str | None) -> None:
+    """Print the scores of the model beside the baselines."""
+    unit = metrics["time_unit"] + "s"
+    title = f"{metrics['sim']} · {metrics['model']}: how far it holds, in {unit}"
+    table = Table(title=title, title_justify="left")
+    table.add_column("", no_wrap=True)
+    table.add_column("holds for", justify="right", no_wrap=True)
+    table.add_column("95 % interval", justify="right", no_wrap=True)
+    horizons = list(metrics["scores"]["model"]["nrmse"])[:3]
+    for horizon in horizons:
+        table.add_column(f"nRMSE@{horizon}", justify="right", no_wrap=True)
+    for name, scores in metrics["scores"].items():
+        time = scores["valid_time"]["0.4"]
+        table.add_row(
+            metrics["model"] if name == "model" else name,
+            f"{'≥ ' if reaches_end(time, metrics) else ''}{time['median']:.3g}",
+            f"{time['low']:.3g} to {time['high']:.3g}",
+            *(_number(scores["nrmse"][h]) for h in horizons),
+            style="bold" if name == "model" else None,
+        )
+    console = Console()
+    console.print(table)
+    console.print(
+        f"Holds: median time until the error exceeds 0.4 standard deviations, over "
+        f"{metrics['steps']} steps of {metrics['dt']:g}.",
+        highlight=False,
+    )
+    lines = [f"report   {report}", f"run      {run}"]
+    lines += [f"tracked  {tracked}"] if tracked else []
+    for line in lines:
+        console.print(line, soft_wrap=True, highlight=False)
+
+
+def reaches_end(time: dict[str, Any], metrics: dict[str, Any]) -> bool:
+    """Whether the median forecast still held when the test ended."""
+    length = metrics["steps"] * metrics["dt"] / metrics["unit"]
+    return bool(time["median"] >= length * (1 - 1e-9))
+
+
+def _number(value: float | None) -> str:
+    return "diverged" if value is None else f"{value:.2g}"

@@ -1,0 +1,235 @@
+"""Laws of every simulator that the package exports, with default parameters.
+
+A new simulator is tested here by existing: nothing below names one.
+"""
+
+import inspect
+from dataclasses import FrozenInstanceError, fields
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import simulators
+from simulators import SimulationError, Simulator
+
+MEMBERS = [
+    value
+    for value in vars(simulators).values()
+    if inspect.isclass(value) and issubclass(value, Simulator) and not inspect.isabstract(value)
+]
+FLOATS = [(cls, f) for cls in MEMBERS for f in fields(cls) if type(f.default) is float]
+BATCH = 5
+FLOW = 1e-7  # of the state's standard deviation, over one time unit
+UNIT = np.array([0.0, 0.37, 1.0])
+OFFSETS = (0.0, 5.3)  # a law of time must not need time to start at zero
+
+member = pytest.mark.parametrize("cls", MEMBERS)
+offset = pytest.mark.parametrize("start", OFFSETS)
+
+
+def generators(count: int, seed: int = 0) -> list[np.random.Generator]:
+    return [np.random.default_rng([seed, i]) for i in range(count)]
+
+
+@cache
+def settled(sim: Simulator) -> np.ndarray:
+    """States past the transient, (BATCH, *shape)."""
+    x = sim.simulate(generators(BATCH), 0.1, 2)[:, -1].copy()
+    x.flags.writeable = False  # shared by the tests
+    return x
+
+
+@cache
+def scale(sim: Simulator) -> float:
+    """The state's standard deviation, which tolerances are relative to."""
+    return float(sim.simulate(generators(BATCH), 0.1, 50).std())
+
+
+def test_members_are_discovered() -> None:
+    """An empty parametrisation would pass every law below."""
+    assert len(MEMBERS) >= 3
+    assert len(FLOATS) >= 3
+
+
+@member
+@offset
+def test_first_state_is_the_initial_one(cls: type[Simulator], start: float) -> None:
+    sim = cls()
+    x0 = settled(sim)
+    np.testing.assert_array_equal(sim.trajectories(x0, start + UNIT)[:, 0], x0)
+
+
+@member
+@offset
+def test_solution_starts_at_the_initial_state(cls: type[Simulator], start: float) -> None:
+    """The first row is copied; what is computed just after must continue from it."""
+    sim = cls()
+    x0 = settled(sim)
+    x = sim.trajectories(x0, start + np.array([0.0, 1e-9]))
+    assert np.abs(x[:, 1] - x0).max() <= FLOW * scale(sim)
+    assert np.abs(sim.solve(x0, start + UNIT)[:, 0] - x0).max() <= 1e-13 * scale(sim)
+
+
+@member
+def test_trajectories_leave_their_arguments_alone(cls: type[Simulator]) -> None:
+    sim = cls()
+    x0, t = settled(sim).copy(), UNIT.copy()
+    before = x0.copy()
+    sim.trajectories(x0, t)[:] = 0.0
+    np.testing.assert_array_equal(x0, before)
+    np.testing.assert_array_equal(t, UNIT)
+
+
+@member
+@pytest.mark.parametrize("batch", [1, 2, BATCH])
+@pytest.mark.parametrize("times", [1, 2, 7])
+def test_shapes(cls: type[Simulator], batch: int, times: int) -> None:
+    sim = cls()
+    x0 = np.stack([sim.initial(rng) for rng in generators(batch)])
+    x = sim.trajectories(x0, np.linspace(0.0, 0.5, times))
+    assert x.shape == (batch, times, *sim.shape)
+    assert x.dtype == np.float64
+    assert all(v.shape == (batch, times) for v in sim.invariants(x).values())
+
+
+@member
+def test_channels_and_coordinates_match_the_shape(cls: type[Simulator]) -> None:
+    sim = cls()
+    assert len(sim.channels) == sim.shape[0]
+    assert len({c.name for c in sim.channels}) == len(sim.channels)
+    assert tuple(len(axis) for axis in sim.coordinates.values()) == sim.shape[1:]
+    assert (sim.walls is None) == (len(sim.shape) == 1)
+
+
+@member
+@settings(derandomize=True, database=None, max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**63 - 1))
+def test_initial_is_a_function_of_the_generator(cls: type[Simulator], seed: int) -> None:
+    sim = cls()
+    rng, again = np.random.default_rng(seed), np.random.default_rng(seed)
+    first, second = sim.initial(rng), sim.initial(rng)
+    assert first.shape == sim.shape
+    assert first.dtype == np.float64
+    assert np.isfinite(first).all()
+    np.testing.assert_array_equal(first, sim.initial(again))
+    np.testing.assert_array_equal(second, sim.initial(again))
+    assert (first != second).any()
+
+
+@member
+@offset
+def test_flow_property(cls: type[Simulator], start: float) -> None:
+    """t0 -> t1 -> t2 equals t0 -> t2."""
+    sim = cls()
+    x0 = settled(sim)
+    t0, t1, t2 = start + UNIT
+    halfway = sim.trajectories(x0, np.array([t0, t1]))[:, -1]
+    split = sim.trajectories(halfway, np.array([t1, t2]))[:, -1]
+    whole = sim.trajectories(x0, np.array([t0, t2]))[:, -1]
+    assert np.abs(split - whole).max() <= FLOW * scale(sim)
+    assert np.abs(whole - x0).max() > 1e-3 * scale(sim)  # it moved, so the law says something
+
+
+@member
+def test_states_do_not_depend_on_the_times_asked_for(cls: type[Simulator]) -> None:
+    sim = cls()
+    x0 = settled(sim)
+    fine = sim.trajectories(x0, np.linspace(0.0, 1.0, 21))
+    coarse = sim.trajectories(x0, np.linspace(0.0, 1.0, 6))
+    assert np.abs(fine[:, ::4] - coarse).max() <= FLOW * scale(sim)
+
+
+@member
+def test_invariants_stay_constant(cls: type[Simulator]) -> None:
+    sim = cls()
+    for name, value in sim.invariants(sim.simulate(generators(BATCH), 0.1, 200)).items():
+        assert np.ptp(value, axis=1).max() <= 1e-8, name
+
+
+@member
+def test_batch_members_are_independent(cls: type[Simulator]) -> None:
+    sim = cls()
+    x0 = settled(sim)
+    together = sim.trajectories(x0, UNIT)
+    alone = np.concatenate([sim.trajectories(x[None], UNIT) for x in x0])
+    assert np.abs(together - alone).max() <= FLOW * scale(sim)
+
+
+@member
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_non_finite_initial_state_is_refused(cls: type[Simulator], bad: float) -> None:
+    """Whichever component of whichever trajectory it is."""
+    sim = cls()
+    good = settled(sim)
+    for component in range(sim.shape[0]):
+        x0 = good.copy()
+        x0[(-1, component) + (0,) * (len(sim.shape) - 1)] = bad
+        with pytest.raises(SimulationError, match="initial state is not finite"):
+            sim.trajectories(x0, UNIT)
+
+
+@pytest.mark.parametrize("cls", MEMBERS)
+def test_non_finite_solution_is_refused(
+    cls: type[Simulator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even where the solver itself says nothing."""
+    sim = cls()
+    x0 = settled(sim)
+    broken = sim.solve(x0, UNIT)
+    broken[-1, -1] = np.nan
+    monkeypatch.setattr(cls, "solve", lambda self, x0, t: broken)
+    with pytest.raises(SimulationError, match=f"{cls.__name__}: a state is not finite"):
+        sim.trajectories(x0, UNIT)
+
+
+@pytest.mark.parametrize(
+    ("cls", "name", "value"),
+    [(c, f.name, v) for c, f in FLOATS if f.default > 0 for v in (0.0, -1.0, np.nan, np.inf)]
+    + [(c, f.name, v) for c, f in FLOATS if f.default <= 0 for v in (np.nan, np.inf)],
+)
+def test_bad_parameter_is_refused_by_name(cls: type[Simulator], name: str, value: float) -> None:
+    """A float that is positive by default must be so; every float must be finite."""
+    with pytest.raises(ValueError, match=rf"\b{name}="):
+        cls(**{name: value})
+
+
+@member
+def test_parameters_are_frozen(cls: type[Simulator]) -> None:
+    sim = cls()
+    assert sim == cls()
+    assert sim.parameters == {f.name: getattr(sim, f.name) for f in fields(cls)}
+    for name, value in sim.parameters.items():
+        with pytest.raises(FrozenInstanceError):
+            setattr(sim, name, value)
+
+
+@member
+@pytest.mark.parametrize("states", [1, 30])
+def test_simulate(cls: type[Simulator], states: int) -> None:
+    """Finite, shaped, a function of the generators, and past the transient."""
+    sim = cls()
+    x = sim.simulate(generators(3), 0.1, states)
+    assert x.shape == (3, states, *sim.shape)
+    assert x.dtype == np.float64
+    assert np.isfinite(x).all()
+    np.testing.assert_array_equal(x, sim.simulate(generators(3), 0.1, states))
+    assert (x[0] != x[1]).any()
+    drawn = np.stack([sim.initial(rng) for rng in generators(3)])
+    assert (sim.transient > 0) == bool((x[:, 0] != drawn).any())
+
+
+def test_time_goes_on_from_the_transient() -> None:
+    """Else a drive would jump in phase between the dropped states and the stored ones."""
+
+    class Clock(simulators.Pendulum):
+        transient = 3.0
+
+        def solve(self, x0: np.ndarray, t: np.ndarray) -> np.ndarray:
+            return np.broadcast_to(t[None, :, None], (len(x0), len(t), 3)).copy()
+
+    x = Clock().simulate(generators(2), 0.5, 4)
+    np.testing.assert_array_equal(x[:, 0], np.full((2, 3), 3.0))  # where the transient ended
+    np.testing.assert_allclose(x[:, 1:, 0], np.broadcast_to([3.5, 4.0, 4.5], (2, 3)))
