@@ -62,7 +62,7 @@ class Simulator(ABC):
         return x
 
     def invariants(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        """Quantities that the exact dynamics keep constant along ``x`` (B, T, *shape): (B, T) each."""
+        """Quantities that exact dynamics keep constant along ``x`` (B, T, *shape): (B, T) each."""
         return {}
 
     @property

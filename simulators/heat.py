@@ -33,7 +33,7 @@ class Heat(Simulator):
 
     Parameters: ``diffusivity`` m^2/s; ``size`` cells along x and y; ``spacing`` h in m; ``walls``;
     ``laplacian``; ``smoothness`` s of the initial spectrum exp(-s |k|^2), k in radians per cell;
-    each initial field is scaled to unit standard deviation. Good values: diffusivity dt / h^2 = 0.5.
+    each initial field is scaled to unit standard deviation. Good value: diffusivity dt / h^2 0.5.
 
     Source: W. E. Schiesser, The Numerical Method of Lines (1991), chapter 3; eigenvalues G. Strang,
     The discrete cosine transform, SIAM Review 41 (1999), section 2.
@@ -56,9 +56,13 @@ class Heat(Simulator):
         if len(self.size) != 2 or any(not isinstance(n, int) or n < 2 for n in self.size):
             raise ValueError(f"size={self.size} must be two whole numbers of at least 2")
         if self.walls not in _TRANSFORMS:
-            raise ValueError(f'walls="{self.walls}" is unknown: take one of {", ".join(_TRANSFORMS)}')
+            raise ValueError(
+                f'walls="{self.walls}" is unknown: take one of {", ".join(_TRANSFORMS)}'
+            )
         if self.laplacian not in ("5-point", "spectral"):
-            raise ValueError(f'laplacian="{self.laplacian}" is unknown: take "5-point" or "spectral"')
+            raise ValueError(
+                f'laplacian="{self.laplacian}" is unknown: take "5-point" or "spectral"'
+            )
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -66,7 +70,9 @@ class Heat(Simulator):
 
     @property
     def coordinates(self) -> dict[str, np.ndarray]:
-        return {a: (np.arange(n) + 0.5) * self.spacing for a, n in zip("xy", self.size, strict=True)}
+        return {
+            a: (np.arange(n) + 0.5) * self.spacing for a, n in zip("xy", self.size, strict=True)
+        }
 
     @property
     def solver(self) -> str:
@@ -99,7 +105,7 @@ class Heat(Simulator):
         return (field / field.std())[None]
 
     def invariants(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        """Mean temperature (K) where no heat leaves, and by how much (K) the extremes are exceeded."""
+        """Mean temperature (K) where no heat leaves, and by how much (K) extremes are exceeded."""
         space = (-3, -2, -1)
         found = {}
         if self.walls != "dirichlet":

@@ -18,8 +18,8 @@ class Lorenz(Simulator):
         dx/dt = sigma (y - x),   dy/dt = x (rho - z) - y,   dz/dt = x y - beta z
 
     Behaviour: for the classic parameters a chaotic attractor of two lobes; nearby states part as
-    exp(0.9056 t). Volumes shrink at the constant rate -(sigma + 1 + beta), the sum of the exponents.
-    Everything is dimensionless.
+    exp(0.9056 t). Volumes shrink at the constant rate -(sigma + 1 + beta), the sum of the
+    exponents. Everything is dimensionless.
 
     Parameters: ``sigma`` Prandtl number, ``rho`` reduced Rayleigh number, ``beta`` aspect of the
     cell; ``rtol`` and ``atol`` of DOP853. Good values: 10, 28, 8/3; dt 0.02.
@@ -55,7 +55,7 @@ class Lorenz(Simulator):
 
     @cached_property
     def lyapunov(self) -> float | None:
-        """0.9056 for the classic parameters, else computed; None where the motion is not chaotic."""
+        """0.9056 for the classic parameters, else computed; None where motion is not chaotic."""
         if (self.sigma, self.rho, self.beta) == (10.0, 28.0, 8 / 3):
             return 0.9056
         largest = float(self.exponents()[0])
@@ -74,9 +74,7 @@ class Lorenz(Simulator):
     def rhs(self, t: float, u: np.ndarray) -> np.ndarray:
         """du/dt for u of shape (3, B)."""
         x, y, z = u
-        return np.stack(
-            [self.sigma * (y - x), x * (self.rho - z) - y, x * y - self.beta * z]
-        )
+        return np.stack([self.sigma * (y - x), x * (self.rho - z) - y, x * y - self.beta * z])
 
     def jacobian(self, u: np.ndarray) -> np.ndarray:
         """d(rhs)/du at u (3, B): (B, 3, 3)."""

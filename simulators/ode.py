@@ -62,5 +62,7 @@ def integrate(
     )
     if not solution.success or solution.y.shape[1] != len(t):
         reached = solution.t[-1] if len(solution.t) else t[0]
-        raise SimulationError(f"integration stopped at t={reached:g} of {t[-1]:g}: {solution.message}")
+        raise SimulationError(
+            f"integration stopped at t={reached:g} of {t[-1]:g}: {solution.message}"
+        )
     return solution.y.reshape(dim, batch, len(t)).transpose(1, 2, 0)

@@ -82,13 +82,13 @@ class Pendulum(Simulator):
         return "Jacobi elliptic functions" if exact else "DOP853"
 
     def initial(self, rng: np.random.Generator) -> np.ndarray:
-        """A random point on the free orbit of a random amplitude between 0.1 release and release."""
+        """A random point on the free orbit of an amplitude between 0.1 release and release."""
         k = np.sin(rng.uniform(0.1, 1.0) * self.release / 2)
         sn, cn, dn, _ = ellipj(rng.uniform(0, 4) * ellipk(k**2), k**2)
         return np.array([2 * k * sn * dn, 1 - 2 * (k * sn) ** 2, 2 * k * self.omega0 * cn])
 
     def invariants(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        """Energy per m l^2, omega^2/2 + omega0^2 (1 - cos theta), in 1/s^2, where it is constant."""
+        """Energy per m l^2, omega^2/2 + omega0^2 (1 - cos theta), 1/s^2, where it is constant."""
         if not self.conservative:
             return {}
         return {"energy": x[..., 2] ** 2 / 2 + self.omega0**2 * (1 - x[..., 1])}

@@ -32,8 +32,6 @@ def main() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to Hydra's printer
     try:
         _hydra_main()
-    except UserError as error:
-        fail(str(error), 1 if isinstance(error, Stopped) else 2)
     except (HydraException, OmegaConfBaseException) as error:
         fail(_explain(error), 2)
 
@@ -47,7 +45,10 @@ def _hydra_main(config: DictConfig) -> None:
 
     from sirve import pipeline
 
-    pipeline.run(resolved, names, _settled(plain, resolved))  # type: ignore[arg-type]
+    try:
+        pipeline.run(resolved, names, _settled(plain, resolved))  # type: ignore[arg-type]
+    except UserError as error:  # here already: Hydra would print the overrides first
+        fail(str(error), 1 if isinstance(error, Stopped) else 2)
 
 
 def _settled(config: DictConfig, resolved: Any) -> str:
@@ -79,10 +80,10 @@ def _explain(error: Exception) -> str:
         close = difflib.get_close_matches(key, list(_known_keys()), n=1, cutoff=0.6)
         remedy = f"did you mean '{close[0]}'?" if close else "see `--cfg job` for all keys"
         return f"unknown key '{key}'; {remedy}"
-    choice = re.search(r"Could not find '([\w.-]+)/([^']+)'.*?:\s*(.*)", text, re.DOTALL)
+    choice = re.search(r"Could not find '([\w./-]+)/([^'/]+)'", text)
     if choice:
-        group, name, options = choice.groups()
-        known = re.findall(r"[\w.-]+", options.split("Config search path")[0])
+        group, name = choice.groups()
+        known = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
         return f"unknown {group} '{name}'; choose from: {', '.join(known)}"
     return " ".join(text.split())
 

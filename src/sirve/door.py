@@ -7,7 +7,8 @@ run folder or a checkpoint is not: there ``trust`` names the packages a class ma
 import inspect
 import pkgutil
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sirve.errors import UserError, nearest
@@ -33,27 +34,48 @@ def build(
     Raises UserError, naming ``place``, for a class that is missing, not expected, not trusted, or
     refuses its parameters.
     """
-    cls = _resolve(node, expected, place, trust)
+    return _make(_check(node, expected, place, trust, late), args, late)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A node whose classes, and those of the nodes in it, have been found fitting."""
+
+    cls: type[Any]
+    place: str
+    values: dict[str, Any]  # a nested node is a _Plan
+
+
+def _check(
+    node: Any, expected: type, place: str, trust: Sequence[str] | None, late: Iterable[str]
+) -> _Plan:
+    cls: type[Any] = _resolve(node, expected, place, trust)
     hints = typing.get_type_hints(cls.__init__)
     known = inspect.signature(cls).parameters
-    given = {key: value for key, value in node.items() if key != "_target_"}
     open_ended = any(p.kind is p.VAR_KEYWORD for p in known.values())
-    for key in given:
+    values = {}
+    for key, value in node.items():
+        if key == "_target_":
+            continue
         if key not in known and not open_ended:
             raise UserError(
-                f"{place}.{key}: {cls.__name__} has no such parameter; {nearest(key, known)}"
+                f"{place}.{key}: {cls.__name__} has no such parameter; "
+                + nearest(key, set(known) - set(late))
             )
-    kwargs = {
-        key: build(value, hints.get(key, type(None)), place=f"{place}.{key}", trust=trust)
-        if _is_node(value)
-        else value
-        for key, value in given.items()
-    }
-    kwargs |= {key: value for key, value in late.items() if key in known and key not in given}
+        if _is_node(value):
+            value = _check(value, hints.get(key, type(None)), f"{place}.{key}", trust, ())
+        values[key] = value
+    return _Plan(cls, place, values)
+
+
+def _make(plan: _Plan, args: Sequence[Any], late: Mapping[str, Any]) -> Any:
+    known = inspect.signature(plan.cls).parameters
+    kwargs = {k: _make(v, (), {}) if isinstance(v, _Plan) else v for k, v in plan.values.items()}
+    kwargs |= {k: v for k, v in late.items() if k in known and k not in kwargs}
     try:
-        return cls(*args, **kwargs)
+        return plan.cls(*args, **kwargs)
     except (TypeError, ValueError) as error:
-        raise UserError(f"{place}: {' '.join(str(error).split())}") from error
+        raise UserError(f"{plan.place}: {' '.join(str(error).split())}") from error
 
 
 def _is_node(value: Any) -> bool:
@@ -72,7 +94,7 @@ def _resolve(node: Any, expected: type[T], place: str, trust: Sequence[str] | No
         raise UserError(f"{place}: cannot import {target} ({error}); check its spelling") from error
     if not (isinstance(cls, type) and issubclass(cls, expected)) or inspect.isabstract(cls):
         raise UserError(
-            f"{place}: {target} is not a {expected.__name__}; name a concrete subclass of it"
+            f"{place}: {target} is not a kind of {expected.__name__}; name a concrete class of it"
         )
     _require_trusted(cls.__module__, place, trust)
     return cls

@@ -134,7 +134,9 @@ def write_metrics(run: Path, head: dict[str, Any], results: Mapping[str, Result]
     return content
 
 
-def write_rollouts(run: Path, names: Mapping[str, str], test: Test, results: Mapping[str, Result]) -> None:
+def write_rollouts(
+    run: Path, names: Mapping[str, str], test: Test, results: Mapping[str, Result]
+) -> None:
     """rollouts.h5: the model's test rollouts in physical units, so that anyone can score again.
 
     Beside what design fixes: ``error/<name>`` (n, steps) of the model and of each baseline, and

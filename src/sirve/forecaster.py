@@ -156,7 +156,8 @@ class Forecaster(pl.LightningModule):
     def on_train_batch_end(self, *_: Any) -> None:
         if self.global_step % self._plan().log_every == 0:
             row = {f"train/{key}": float(value) for key, value in self._last.items()}
-            self._record(row | {"train/lr": self.optimizers().param_groups[0]["lr"]})
+            rate = self.trainer.optimizers[0].param_groups[0]["lr"]
+            self._record(row | {"train/lr": rate})
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _index: int) -> None:
         context, truth = batch

@@ -46,7 +46,7 @@ def media_of(run: Path) -> Media:
         dt, unit = float(file.attrs["dt"]), float(file.attrs["unit"])
         channels = [str(name) for name in file.attrs["channels"]]
         horizon = file["time"][:] / unit
-        errors = {name: item[:] for name, item in file["error"].items()}
+        errors = {name: item[:].astype(np.float64) for name, item in file["error"].items()}
         times = metrics.valid_steps(errors["model"], 0.4) * dt / unit
         order = np.argsort(times)
         chosen = order[np.unique(np.linspace(0, len(order) - 1, ROLLOUTS).round().astype(int))]
@@ -55,7 +55,7 @@ def media_of(run: Path) -> Media:
             truth, prediction = file["truth"][number], file["prediction"][number]
             picture, film = folder / f"{number:04d}.png", None
             if truth.ndim == 2:
-                _lines(picture, horizon, truth, prediction, channels)
+                _lines(picture, horizon, truth, prediction, channels, str(file.attrs["time_unit"]))
             elif truth.ndim == 3:
                 _pictures(picture, [truth[:, 0].T, prediction[:, 0].T], ["truth", "forecast"])
             else:
@@ -68,7 +68,9 @@ def media_of(run: Path) -> Media:
     return Media(horizon, {k: np.median(e, axis=0) for k, e in errors.items()}, rollouts)
 
 
-def _lines(path: Path, t: np.ndarray, truth: np.ndarray, guess: np.ndarray, names: list[str]) -> None:
+def _lines(
+    path: Path, t: np.ndarray, truth: np.ndarray, guess: np.ndarray, names: list[str], unit: str
+) -> None:
     figure = Figure(figsize=(8, 1.6 * len(names)), layout="constrained")
     axes = figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
     for i, axis in enumerate(axes):
@@ -77,6 +79,7 @@ def _lines(path: Path, t: np.ndarray, truth: np.ndarray, guess: np.ndarray, name
         low, high = truth[:, i].min(), truth[:, i].max()
         axis.set_ylim(low - 0.5 * (high - low) - 1e-9, high + 0.5 * (high - low) + 1e-9)
         axis.set_ylabel(names[i])
+    axes[-1].set_xlabel(f"{unit}s")
     figure.savefig(path, dpi=100)
 
 
@@ -112,7 +115,8 @@ def _film(path: Path, truth: np.ndarray, prediction: np.ndarray, pixels: int = 1
             image = np.concatenate([part[..., :3] for part in parts], axis=1)
             image = np.kron(np.uint8(255 * image), np.ones((zoom, zoom, 1), np.uint8))
             image = image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2]  # H.264 wants even
-            stream.height, stream.width = image.shape[:2]
+            if k == keep[0]:
+                stream.height, stream.width = image.shape[:2]
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
     return path

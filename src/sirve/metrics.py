@@ -84,7 +84,7 @@ def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
 
 
 def diverged(truth: np.ndarray, prediction: np.ndarray, std: np.ndarray) -> float:
-    """Share of rollouts that are not finite, or beyond 10 standard deviations of the truth's mean."""
+    """Share of rollouts not finite, or beyond 10 standard deviations of the truth's mean."""
     shape = (-1, *[1] * (truth.ndim - 3))
     sigma = np.asarray(std, dtype=np.float64).reshape(shape)
     axes = tuple(i for i in range(truth.ndim) if i != 2)
@@ -92,7 +92,7 @@ def diverged(truth: np.ndarray, prediction: np.ndarray, std: np.ndarray) -> floa
     axes = tuple(range(1, truth.ndim))
     with np.errstate(all="ignore"):
         inside = np.abs(prediction - mean) <= 10 * sigma
-    return float(1 - inside.all(axes).mean())
+    return float((~inside.all(axes)).mean())
 
 
 # Definitions of other projects, under their own names; see docs/metrics.md.

@@ -10,17 +10,15 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
-import yaml
 
 from simulators import Simulator
-from sirve import evaluate, run_folder
+from sirve import checks, evaluate, run_folder
 from sirve.cores import Climatology, Core, Linear, Persistence
 from sirve.data.dataset import SPLITS, Dataset
 from sirve.data.generate import describe, generate
 from sirve.data.observe import Observe, channel_moments
 from sirve.data.shards import Info
 from sirve.door import build
-from sirve.errors import UserError
 from sirve.files import write_text
 from sirve.forecaster import Forecaster, Normaliser, Training, load
 from sirve.learning import Hardware, Seen, fit
@@ -88,10 +86,10 @@ def prepare(config: dict[str, Any], names: dict[str, str]) -> Job:
     sim = build(config["sim"]["system"], Simulator, place="sim.system")
     observe = build(config["observe"], Observe, place="observe")
     objective = build(config["objective"], SquaredError, place="objective")
-    _check_sizes(config, objective)
+    checks.sizes(config, objective)
     physical = describe(names["sim"], sim, config["sim"]["dt"])
     info = observe.info(physical)
-    hardware, plan = _trainer(config["trainer"])
+    hardware, plan = checks.trainer(config["trainer"])
     tracker = build(config["logger"], Tracker, place="logger")
     pl.seed_everything(config["seed"], verbose=False)
     torch.set_num_threads(config["trainer"]["threads"])
@@ -103,6 +101,7 @@ def prepare(config: dict[str, Any], names: dict[str, str]) -> Job:
     if any(p.requires_grad for p in core.parameters()):
         optimizer(core.parameters())  # only to refuse a wrong one now
     training = Training(objective, optimizer, **plan)
+    run_folder.require_writable(Path(config["data"]["root"]), "data.root")
     folder = run_folder.create(Path(config["runs"]), **names)
     return Job(
         config, names, sim, observe, physical, info, core, training, hardware, tracker, folder
@@ -113,7 +112,7 @@ def simulate(job: Job) -> Data:
     """The dataset, simulated where it is not there yet, and what the model sees of it."""
     config, stride = job.config, job.observe.stride
     sim, data = config["sim"], config["data"]
-    lengths = _lengths(sim)
+    lengths = checks.lengths(sim)
     dataset: Dataset = generate(
         job.sim,
         job.physical,
@@ -144,7 +143,9 @@ def learn(job: Job, data: Data, loggers: list[Any]) -> Forecaster | None:
             forecaster.save(best.with_name(name))
         return forecaster.eval()
     context = job.config["sim"]["context"]
-    seen = Seen(data.seen["train"], data.seen["valid"][:, :context], data.clean["valid"][:, context:])
+    seen = Seen(
+        data.seen["train"], data.seen["valid"][:, :context], data.clean["valid"][:, context:]
+    )
     config = job.config
     trainer = fit(
         forecaster,
@@ -226,65 +227,3 @@ def solve(forecaster: Forecaster, data: Data) -> None:
     forecaster.core.double()
     blocks = torch.as_tensor(data.seen["train"]).split(FIT_BATCH)
     solve_readout(forecaster.core, (forecaster.normaliser(x.double()) for x in blocks))
-
-
-def _lengths(sim: Mapping[str, Any]) -> dict[str, int]:
-    context = sim["context"]
-    return {
-        "train": sim["states"],
-        "valid": context + sim["valid_steps"],
-        "test": context + sim["steps"],
-    }
-
-
-def _trainer(trainer: Mapping[str, Any]) -> tuple[Hardware, dict[str, Any]]:
-    """Split the trainer's config into hardware and plan, refusing devices that are not there."""
-    places = ("accelerator", "devices", "nodes", "strategy", "precision")
-    hardware = Hardware(**{key: trainer[key] for key in places})
-    plan = {k: trainer[k] for k in ("steps", "warmup", "schedule", "clip", "log_every")}
-    if hardware.accelerator == "gpu" and not torch.cuda.is_available():
-        raise UserError("trainer.accelerator=gpu, but no GPU is visible; take trainer=cpu")
-    there = torch.cuda.device_count() if hardware.accelerator == "gpu" else os.cpu_count() or 1
-    if not 1 <= hardware.devices <= there:
-        raise UserError(
-            f"trainer.devices={hardware.devices}, but {there} are visible; take 1 to {there}"
-        )
-    if plan["schedule"] not in ("cosine", "constant"):
-        raise UserError(f"trainer.schedule={plan['schedule']}; choose from: constant, cosine")
-    if hardware.precision not in ("32-true", "64-true", "16-mixed", "bf16-mixed"):
-        raise UserError(
-            f"trainer.precision={hardware.precision}; choose from: 32-true, 64-true, 16-mixed, "
-            "bf16-mixed"
-        )
-    return hardware, plan
-
-
-def _check_sizes(config: Mapping[str, Any], objective: SquaredError) -> None:
-    sim, data, trainer = config["sim"], config["data"], config["trainer"]
-    counts = {f"sim.trajectories.{split}": sim["trajectories"][split] for split in SPLITS}
-    sizes = {f"sim.{k}": sim[k] for k in ("context", "steps", "valid_steps", "states")} | counts
-    sizes |= {f"data.{k}": data[k] for k in ("block", "batch")}
-    sizes |= {f"trainer.{k}": trainer[k] for k in ("steps", "validations", "devices", "log_every", "threads")}
-    for name, value in sizes.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise UserError(f"{name}={value} must be a positive whole number")
-    for name, value in (("sim.dt", sim["dt"]), ("trainer.clip", trainer["clip"])):
-        if not isinstance(value, (int, float)) or not 0 < value < float("inf"):
-            raise UserError(f"{name}={value} must be a positive number")
-    for name in ("seed", "data.seed"):
-        value = config["seed"] if name == "seed" else data["seed"]
-        if not isinstance(value, int) or not 0 <= value < 2**32:
-            raise UserError(f"{name}={value} must be a whole number from 0 to 2**32 - 1")
-    if objective.length > sim["states"]:
-        raise UserError(
-            f"objective.context={objective.context} and objective.horizon={objective.horizon} make "
-            f"windows of {objective.length} states, longer than the training trajectories "
-            f"(sim.states={sim['states']}); shorten the one or lengthen the other"
-        )
-
-
-def read_config(run_path: Path) -> dict[str, Any]:
-    """The configuration of a finished run."""
-    content = yaml.safe_load((run_path / "config.yaml").read_text(encoding="utf-8"))
-    assert isinstance(content, dict)
-    return content

@@ -2,6 +2,7 @@
 
 import os
 import re
+import tempfile
 from datetime import datetime
 from pathlib import Path
 
@@ -22,17 +23,26 @@ def create(root: Path, sim: str, model: str) -> Path:
     name = f"{sim}-{model}"
     if not _NAME.fullmatch(name):
         raise UserError(f"the run's name '{name}' must be letters, digits, '.', '_' and '-'")
+    require_writable(root / name, "runs")
     time = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    try:
-        (root / name).mkdir(parents=True, exist_ok=True)
-        for suffix in ["", *(f"-{i}" for i in range(1, 1000))]:
-            folder = root / name / (time + suffix)
-            try:
-                folder.mkdir()
-            except FileExistsError:
-                continue
-            os.environ[_INHERITED] = str(folder.absolute())
-            return folder
-    except OSError as error:
-        raise UserError(f"runs={root} is not writable ({error.strerror}); choose another") from error
+    for suffix in ["", *(f"-{i}" for i in range(1, 1000))]:
+        folder = root / name / (time + suffix)
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        os.environ[_INHERITED] = str(folder.absolute())
+        return folder
     raise UserError(f"runs={root} already holds 1000 runs of this second; wait a second")
+
+
+def require_writable(folder: Path, key: str) -> None:
+    """Make ``folder``; UserError naming ``key`` where nothing can be written in it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"{key}: {folder} is not writable ({error.strerror}); choose another {key}"
+        ) from error

@@ -172,7 +172,9 @@ class _Scalars(Logger):
 def _log_spaced(count: int, points: int) -> list[int]:
     """At most ``points`` indices below ``count``, dense at the start."""
     spaced = np.geomspace(1, count, min(points, count))
-    return sorted({int(i) - 1 for i in np.concatenate([spaced, np.linspace(1, count, points // 3)])})
+    return sorted(
+        {int(i) - 1 for i in np.concatenate([spaced, np.linspace(1, count, points // 3)])}
+    )
 
 
 def _summary(metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What forecasts: the note's recurrent networks and the baselines. Knows no data and no training.
 
-A new cell is one class in its own module, exported here, and described in ``conf/model/<name>.yaml``.
+A new cell is one class in a module of its own, exported here, and a ``conf/model/<name>.yaml``.
 """
 
 from sirve.cores.base import Core as Core

@@ -91,8 +91,8 @@ class GRU(Cell):
         h'_t = tanh(W x_t + U (r_t * h_{t-1}) + b)     candidate
         h_t = (1 - z_t) * h_{t-1} + z_t * h'_t
 
-    ``reset="before"`` is the note's; "after" takes h'_t = tanh(W x_t + b + r_t * (U h_{t-1} + b_U)),
-    the form of ``torch.nn.GRU`` (whose z is our 1 - z).
+    ``reset="before"`` is the note's; "after" is the form of ``torch.nn.GRU`` (whose z is our
+    1 - z), h'_t = tanh(W x_t + b + r_t * (U h_{t-1} + b_U)).
 
     Source: K. Cho et al., EMNLP 2014, section 2.3; "after": PyTorch's documentation of nn.GRU.
     """

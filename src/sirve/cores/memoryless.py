@@ -39,9 +39,7 @@ class Linear(Memoryless):
 
     closed_form = True
 
-    def __init__(
-        self, shape: tuple[int, ...], walls: Walls | None = None, kernel: int = 3
-    ) -> None:
+    def __init__(self, shape: tuple[int, ...], walls: Walls | None = None, kernel: int = 3) -> None:
         super().__init__(shape, residual=True)
         require_positive(kernel=kernel)
         self.readout = make_lift(shape[0], shape[0], len(shape) - 1, kernel, walls)

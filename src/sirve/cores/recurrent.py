@@ -107,7 +107,9 @@ class Recurrent(_Recurrent):
         if len(shape) > 1:
             log.warning(
                 "a vector core reads frames of shape %s flattened to %d numbers: it does not know "
-                "which cells are neighbours (model=convgru does)", tuple(shape), size
+                "which cells are neighbours (model=convgru does)",
+                tuple(shape),
+                size,
             )
         self._stack(cell, size, size, hidden, layers, (1, 1), 0, None)
 

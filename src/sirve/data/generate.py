@@ -56,7 +56,7 @@ def generate(
     block: int = 32,
     workers: int = 1,
 ) -> Dataset:
-    """The dataset ``root/<name>-<hash>`` with at least ``counts`` trajectories of ``states`` states.
+    """The dataset ``root/<name>-<hash>``, at least ``counts`` trajectories of ``states`` states.
 
     The hash covers everything but the counts; what is there already and matches its checksum is
     kept byte for byte. Raises UserError when a trajectory cannot be computed.
@@ -102,7 +102,9 @@ def _simulate(
     for split in SPLITS:
         (folder / "data" / split).mkdir(parents=True, exist_ok=True)
     jobs = (
-        delayed(simulate_block)(sim, info, folder, split, number, states[split], seed, manifest.block)
+        delayed(simulate_block)(
+            sim, info, folder, split, number, states[split], seed, manifest.block
+        )
         for split, number in missing
     )
     parallel = Parallel(n_jobs=min(workers, len(missing)), return_as="generator_unordered")

@@ -7,7 +7,7 @@ Lyapunov times), frames float32.
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 import numpy as np
@@ -27,7 +27,7 @@ class Info:
     shape: tuple[int, ...]
     channels: tuple[str, ...]
     units: tuple[str, ...]
-    walls: str | None
+    walls: Literal["neumann", "dirichlet", "periodic"] | None
     dt: float
     time_unit: str
     unit: float
@@ -120,7 +120,9 @@ def _describe(
     time.attrs["sample_varying"] = False
     walls = file.create_group("boundary_conditions")
     for axis, values in coordinates.items():
-        _varying(dimensions.create_dataset(axis, data=values.astype("f4")), sample=False, time=False)
+        _varying(
+            dimensions.create_dataset(axis, data=values.astype("f4")), sample=False, time=False
+        )
         assert info.walls is not None
         wall = walls.create_group(f"{axis}_{info.walls}")
         wall.attrs.update(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -54,9 +55,9 @@ class Windows:
             step += 1
 
     def _order(self, epoch: int) -> Tensor:
-        # A seed for each (seed, epoch): torch mixes 64 bits, 2**32 epochs do not collide.
-        generator = torch.Generator().manual_seed((self.seed << 32) + epoch)
-        return torch.randperm(self.count, generator=generator).to(self.x.device)
+        # NumPy mixes (seed, epoch) whole; torch's CPU generator looks at 32 bits of a seed only.
+        rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(epoch,)))
+        return torch.as_tensor(rng.permutation(self.count)).to(self.x.device)
 
     def _gather(self, index: Tensor) -> Tensor:
         trajectory = torch.div(index, self.starts, rounding_mode="floor")

@@ -1,0 +1,45 @@
+# Each target does its own set-up on a machine that has Python 3.11 and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DELETE_ON_ERROR:
+.PHONY: train test test-slow lint format table clean
+
+# The main job: make train ARGS="model=lstm sim=pendulum"
+train: $(READY)
+	$(BIN)/python train.py $(ARGS)
+
+test: $(READY) lint
+	$(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
+
+# The wheel in an empty environment, and the numbers of the main job over three seeds
+test-slow: $(READY)
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The table in docs/results.md: every system with every model that fits it
+table: $(READY)
+	$(BIN)/python train.py -m sim=pendulum,lorenz model=rnn,lstm,gru,persistence,climatology,linear seed=0 runs=runs/table
+	$(BIN)/python train.py -m sim=heat model=rnn,lstm,gru,convrnn,convlstm,convgru,persistence,climatology,linear seed=0 runs=runs/table
+	$(BIN)/python train.py -m sim=lorenz model=gru seed=1,2 runs=runs/table
+	$(BIN)/python train.py -m sim=heat model=convlstm seed=1,2 runs=runs/table
+	$(BIN)/python scripts/compare.py runs/table --markdown --out compare.html
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,81 @@
+"""What can be told of a configuration before any work."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from sirve.data.dataset import SPLITS
+from sirve.errors import UserError
+from sirve.learning import Hardware
+from sirve.objective import SquaredError
+
+
+def lengths(sim: Mapping[str, Any]) -> dict[str, int]:
+    """States of each trajectory of a split, as the model sees them."""
+    context = sim["context"]
+    return {
+        "train": sim["states"],
+        "valid": context + sim["valid_steps"],
+        "test": context + sim["steps"],
+    }
+
+
+def trainer(config: Mapping[str, Any]) -> tuple[Hardware, dict[str, Any]]:
+    """Split the trainer's config into hardware and plan, refusing devices that are not there."""
+    places = ("accelerator", "devices", "nodes", "strategy", "precision")
+    hardware = Hardware(**{key: config[key] for key in places})
+    plan = {k: config[k] for k in ("steps", "warmup", "schedule", "clip", "log_every")}
+    if hardware.accelerator == "gpu" and not torch.cuda.is_available():
+        raise UserError("trainer.accelerator=gpu, but no GPU is visible; take trainer=cpu")
+    there = torch.cuda.device_count() if hardware.accelerator == "gpu" else os.cpu_count() or 1
+    if not 1 <= hardware.devices <= there:
+        raise UserError(
+            f"trainer.devices={hardware.devices}, but {there} are visible; take 1 to {there}"
+        )
+    if plan["schedule"] not in ("cosine", "constant"):
+        raise UserError(f"trainer.schedule={plan['schedule']}; choose from: constant, cosine")
+    if hardware.precision not in ("32-true", "64-true", "16-mixed", "bf16-mixed"):
+        raise UserError(
+            f"trainer.precision={hardware.precision}; choose from: 32-true, 64-true, 16-mixed, "
+            "bf16-mixed"
+        )
+    return hardware, plan
+
+
+def sizes(config: Mapping[str, Any], objective: SquaredError) -> None:
+    """Refuse sizes that are no sizes, and windows that do not fit the trajectories."""
+    sim, data, trainer = config["sim"], config["data"], config["trainer"]
+    for keys, group, place in (
+        (("context", "steps", "valid_steps", "states"), sim, "sim"),
+        (SPLITS, sim["trajectories"], "sim.trajectories"),
+        (("block", "batch"), data, "data"),
+        (("steps", "validations", "devices", "nodes", "log_every", "threads"), trainer, "trainer"),
+    ):
+        for key in keys:
+            _whole(f"{place}.{key}", group[key], least=1)
+    for place, group, key in (("data", data, "workers"), ("trainer", trainer, "patience")):
+        if group[key] is not None:
+            _whole(f"{place}.{key}", group[key], least=1)
+    _whole("trainer.warmup", trainer["warmup"], least=0)
+    for name, value in (("seed", config["seed"]), ("data.seed", data["seed"])):
+        _whole(name, value, least=0)
+    for name, value in (("sim.dt", sim["dt"]), ("trainer.clip", trainer["clip"])):
+        if not isinstance(value, (int, float)) or not 0 < value < float("inf"):
+            raise UserError(f"{name}={value} must be a positive number")
+    ranks = trainer["devices"] * trainer["nodes"]
+    if data["batch"] % ranks:
+        raise UserError(f"data.batch={data['batch']} cannot be shared evenly by {ranks} ranks")
+    if objective.length > sim["states"]:
+        raise UserError(
+            f"objective.context={objective.context} and objective.horizon={objective.horizon} make "
+            f"windows of {objective.length} states, longer than the training trajectories "
+            f"(sim.states={sim['states']}); shorten the one or lengthen the other"
+        )
+
+
+def _whole(name: str, value: Any, least: int) -> None:
+    """Seeds are 32 bits for NumPy's and torch's sake; no size comes near."""
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value < 2**32:
+        raise UserError(f"{name}={value} must be a whole number, at least {least}, below 2**32")

@@ -1,0 +1,25 @@
+"""The report of a finished run: one self-contained page and the figures for a paper.
+
+Reads files only; knows nothing of training or of the simulators.
+"""
+
+from pathlib import Path
+
+from sirve.files import write_text
+from sirve.report.figures import write_figures
+from sirve.report.load import Run as Run
+from sirve.report.load import RunError as RunError
+from sirve.report.load import load_run as load_run
+from sirve.report.page import report_page
+
+
+def write_report(run: Path) -> Path:
+    """Write ``report.html`` and ``figures/*.png`` into the folder ``run``; return the page.
+
+    Raises RunError where the folder is no finished run.
+    """
+    loaded = load_run(Path(run))
+    write_figures(loaded, loaded.path / "figures")
+    page = loaded.path / "report.html"
+    write_text(page, report_page(loaded))
+    return page

@@ -1,0 +1,185 @@
+"""Reads a finished training run from its folder."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from sirve.errors import UserError
+
+MODEL = "model"  # the name of the trained model among the scores and the errors
+_BASELINES = ("persistence", "linear", "climatology")
+_NEEDED = ("time", "truth", "prediction", "context", f"error/{MODEL}")
+
+
+class RunError(UserError):
+    """A folder that is no finished run: the message names the path, the reason and the remedy."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a report needs of a run. States stay in the file until ``states`` reads them."""
+
+    path: Path
+    metrics: dict[str, Any]
+    config: str
+    log: list[dict[str, float]]
+    time: np.ndarray  # (steps,), in ``time_unit``
+    errors: dict[str, np.ndarray]  # name: (n, steps), inf where the forecast is not finite
+    invariants: dict[str, tuple[np.ndarray, np.ndarray]]  # name: truth, prediction (n, steps + 1)
+    shape: tuple[int, ...]  # of one state, channels first
+    context: int
+
+    @property
+    def sim(self) -> str:
+        return str(self.metrics.get("sim") or "unknown system")
+
+    @property
+    def model(self) -> str:
+        return str(self.metrics.get("model") or "unknown model")
+
+    @property
+    def n(self) -> int:
+        return int(self.errors[MODEL].shape[0])
+
+    @property
+    def steps(self) -> int:
+        return len(self.time)
+
+    @property
+    def step(self) -> float:
+        """One time step, in ``time_unit``."""
+        dt, unit = number(self.metrics.get("dt")), number(self.metrics.get("unit"))
+        return dt / unit if dt and unit else float(self.time[0])
+
+    @property
+    def kind(self) -> str:
+        """How a state looks: "vector" (C,), "field" (C, N) or "frame" (C, H, W)."""
+        return ("vector", "field", "frame")[len(self.shape) - 1]
+
+    @property
+    def channels(self) -> list[str]:
+        """One label for every channel, with its unit unless it is dimensionless."""
+        known = self.metrics.get("channels") or []
+        labels = []
+        for i in range(self.shape[0]):
+            channel = known[i] if i < len(known) and isinstance(known[i], dict) else {}
+            name, unit = channel.get("name") or f"channel {i + 1}", channel.get("unit") or "1"
+            labels.append(str(name) if str(unit) == "1" else f"{name} ({unit})")
+        return labels
+
+    @property
+    def baselines(self) -> list[str]:
+        return [name for name in self.errors if name != MODEL]
+
+    def score(self, name: str, *keys: str) -> Any:
+        """The entry of ``scores`` under ``name`` and ``keys``; None where any level is missing."""
+        value: Any = self.metrics.get("scores")
+        for key in (name, *keys):
+            value = value.get(key) if isinstance(value, dict) else None
+        return value
+
+    def states(self, i: int, at: np.ndarray | slice = slice(None)) -> tuple[np.ndarray, np.ndarray]:
+        """Truth and prediction of rollout ``i`` at the steps ``at``, (steps, *shape) each."""
+        with h5py.File(self.path / "rollouts.h5") as file, np.errstate(over="ignore"):
+            truth, prediction = (np.asarray(file[k][i, at], "f4") for k in ("truth", "prediction"))
+        return truth, prediction
+
+    def before(self, i: int, steps: int) -> np.ndarray:
+        """The last ``steps`` states of the context of rollout ``i``."""
+        with h5py.File(self.path / "rollouts.h5") as file:
+            return np.asarray(file["context"][i, self.context - steps :], "f4")
+
+
+def number(value: Any) -> float | None:
+    """``value`` as a finite float, or None."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if np.isfinite(value) else None
+
+
+def load_run(path: Path) -> Run:
+    """Read the run in the folder ``path``. Raises RunError."""
+    remedy = "give the folder of a finished run"
+    for name in ("metrics.json", "rollouts.h5"):
+        if not (path / name).is_file():
+            raise RunError(f"{path}: is no finished run, {name} is missing; {remedy}")
+    try:
+        metrics = json.loads((path / "metrics.json").read_text("utf-8"))
+        if not isinstance(metrics, dict):
+            raise ValueError("metrics.json holds no object")
+        config = path / "config.yaml"
+        return Run(
+            path=path,
+            metrics=metrics,
+            config=config.read_text("utf-8") if config.is_file() else "",
+            log=_read_log(path / "metrics.jsonl"),
+            **_read_rollouts(path / "rollouts.h5", str(metrics.get("model"))),
+        )
+    except (OSError, KeyError, ValueError) as error:
+        raise RunError(f"{path}: cannot be read, {error}; {remedy}") from error
+
+
+def find_runs(paths: Iterable[Path]) -> list[Run]:
+    """The runs at or below ``paths``, each once. Raises RunError for a path without any."""
+    found: dict[Path, Path] = {}
+    for path in paths:
+        below = sorted(p.parent for p in path.rglob("metrics.json")) if path.is_dir() else []
+        if not below:
+            reason = "holds no metrics.json" if path.is_dir() else "is no folder"
+            raise RunError(f"{path}: {reason}; give the folder of a finished run, or one above it")
+        for folder in below:
+            found.setdefault(folder.resolve(), folder)
+    return [load_run(folder) for folder in found.values()]
+
+
+def _order(name: str) -> int:
+    """Baselines from the simplest on, unknown ones last."""
+    return _BASELINES.index(name) if name in _BASELINES else len(_BASELINES)
+
+
+def _read_log(path: Path) -> list[dict[str, float]]:
+    """The numbers of every line; a line cut off by a crash is passed over."""
+    lines = []
+    for text in path.read_text("utf-8").splitlines() if path.is_file() else []:
+        try:
+            line = json.loads(text)
+        except ValueError:
+            continue
+        if isinstance(line, dict):
+            lines.append({k: x for k, v in line.items() if (x := number(v)) is not None})
+    return lines
+
+
+def _read_rollouts(path: Path, model: str) -> dict[str, Any]:
+    with h5py.File(path) as file:
+        for name in _NEEDED:
+            if name not in file:
+                raise ValueError(f"rollouts.h5 holds no {name}")
+        shape = file["truth"].shape
+        if not (
+            3 <= len(shape) <= 5 and shape[0] and shape[1] and shape == file["prediction"].shape
+        ):
+            raise ValueError(f"rollouts.h5 holds truth of the shape {shape}")
+        unit = float(file.attrs.get("unit") or 1.0)
+        errors = {}
+        for name in sorted(file["error"], key=lambda n: (n != MODEL, _order(n), n)):
+            if name == model != MODEL:
+                continue  # a baseline that was run as the model is shown once
+            error = np.asarray(file["error"][name], "f8")
+            errors[str(name)] = np.where(np.isnan(error), np.inf, error)
+        return {
+            "time": np.asarray(file["time"], "f8") / (unit if np.isfinite(unit) else 1.0),
+            "errors": errors,
+            "invariants": {
+                str(name): (np.asarray(group["truth"], "f8"), np.asarray(group["prediction"], "f8"))
+                for name, group in (file["invariants"].items() if "invariants" in file else ())
+                if "truth" in group and "prediction" in group
+            },
+            "shape": tuple(shape[2:]),
+            "context": int(file["context"].shape[1]),
+        }

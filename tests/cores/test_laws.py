@@ -1,0 +1,164 @@
+"""The laws of cores and rollouts, over every model in conf/: a new one is tested by existing."""
+
+import warnings
+
+import pytest
+import torch
+from support import configure, members
+
+from sirve.cores import Core, Persistence
+from sirve.door import build
+from sirve.errors import UserError
+from sirve.rollout import rollout
+
+SHAPES = {
+    "vector": ((3,), None),
+    "line": ((2, 9), "periodic"),
+    "neumann": ((2, 6, 5), "neumann"),
+    "dirichlet": ((1, 6, 5), "dirichlet"),
+    "periodic": ((1, 6, 5), "periodic"),
+}
+CASES = [(model, space) for model in members("model") for space in SHAPES]
+
+
+def make(model: str, space: str, layers: int = 1) -> Core:
+    """A small core in float64 whose every parameter is random, the readout's too."""
+    shape, walls = SHAPES[space]
+    node = configure(f"model={model}")["model"]
+    small = {"hidden": 4, "layers": layers}
+    node |= {key: value for key, value in small.items() if key in node}
+    with warnings.catch_warnings():
+        try:
+            core = build(node, Core, place="model", shape=shape, walls=walls).double()
+        except UserError as error:
+            assert "conv" in model
+            assert space == "vector"
+            pytest.skip(str(error))
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in core.parameters():
+            parameter.copy_(0.5 * torch.randn(parameter.shape, generator=generator))
+        core.scale.copy_(torch.rand(core.scale.shape, generator=generator) + 0.5)
+    return core
+
+
+def sequence(space: str, batch: int = 3, length: int = 8) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(2)
+    return torch.randn(batch, length, *SHAPES[space][0], generator=generator, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize(("model", "space"), CASES)
+@torch.no_grad()
+def test_pieces_with_the_state_passed_on_are_the_whole(model: str, space: str, layers: int) -> None:
+    core, x = make(model, space, layers), sequence(space)
+    whole, end = core(x)
+    state, parts = None, []
+    for piece in x.split([1, 3, 4], dim=1):
+        y, state = core(piece, state)
+        parts.append(y)
+    torch.testing.assert_close(torch.cat(parts, 1), whole, rtol=0, atol=1e-12)
+    torch.testing.assert_close(state, end, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("model", "space"), CASES)
+@torch.no_grad()
+def test_causal(model: str, space: str) -> None:
+    core, x = make(model, space), sequence(space)
+    changed = x.clone()
+    changed[:, 5:] += 1
+    before, after = core(x)[0], core(changed)[0]
+    assert torch.equal(before[:, :5], after[:, :5])
+    if model != "climatology":
+        assert not torch.equal(before[:, 5], after[:, 5])
+
+
+@pytest.mark.parametrize(("model", "space"), CASES)
+@torch.no_grad()
+def test_batch_members_are_independent(model: str, space: str) -> None:
+    core, x = make(model, space), sequence(space)
+    alone = torch.cat([core(member[None])[0] for member in x])
+    torch.testing.assert_close(core(x)[0], alone, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("model", "space"), CASES)
+def test_base_plus_scaled_readout_of_features(model: str, space: str) -> None:
+    core, x = make(model, space), sequence(space)
+    phi, _ = core.features(x)
+    assert phi.shape[:2] == x.shape[:2]
+    increment = core.readout(phi.flatten(0, 1)).reshape(x.shape)
+    base = x if core.residual else torch.zeros_like(x)
+    assert torch.equal(core(x)[0], base + core.scale * increment)
+
+
+@pytest.mark.parametrize(("model", "space"), CASES)
+def test_every_parameter_learns(model: str, space: str) -> None:
+    core, x = make(model, space), sequence(space)
+    (y, _) = rollout(core, x, 2)
+    if not list(core.parameters()):
+        pytest.skip("nothing to learn")
+    (y**2).sum().backward()
+    for name, parameter in core.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+@pytest.mark.parametrize(("model", "space"), CASES)
+@torch.no_grad()
+def test_rollout_of_one_step_is_the_core(model: str, space: str) -> None:
+    core, x = make(model, space), sequence(space)
+    assert torch.equal(rollout(core, x, 1)[0], core(x)[0])
+
+
+@pytest.mark.parametrize(("model", "space"), CASES)
+@torch.no_grad()
+def test_rollout_of_n_then_m_is_n_plus_m(model: str, space: str) -> None:
+    core, x = make(model, space), sequence(space)
+    whole, _ = rollout(core, x, 7)
+    first, state = rollout(core, x, 3)
+    second, _ = rollout(core, first[:, -1:], 4, state)
+    torch.testing.assert_close(torch.cat([first, second], 1), whole, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("model", [m for m in members("model") if m not in ("climatology",)])
+@torch.no_grad()
+def test_untrained_residual_core_is_persistence(model: str) -> None:
+    shape, walls = SHAPES["neumann"]
+    node = configure(f"model={model}")["model"]
+    core = build(node, Core, place="model", shape=shape, walls=walls)
+    x = sequence("neumann").float()
+    assert torch.equal(core(x)[0], Persistence(shape)(x)[0])
+
+
+@pytest.mark.parametrize("model", ["convgru", "convlstm", "linear"])
+@torch.no_grad()
+def test_convolutional_cores_commute_with_shifts_of_a_periodic_domain(model: str) -> None:
+    core, x = make(model, "periodic"), sequence("periodic")
+    shifted = core(x.roll((2, 1), (-2, -1)))[0]
+    torch.testing.assert_close(shifted, core(x)[0].roll((2, 1), (-2, -1)), rtol=0, atol=1e-12)
+
+
+def test_a_vector_core_on_frames_says_that_it_flattens(caplog: pytest.LogCaptureFixture) -> None:
+    make("gru", "neumann")
+    assert "flattened" in caplog.text
+    assert "convgru" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("override", "word"),
+    [
+        ("model.hidden=0", "hidden=0"),
+        ("model.layers=-1", "layers=-1"),
+        ("model.cell.reset=never", "before"),
+    ],
+)
+def test_wrong_sizes_are_refused(override: str, word: str) -> None:
+    node = configure("model=gru", override)["model"]
+    with pytest.raises(UserError, match=word):
+        build(node, Core, place="model", shape=(3,))
+
+
+def test_an_even_kernel_is_refused() -> None:
+    node = configure("model=convgru", "model.kernel=4")["model"]
+    with pytest.raises(UserError, match="kernel=4 must be odd"):
+        build(node, Core, place="model", shape=(1, 6, 5), walls="neumann")

@@ -1,0 +1,70 @@
+"""Lifts: the design matrix is the map, and convolutions continue a field as its walls do."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import correlate
+
+from sirve.cores.lift import Convolution, Lift, Matrix, Walls, extend
+
+MODE = {"neumann": "reflect", "periodic": "wrap"}  # SciPy's names
+
+
+@settings(deadline=None, derandomize=True, max_examples=30)
+@given(
+    dims=st.integers(0, 2),
+    kernel=st.sampled_from([1, 3, 5]),
+    walls=st.sampled_from(["neumann", "dirichlet", "periodic"]),
+    inputs=st.integers(1, 3),
+    outputs=st.integers(1, 3),
+    bias=st.booleans(),
+)
+def test_forward_is_columns_times_table(
+    dims: int, kernel: int, walls: Walls, inputs: int, outputs: int, bias: bool
+) -> None:
+    lift: Lift = (
+        Matrix(inputs, outputs, bias)
+        if dims == 0
+        else Convolution(inputs, outputs, kernel, dims, walls, bias)
+    )
+    lift = lift.double()
+    if lift.bias is not None:
+        torch.nn.init.normal_(lift.bias)
+    x = torch.randn(2, inputs, *(6, 7)[:dims], dtype=torch.float64)
+    rows = lift.columns(x) @ lift.table().T
+    expected = lift(x).movedim(1, -1).reshape(-1, outputs)
+    torch.testing.assert_close(rows, expected, rtol=0, atol=1e-12)
+
+
+def test_assign_is_the_inverse_of_table() -> None:
+    lift = Convolution(2, 3, 3, 2, "neumann").double()
+    table = torch.randn(3, 2 * 9 + 1, dtype=torch.float64)
+    lift.assign(table)
+    assert torch.equal(lift.table(), table)
+
+
+@pytest.mark.parametrize("kernel", [3, 5, 7])
+@pytest.mark.parametrize("walls", ["neumann", "periodic"])
+def test_convolution_continues_the_field_as_scipy_does(walls: Walls, kernel: int) -> None:
+    lift = Convolution(1, 1, kernel, 2, walls, bias=False).double()
+    x = np.random.default_rng(0).normal(size=(9, 8))
+    expected = correlate(x, lift.weight.detach().numpy()[0, 0], mode=MODE[walls])
+    found = lift(torch.as_tensor(x)[None, None]).detach().numpy()[0, 0]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("margin", [1, 2])
+def test_a_dirichlet_field_is_odd_about_its_walls(margin: int) -> None:
+    n = 6
+    x = torch.sin(torch.pi * (torch.arange(n, dtype=torch.float64) + 0.5) / n)  # 0 at both walls
+    far = torch.arange(-margin, n + margin, dtype=torch.float64)
+    expected = torch.sin(torch.pi * (far + 0.5) / n)
+    torch.testing.assert_close(extend(x[None, None], margin, "dirichlet")[0, 0], expected)
+
+
+def test_parts_are_rows_of_the_whole() -> None:
+    lift = Convolution(2, 6, 3, 2, "neumann").double()
+    x = torch.randn(3, 2, 5, 4, dtype=torch.float64)
+    torch.testing.assert_close(lift.part(x, 2, 5), lift(x)[:, 2:5], rtol=0, atol=1e-13)

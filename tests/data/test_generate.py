@@ -1,0 +1,179 @@
+"""Datasets: the same bits for any number of workers, grown without touching what is there."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import yaml
+
+from simulators import Heat, Lorenz, Pendulum, Simulator
+from sirve.data.dataset import SPLITS, Dataset
+from sirve.data.generate import describe, generate
+from sirve.errors import UserError
+
+STATES = {"train": 12, "valid": 9, "test": 15}
+
+
+def make(root: Path, sim: Simulator | None = None, **changes: Any) -> Dataset:
+    sim = sim or Pendulum()
+    settings: dict[str, Any] = {
+        "states": STATES,
+        "counts": dict.fromkeys(SPLITS, 6),
+        "block": 3,
+        "seed": 0,
+        "workers": 1,
+    }
+    settings |= changes
+    return generate(sim, describe("system", sim, settings.pop("dt", 0.1)), root=root, **settings)
+
+
+def contents(dataset: Dataset) -> dict[str, str]:
+    return dataset.manifest.shards
+
+
+@pytest.mark.parametrize("sim", [Lorenz(), Pendulum(method="DOP853"), Heat(size=(6, 5))])
+def test_any_number_of_workers_makes_the_same_files(tmp_path: Path, sim: Simulator) -> None:
+    made = [contents(make(tmp_path / str(n), sim, workers=n)) for n in (1, 2, 4)]
+    assert len(made[0]) == 6
+    assert made[0] == made[1] == made[2]
+
+
+def test_more_trajectories_leave_the_old_ones_untouched(tmp_path: Path) -> None:
+    few = make(tmp_path)
+    old = few.read("train", 6)
+    times = {p: p.stat().st_mtime_ns for p in few.folder.rglob("*.hdf5")}
+    more = make(tmp_path, counts={"train": 11, "valid": 6, "test": 6})
+    assert more.folder == few.folder
+    assert {p: p.stat().st_mtime_ns for p in times} == times
+    new = more.read("train", 11)
+    assert new.shape == (11, 12, 3)
+    assert np.array_equal(new[:6], old)
+
+
+def test_fewer_trajectories_are_the_first_ones(tmp_path: Path) -> None:
+    dataset = make(tmp_path)
+    assert np.array_equal(dataset.read("test", 4), dataset.read("test", 6)[:4])
+
+
+def test_trajectories_are_as_if_drawn_one_by_one(tmp_path: Path) -> None:
+    sim = Pendulum()
+    x = make(tmp_path, sim).read("valid", 6)
+    for i in (0, 4):
+        rng = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(1, i)))
+        expected = sim.trajectories(sim.initial(rng)[None], 0.1 * np.arange(9))[0]
+        np.testing.assert_allclose(x[i], expected, atol=1e-14)
+
+
+def test_no_two_trajectories_share_a_draw(tmp_path: Path) -> None:
+    dataset = make(tmp_path)
+    starts = np.concatenate([dataset.read(split, 6)[:, 0] for split in SPLITS])
+    starts = np.concatenate([starts, make(tmp_path, seed=1).read("train", 6)[:, 0]])
+    assert len(np.unique(starts.round(9), axis=0)) == 24
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"seed": 1}, {"dt": 0.2}, {"block": 2}, {"sim": Pendulum(omega0=2.0)}]
+    + [{"states": STATES | {split: 16}} for split in SPLITS],
+)
+def test_any_other_configuration_is_another_folder(tmp_path: Path, change: dict[str, Any]) -> None:
+    assert make(tmp_path).folder != make(tmp_path, **change).folder
+
+
+def test_a_finished_dataset_is_reused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = contents(make(tmp_path))
+    monkeypatch.setattr(Pendulum, "simulate", lambda *_: pytest.fail("simulated again"))
+    assert contents(make(tmp_path)) == before
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "delete"])
+def test_a_damaged_shard_is_made_again_to_the_same_checksum(tmp_path: Path, damage: str) -> None:
+    dataset = make(tmp_path)
+    before = dict(contents(dataset))
+    path = dataset.folder / "data" / "train" / "00001.hdf5"
+    data = bytearray(path.read_bytes())
+    if damage == "flip":
+        data[len(data) // 2] ^= 1
+    path.write_bytes(data[: -1 if damage == "truncate" else None])
+    if damage == "delete":
+        path.unlink()
+    with pytest.raises(UserError, match="differs from its checksum"):
+        dataset.read("train", 6)
+    assert contents(make(tmp_path)) == before
+    assert dataset.read("train", 6).shape[0] == 6
+
+
+def test_nothing_temporary_is_left(tmp_path: Path) -> None:
+    names = {p.name for p in make(tmp_path).folder.rglob("*") if p.is_file()}
+    assert names == {"manifest.json", "stats.yaml", "00000.hdf5", "00001.hdf5"}
+
+
+def test_a_failing_trajectory_names_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        Pendulum, "solve", lambda _self, x0, t: np.full((len(x0), len(t), 3), np.nan)
+    )
+    with pytest.raises(UserError, match=r"split train, trajectories 0 to 2, data.seed=0"):
+        make(tmp_path)
+    assert not list(tmp_path.rglob("*.hdf5"))
+
+
+def test_a_damaged_manifest_says_so(tmp_path: Path) -> None:
+    dataset = make(tmp_path)
+    (dataset.folder / "manifest.json").write_text("{")
+    with pytest.raises(UserError, match=r"manifest.json is damaged"):
+        make(tmp_path)
+
+
+def test_vectors_are_float64_frames_float32_and_time_float64(tmp_path: Path) -> None:
+    vector, frame = make(tmp_path), make(tmp_path, Heat(size=(6, 5)))
+    assert vector.read("train", 1).dtype == np.float64
+    assert frame.read("train", 1).dtype == np.float32
+    with h5py.File(frame.folder / "data/train/00000.hdf5") as file:
+        assert file["dimensions/time"].dtype == np.float64
+        assert file["t0_fields/temperature"].shape == (3, 12, 6, 5)
+        assert file.attrs["diffusivity"] == 0.5
+        assert file.attrs["dt"] == 0.1
+        assert file.attrs["walls"] == "neumann"
+        assert file["t0_fields/temperature"].attrs["units"] == "K"
+
+
+def test_stats_are_those_of_the_training_data(tmp_path: Path) -> None:
+    dataset = make(tmp_path)
+    stats = yaml.safe_load((dataset.folder / "stats.yaml").read_text())
+    x = dataset.read("train", 6)
+    assert list(stats) == ["mean", "std", "mean_delta", "std_delta"]
+    np.testing.assert_allclose(stats["mean"]["omega"], x[..., 2].mean())
+    np.testing.assert_allclose(stats["std_delta"]["sin"], np.diff(x[..., 0], axis=1).std())
+
+
+def test_the_manifest_describes_the_dataset(tmp_path: Path) -> None:
+    content = json.loads((make(tmp_path).folder / "manifest.json").read_text())
+    assert content["info"]["time_unit"] == "period"
+    assert content["info"]["unit"] == pytest.approx(2 * np.pi)
+    assert content["config"]["parameters"]["release"] == 2.5
+
+
+@pytest.mark.parametrize("walls", ["neumann", "dirichlet", "periodic"])
+def test_the_well_reads_what_we_wrote(tmp_path: Path, walls: Any) -> None:
+    from the_well.data import WellDataset
+
+    dataset = make(tmp_path, Heat(size=(6, 5), walls=walls))
+    shutil.copy(dataset.folder / "stats.yaml", tmp_path)  # where the_well 1.1 looks for it
+    well = WellDataset(
+        path=str(dataset.folder),
+        well_split_name="train",
+        n_steps_input=4,
+        n_steps_output=2,
+        use_normalization=False,
+    )
+    x = dataset.read("train", 6)
+    assert len(well) == 6 * (12 - 6 + 1)
+    item = well[8]  # trajectory 1, from state 1
+    np.testing.assert_array_equal(item["input_fields"].numpy()[..., 0], x[1, 1:5, 0])
+    np.testing.assert_array_equal(item["output_fields"].numpy()[..., 0], x[1, 5:7, 0])
+    np.testing.assert_allclose(np.diff(item["input_time_grid"].numpy()), 0.1)
+    np.testing.assert_allclose(item["space_grid"].numpy()[:, 0, 0], np.arange(6) + 0.5)

@@ -1,0 +1,72 @@
+"""Windows: every one once an epoch, in an order fixed by the seed, shared by ranks."""
+
+from itertools import islice
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sirve.data.windows import Windows
+from sirve.errors import UserError
+
+
+def numbered(trajectories: int, states: int) -> torch.Tensor:
+    """x[i, t] = 1000 i + t, so that a window tells where it was cut."""
+    return (1000.0 * torch.arange(trajectories)[:, None] + torch.arange(states))[..., None]
+
+
+@settings(derandomize=True, deadline=None)
+@given(
+    trajectories=st.integers(1, 5),
+    states=st.integers(4, 12),
+    length=st.integers(1, 4),
+    ranks=st.integers(1, 3),
+    share=st.integers(1, 2),
+    epoch=st.integers(0, 2),
+)
+def test_every_window_at_most_once_an_epoch_over_all_ranks(
+    trajectories: int, states: int, length: int, ranks: int, share: int, epoch: int
+) -> None:
+    x = numbered(trajectories, states)
+    count = trajectories * (states - length + 1)
+    batch = ranks * share
+    if batch > count:
+        return
+    per_epoch = count // batch
+    firsts = []
+    for rank in range(ranks):
+        windows = Windows(x, length, batch, 0, lambda: epoch * per_epoch, rank, ranks)
+        for window in islice(windows, per_epoch):
+            assert window.shape == (share, length, 1)
+            expected = window[:, :1, 0] + torch.arange(length)
+            assert torch.equal(window[:, :, 0], expected)
+            firsts += window[:, 0, 0].tolist()
+    assert len(firsts) == len(set(firsts)) == per_epoch * batch
+
+
+def take(start: int, count: int, seed: int = 0) -> torch.Tensor:
+    windows = Windows(numbered(4, 10), 3, 5, seed, lambda: start)
+    return torch.stack(list(islice(windows, count)))
+
+
+def test_the_order_is_a_function_of_seed_and_position_alone() -> None:
+    whole = take(0, 20)
+    for start in (1, 6, 7, 13):  # within and between epochs of 6 batches
+        assert torch.equal(take(start, 20 - start), whole[start:])
+    assert not torch.equal(take(0, 20, seed=1), whole)
+    assert not torch.equal(whole[:6], whole[6:12])
+
+
+def test_ranks_share_the_batch_of_one() -> None:
+    x = numbered(4, 10)
+    alone = next(iter(Windows(x, 3, 6, 0)))
+    shares = [next(iter(Windows(x, 3, 6, 0, rank=rank, ranks=2))) for rank in (0, 1)]
+    assert torch.equal(torch.cat(shares), alone)
+
+
+def test_impossible_sizes_are_refused() -> None:
+    with pytest.raises(UserError, match=r"data.batch=9 is more than the 8 windows"):
+        Windows(numbered(4, 10), 9, 9, 0)
+    with pytest.raises(UserError, match="cannot be shared evenly by 2 ranks"):
+        Windows(numbered(4, 10), 3, 5, 0, ranks=2)
