@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
@@ -41,15 +41,23 @@ def configure(*overrides: str) -> dict[str, Any]:
     return OmegaConf.to_container(config, resolve=True)  # type: ignore[return-value]
 
 
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
+class Done(NamedTuple):
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Command = Callable[..., Done]
 
 
 def run_command(
     arguments: Sequence[str], folder: Path, env: dict[str, str] | None = None, timeout: float = 300
-) -> "subprocess.CompletedProcess[str]":
+) -> Done:
     """Run Python with ``arguments`` in ``folder``, and wait."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("SIRVE_", "WANDB_"))}
-    return subprocess.run(
+    done = subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
         env={**clean, **(env or {})},
@@ -58,3 +66,4 @@ def run_command(
         timeout=timeout,
         check=False,
     )
+    return Done(done.returncode, done.stdout, done.stderr)

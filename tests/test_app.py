@@ -99,10 +99,12 @@ def test_the_record_and_the_checkpoints(command: Command, tmp_path: Path) -> Non
     assert "${" not in (run / "config.yaml").read_text()
 
 
-def test_the_same_command_twice_gives_the_same_bits(command: Command, tmp_path: Path) -> None:
+def test_the_same_command_twice_gives_the_same_bits(
+    command: Command, process: Command, tmp_path: Path
+) -> None:
     weights, records = [], []
-    for name in ("a", "b"):
-        done = command("logger=none", f"runs={name}", *SMALL["lorenz"], *FEW)
+    for name, run_it in (("a", command), ("b", process)):
+        done = run_it("logger=none", f"runs={name}", *SMALL["lorenz"], *FEW)
         assert done.returncode == 0, done.stderr
         run = only_run(tmp_path / name)
         weights.append(torch.load(run / "checkpoints/last.ckpt", weights_only=True)["state_dict"])
@@ -129,9 +131,18 @@ def test_float64_from_end_to_end(command: Command, tmp_path: Path) -> None:
     assert sirve.load(only_run(tmp_path)).core.scale.dtype == torch.float64
 
 
+def test_wrong_input_of_a_process(process: Command) -> None:
+    done = process("logger=none", "model.hidden=0")
+    assert done == (2, "", "error: model: hidden=0 must be a positive whole number\n")
+
+
 def test_a_secret_from_the_environment_stays_a_reference(command: Command, tmp_path: Path) -> None:
     done = command(
-        "logger=none", "runs=${oc.env:SECRET_PLACE}", *SMALL["lorenz"], *FEW, env={"SECRET_PLACE": "s"}
+        "logger=none",
+        "runs=${oc.env:SECRET_PLACE}",
+        *SMALL["lorenz"],
+        *FEW,
+        env={"SECRET_PLACE": "s"},
     )
     assert done.returncode == 0, done.stderr
     assert "${oc.env:SECRET_PLACE}" in (only_run(tmp_path / "s") / "config.yaml").read_text()
@@ -152,10 +163,11 @@ WRONG = [
     ("sim.system.rho=nan", "sim.system: rho=nan must be a positive number"),
     ("objective.horizon=4000", "longer than the training trajectories (sim.states=1000); shorten"),
     ("objective.context=4000", "longer than the training trajectories (sim.states=1000); shorten"),
-    ("data.batch=100000", "data.batch=100000 is more than the"),
+    ("data.batch=200000", "data.batch=200000 is more than the 121600 windows"),
     ("model=convlstm", "a convolutional core needs frames"),
     ("trainer=gpu", "no GPU is visible; take trainer=cpu"),
-    ("trainer.devices=1000", "trainer.devices=1000, but"),
+    ("trainer.devices=64", "trainer.devices=64, but"),
+    ("data.batch=63 trainer.devices=2", "data.batch=63 cannot be shared evenly by 2 ranks"),
     ("runs=/proc/nowhere", "is not writable"),
     ("data.root=/proc/nowhere", "is not writable"),
     ("model._target_=os.system", "os.system is not a kind of Core"),
@@ -175,7 +187,7 @@ def test_wrong_input_is_one_line_and_exit_code_2(
 ) -> None:
     if override == "trainer=gpu" and torch.cuda.is_available():
         pytest.skip("there is a GPU")
-    done = command("logger=none", override)
+    done = command("logger=none", *override.split())
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert message in done.stderr

@@ -1,4 +1,4 @@
-"""The configuration: every option of every group composes and builds; YAML repeats Python's defaults."""
+"""The configuration: every option composes and builds; YAML repeats Python's defaults."""
 
 import dataclasses
 import inspect

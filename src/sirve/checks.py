@@ -64,6 +64,7 @@ def sizes(config: Mapping[str, Any], objective: SquaredError) -> None:
     for name, value in (("sim.dt", sim["dt"]), ("trainer.clip", trainer["clip"])):
         if not isinstance(value, (int, float)) or not 0 < value < float("inf"):
             raise UserError(f"{name}={value} must be a positive number")
+    count = sim["trajectories"]["train"] * (sim["states"] - objective.length + 1)
     ranks = trainer["devices"] * trainer["nodes"]
     if data["batch"] % ranks:
         raise UserError(f"data.batch={data['batch']} cannot be shared evenly by {ranks} ranks")
@@ -72,6 +73,11 @@ def sizes(config: Mapping[str, Any], objective: SquaredError) -> None:
             f"objective.context={objective.context} and objective.horizon={objective.horizon} make "
             f"windows of {objective.length} states, longer than the training trajectories "
             f"(sim.states={sim['states']}); shorten the one or lengthen the other"
+        )
+    if data["batch"] > count:
+        raise UserError(
+            f"data.batch={data['batch']} is more than the {count} windows of the training "
+            "trajectories; ask for less"
         )
 
 

@@ -66,7 +66,7 @@ def test_ranks_share_the_batch_of_one() -> None:
 
 
 def test_impossible_sizes_are_refused() -> None:
-    with pytest.raises(UserError, match=r"data.batch=9 is more than the 8 windows"):
+    with pytest.raises(UserError, match=r"batch=9 .* at most 8"):
         Windows(numbered(4, 10), 9, 9, 0)
-    with pytest.raises(UserError, match="cannot be shared evenly by 2 ranks"):
+    with pytest.raises(UserError, match="shared by 2 ranks"):
         Windows(numbered(4, 10), 3, 5, 0, ranks=2)

@@ -33,13 +33,8 @@ class Windows:
         self.x, self.length, self.seed, self.position = x, length, seed, position
         self.offsets = torch.arange(length, device=x.device)
         count = trajectories * max(self.starts, 0)
-        if batch > count:
-            raise UserError(
-                f"data.batch={batch} is more than the {count} windows of {length} states in "
-                f"{trajectories} trajectories of {states}; ask for fewer or shorter windows"
-            )
-        if batch % ranks:
-            raise UserError(f"data.batch={batch} cannot be shared evenly by {ranks} ranks")
+        if batch > count or batch % ranks:
+            raise UserError(f"batch={batch} must be shared by {ranks} ranks and is at most {count}")
         self.batch, self.count = batch, count
         self.mine = slice(rank * batch // ranks, (rank + 1) * batch // ranks)
 

@@ -1,0 +1,64 @@
+"""Files are whole or absent, and runs never share a folder."""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from sirve import run_folder
+from sirve.errors import UserError
+from sirve.files import sha256, whole, write_text
+
+
+def test_a_failure_keeps_the_old_file_and_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    with pytest.raises(ZeroDivisionError), whole(path) as temporary:
+        temporary.write_text("half")
+        assert temporary.parent == path.parent  # one device, so that the move is atomic
+        _ = 1 / 0
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_kill_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    code = (
+        "import os, signal, pathlib, sys\nfrom sirve.files import whole\n"
+        "with whole(pathlib.Path(sys.argv[1])) as t:\n"
+        "    t.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    assert done.returncode == -9
+    assert path.read_text() == "old"
+
+
+def test_fsync_comes_before_the_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda fd: (calls.append("fsync"), fsync(fd)))
+    monkeypatch.setattr(os, "replace", lambda a, b: (calls.append("replace"), replace(a, b)))
+    write_text(tmp_path / "a.txt", "x")
+    assert calls == ["fsync", "replace", "fsync"]
+
+
+def test_sha256_is_the_files(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    assert sha256(tmp_path / "a").startswith("ba7816bf8f01cfea")
+
+
+def test_runs_of_the_same_second_have_folders_of_their_own(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: run_folder.create(tmp_path, "a", "b"), range(20)))
+    assert len(set(made)) == 20
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", ".", "x" * 200, "a b", "a\nb"])
+def test_names_cannot_leave_the_root(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match="must be letters"):
+        run_folder.create(tmp_path / "runs", name, "../gru")
+    assert list(tmp_path.iterdir()) == []
