@@ -28,12 +28,15 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# The table in docs/results.md: every system with every model that fits it
+# The table in docs/results.md: every system with every model that fits it, two runs at a time
+TABLE := $(BIN)/python train.py -m launcher=joblib runs=runs/table logger=none
+SEEDS := seed=0,1,2
 table: $(READY)
-	$(BIN)/python train.py -m sim=pendulum,lorenz model=rnn,lstm,gru,persistence,climatology,linear seed=0 runs=runs/table
-	$(BIN)/python train.py -m sim=heat model=rnn,lstm,gru,convrnn,convlstm,convgru,persistence,climatology,linear seed=0 runs=runs/table
-	$(BIN)/python train.py -m sim=lorenz model=gru seed=1,2 runs=runs/table
-	$(BIN)/python train.py -m sim=heat model=convlstm seed=1,2 runs=runs/table
+	$(TABLE) sim=lorenz model=gru $(SEEDS)
+	$(TABLE) sim=heat model=convlstm $(SEEDS)
+	$(TABLE) sim=lorenz model=rnn,lstm,persistence,climatology,linear
+	$(TABLE) sim=pendulum model=rnn,lstm,gru,persistence,climatology,linear
+	$(TABLE) sim=heat model=rnn,lstm,gru,convrnn,convgru,persistence,climatology,linear
 	$(BIN)/python scripts/compare.py runs/table --markdown --out compare.html
 
 $(READY): pyproject.toml constraints.txt

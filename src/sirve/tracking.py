@@ -4,6 +4,7 @@ The only module that imports wandb, and only when it is asked for.
 """
 
 import json
+import os
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -61,6 +62,7 @@ class WandB(Tracker):
         if mode not in ("offline", "online"):
             raise ValueError(f'mode="{mode}" is unknown: take "offline", "online", or logger=none')
         self.mode, self.project, self.entity = mode, project, entity
+        self._data_dir = os.environ.get("WANDB_DATA_DIR")
         self._run: Any = None
         self._folder: str | None = None
 
@@ -70,6 +72,8 @@ class WandB(Tracker):
 
     @rank_zero_only
     def _init(self, run: Path, names: Mapping[str, str], config: dict[str, Any]) -> None:
+        # Tables wait for a sync where this says; elsewhere they would be lost with the machine.
+        os.environ["WANDB_DATA_DIR"] = self._data_dir or str(run.absolute() / "wandb")
         import wandb
 
         settings = wandb.Settings(
