@@ -88,18 +88,18 @@ def _scores(test: Test, prediction: np.ndarray, error: np.ndarray) -> dict[str, 
     truth, std, info = test.truth, test.std, test.info
     horizons = [h for h in HORIZONS if h <= test.steps]
     rms, median = metrics.nrmse(error), np.median(error, axis=0)
-    frame = metrics.nrmse_frame(truth, prediction)
     found: dict[str, Any] = {
         "nrmse": {str(h): _number(rms[h - 1]) for h in horizons},
         "median_error": {str(h): _number(median[h - 1]) for h in horizons},
     }
     peers: dict[str, Any] = {
         "vpt_chepuri_0.9": metrics.vpt_chepuri(truth, prediction, std, info.dt, info.unit),
-        "nrmse_frame": {str(h): _number(frame[h - 1]) for h in horizons},
     }
     if len(info.shape) > 1:
         spatial = metrics.vrmse(truth, prediction).mean(0)
         found["vrmse"] = {str(h): _number(spatial[h - 1]) for h in horizons}
+        frame = metrics.nrmse_frame(truth, prediction)
+        peers["nrmse_frame"] = {str(h): _number(frame[h - 1]) for h in horizons}
         peers["correlated_steps_0.8"] = metrics.correlated_steps(truth, prediction)
     found["valid_time"] = {
         str(level): metrics.valid_time(error, level, info.dt, info.unit) for level in THRESHOLDS

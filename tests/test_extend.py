@@ -1,0 +1,72 @@
+"""What the README says about adding a system and a cell, done as it says: one module, one export
+line, one YAML; then the command and the law tests know it."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from support import FEW, ROOT, run_command
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SIZES = ["sim.states=60", "sim.steps=20", "sim.valid_steps=20", "data.batch=8", "logger=none"]
+
+
+def blocks(title: str) -> dict[str, str]:
+    """The code blocks of a README section, by the file that each one's first line names."""
+    section = README.split(f"### {title}\n", 1)[1].split("\n#", 1)[0]
+    found = {}
+    for code in re.findall(r"```\w+\n(.*?)```", section, re.DOTALL):
+        first, rest = code.split("\n", 1)
+        found[first.removeprefix("# ").split(" ")[0]] = rest
+    return found
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of the repository that can be changed."""
+    for name in ("src", "simulators", "conf", "tests"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("train.py", "pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, tmp_path)
+    return tmp_path
+
+
+def add(checkout: Path, files: dict[str, str]) -> None:
+    """New files are written; what is said of an existing one is appended."""
+    for name, text in files.items():
+        path = checkout / name
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+
+
+@pytest.mark.parametrize(
+    ("title", "arguments", "laws"),
+    [
+        (
+            "Add a system",
+            ["sim=rossler", "model=gru"],
+            ["tests/simulators/test_laws.py", "rossler"],
+        ),
+        ("Add a cell", ["model=mgu", "sim=lorenz"], ["tests/cores/test_laws.py", "mgu"]),
+    ],
+)
+def test_adding_as_the_readme_says(
+    checkout: Path, title: str, arguments: list[str], laws: list[str]
+) -> None:
+    files = blocks(title)
+    assert len(files) == 3, "one module, one export line, one YAML"
+    existing = [name for name in files if (checkout / name).exists()]
+    assert len(existing) == 1
+    assert existing[0].endswith("__init__.py")
+    add(checkout, files)
+    path = {"PYTHONPATH": f"{checkout / 'src'}:{checkout}"}
+    done = run_command(["train.py", *arguments, *SIZES, *FEW], checkout, path)
+    assert done.returncode == 0, done.stderr
+    name, word = laws
+    pytest_run = ["-m", "pytest", "-q", "-p", "no:cacheprovider", name, "-k", word, "-x"]
+    tests = run_command(pytest_run, checkout, path)
+    assert tests.returncode == 0, tests.stdout
+    passed = re.search(r"(\d+) passed", tests.stdout)
+    assert passed, tests.stdout
+    assert int(passed.group(1)) >= 8
