@@ -14,7 +14,7 @@ SIZES = ["sim.states=60", "sim.steps=20", "sim.valid_steps=20", "data.batch=8", 
 
 def blocks(title: str) -> dict[str, str]:
     """The code blocks of a README section, by the file that each one's first line names."""
-    section = README.split(f"### {title}\n", 1)[1].split("\n#", 1)[0]
+    section = re.split(r"\n##+ ", README.split(f"### {title}\n", 1)[1])[0]
     found = {}
     for code in re.findall(r"```\w+\n(.*?)```", section, re.DOTALL):
         first, rest = code.split("\n", 1)

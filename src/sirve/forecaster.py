@@ -214,11 +214,11 @@ def log_error(error: np.ndarray) -> float:
     return float(np.log10(np.clip(error, 1e-12, 10.0)).mean())
 
 
-def load(run: str | Path, trust: Sequence[str] = ()) -> Forecaster:
+def load(run: str | Path, trust: Sequence[str] | None = ()) -> Forecaster:
     """The forecaster of a run folder (its best checkpoint) or of a .ckpt file.
 
     A checkpoint is not trusted: it holds plain types only, and its classes must come from sirve or
-    from the packages in ``trust``. Raises UserError.
+    from the packages in ``trust`` (None: from anywhere). Raises UserError.
     """
     path = Path(run)
     path = path / "checkpoints" / "best.ckpt" if path.is_dir() else path
@@ -228,7 +228,7 @@ def load(run: str | Path, trust: Sequence[str] = ()) -> Forecaster:
         info = Info.of(about["info"])
         shape, state = info.shape, content["state_dict"]
         dtype = {"float32": torch.float32, "float64": torch.float64}[about["dtype"]]
-        trusted = (*TRUSTED, *trust)
+        trusted = None if trust is None else (*TRUSTED, *trust)
         core = build(
             about["model"], Core, place="model", trust=trusted, shape=shape, walls=info.walls
         )

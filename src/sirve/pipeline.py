@@ -158,9 +158,10 @@ def learn(job: Job, data: Data, loggers: list[Any]) -> Forecaster | None:
         validations=config["trainer"]["validations"],
         patience=config["trainer"]["patience"],
     )
-    # What is on disk is what is scored. (An own core may come from anywhere: it was trusted above.)
-    package = type(job.core).__module__.partition(".")[0]
-    return load(best, trust=[package]) if trainer.is_global_zero else None
+    if not trainer.is_global_zero:
+        return None
+    # What is on disk is what is scored; its classes were trusted when the job was prepared.
+    return load(best, trust=None).to(trainer.strategy.root_device)
 
 
 def judge(
