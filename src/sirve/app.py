@@ -18,6 +18,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from sirve import run_folder
 from sirve.errors import Stopped, UserError
 
 _HERE = Path(__file__).resolve().parent
@@ -31,22 +32,34 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to Hydra's printer
     try:
-        _hydra_main()
+        shared = run_folder.inherited()
+        if shared is None:
+            _hydra_main()
+        else:
+            _start(OmegaConf.load(shared / "config.yaml"))
     except (HydraException, OmegaConfBaseException) as error:
         fail(_explain(error), 2)
 
 
 @hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")
 def _hydra_main(config: DictConfig) -> None:
-    plain = OmegaConf.create(OmegaConf.to_container(config, resolve=False))
-    resolved = OmegaConf.to_container(plain, resolve=True, throw_on_missing=True)
     choices = HydraConfig.get().runtime.choices
     names = {group: Path(choices[group]).name for group in ("sim", "model")}
+    _start(OmegaConf.merge({"names": names}, OmegaConf.create(OmegaConf.to_yaml(config))))
+
+
+def _start(config: Any) -> None:
+    """Do the job. A further rank comes here at once, with what the first wrote to config.yaml:
+
+    the command line would make it compose, or in a sweep even run, every other job again.
+    """
+    resolved: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    plain = _settled(config, resolved)
 
     from sirve import pipeline
 
     try:
-        pipeline.run(resolved, names, _settled(plain, resolved))  # type: ignore[arg-type]
+        pipeline.run(resolved, plain)
     except UserError as error:  # here already: Hydra would print the overrides first
         fail(str(error), 1 if isinstance(error, Stopped) else 2)
 
@@ -83,6 +96,8 @@ def _explain(error: Exception) -> str:
     choice = re.search(r"Could not find '([\w./-]+)/([^'/]+)'", text)
     if choice:
         group, name = choice.groups()
+        if group.startswith("hydra/"):
+            return f"{group} '{name}' is not installed; pip install 'sirve[slurm]' brings Slurm's"
         known = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
         return f"unknown {group} '{name}'; choose from: {', '.join(known)}"
     return " ".join(text.split())

@@ -172,7 +172,7 @@ class Forecaster(pl.LightningModule):
         self._errors.clear()
         score = log_error(error)
         time = metrics.valid_time(error, 0.4, self.info.dt, self.info.unit)["median"]
-        self.log("valid/log_error", score, logger=False)
+        self.log("valid/log_error", score, logger=False, sync_dist=True)  # equal on all ranks
         self._record({"valid/log_error": score, "valid/valid_time": time})
 
     def _record(self, row: dict[str, float]) -> None:

@@ -1,8 +1,10 @@
 """Training a forecaster with Lightning: budget, checkpoints, early stopping, progress."""
 
 import logging
+import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
+import torch.distributed as dist
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -21,6 +24,9 @@ from sirve.forecaster import Forecaster
 
 # One rank's share is a gather from memory: Lightning's advice on loader workers does not apply.
 _NOISE = ("does not have many workers", "IterableDataset", "isinstance.treespec", "litlogger")
+
+
+_RANK_VARIABLES = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
 @dataclass(frozen=True)
@@ -106,9 +112,24 @@ def fit(
         ranks=trainer.world_size,
     )
     truth = TensorDataset(torch.as_tensor(seen.valid_context), torch.as_tensor(seen.valid_truth))
-    trainer.fit(forecaster, windows, DataLoader(truth, batch_size=64))
-    trainer.save_checkpoint(folder / "last.ckpt")
+    with _own_ranks():
+        trainer.fit(forecaster, windows, DataLoader(truth, batch_size=64))
+        trainer.save_checkpoint(folder / "last.ckpt")
     return trainer
+
+
+@contextmanager
+def _own_ranks() -> Iterator[None]:
+    """Leave no process group and no rank behind: the next run of a sweep starts its own."""
+    before = {key: os.environ.get(key) for key in _RANK_VARIABLES}
+    try:
+        yield
+    finally:
+        if dist.is_available() and dist.is_initialized():
+            dist.destroy_process_group()
+        for key, value in before.items():
+            if value is None:
+                os.environ.pop(key, None)
 
 
 def _quiet() -> None:

@@ -58,18 +58,20 @@ class Data:
     std: np.ndarray  # (C,), of the clean training states
 
 
-def run(config: dict[str, Any], names: dict[str, str], plain: str) -> Path | None:
+def run(config: dict[str, Any], plain: str) -> Path | None:
     """Do the main job; returns the run's folder, or None on a rank that only helped to train.
 
-    ``config`` is the composed configuration with its references resolved, ``plain`` the same as
-    YAML with references to the environment unresolved: what is written to config.yaml.
+    ``config`` is the composed configuration, references resolved; its ``names`` say which sim and
+    model were chosen. ``plain`` is the same as YAML with references to the environment unresolved:
+    what is written to config.yaml.
     """
-    job = prepare(config, names)
-    write_text(job.run / "config.yaml", plain)
+    job = prepare(config)
+    if run_folder.inherited() is None:
+        write_text(job.run / "config.yaml", plain)
     clock = {"start": time.perf_counter()}
     data = simulate(job)
     clock["simulated"] = time.perf_counter()
-    loggers = [Record(job.run / "metrics.jsonl"), *job.tracker.start(job.run, names, plain)]
+    loggers = [Record(job.run / "metrics.jsonl"), *job.tracker.start(job.run, job.names, plain)]
     forecaster = learn(job, data, loggers)
     if forecaster is None:
         return None
@@ -81,8 +83,9 @@ def run(config: dict[str, Any], names: dict[str, str], plain: str) -> Path | Non
     return job.run
 
 
-def prepare(config: dict[str, Any], names: dict[str, str]) -> Job:
+def prepare(config: dict[str, Any]) -> Job:
     """Build and check everything; raises UserError before any work."""
+    names = config["names"]
     sim = build(config["sim"]["system"], Simulator, place="sim.system")
     observe = build(config["observe"], Observe, place="observe")
     objective = build(config["objective"], SquaredError, place="objective")

@@ -17,9 +17,9 @@ def create(root: Path, sim: str, model: str) -> Path:
 
     Raises UserError where a name could leave ``root`` or nothing can be written.
     """
-    inherited = os.environ.get(_INHERITED)
-    if inherited and os.environ.get("LOCAL_RANK", "0") != "0":
-        return Path(inherited)
+    shared = inherited()
+    if shared is not None:
+        return shared
     name = f"{sim}-{model}"
     if not _NAME.fullmatch(name):
         raise UserError(f"the run's name '{name}' must be letters, digits, '.', '_' and '-'")
@@ -34,6 +34,12 @@ def create(root: Path, sim: str, model: str) -> Path:
         os.environ[_INHERITED] = str(folder.absolute())
         return folder
     raise UserError(f"runs={root} already holds 1000 runs of this second; wait a second")
+
+
+def inherited() -> Path | None:
+    """The run's folder on a further rank of it; None on the first, and without ranks."""
+    folder = os.environ.get(_INHERITED)
+    return Path(folder) if folder and os.environ.get("LOCAL_RANK", "0") != "0" else None
 
 
 def require_writable(folder: Path, key: str) -> None:

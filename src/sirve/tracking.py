@@ -90,7 +90,7 @@ class WandB(Tracker):
             name=f"{names['sim']}-{names['model']}-{run.name}",
             group=names["sim"],
             dir=run,
-            config={**config, "names": dict(names)},
+            config=config,
             settings=settings,
             reinit="finish_previous",  # each run of a sweep is a W&B run of its own
         )
