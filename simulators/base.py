@@ -112,5 +112,5 @@ class Simulator(ABC):
 def require_positive(**values: float) -> None:
     """Raise ValueError for the first value that is not a finite positive number."""
     for name, value in values.items():
-        if not (np.isfinite(value) and value > 0):
+        if not (isinstance(value, (int, float)) and np.isfinite(value) and value > 0):
             raise ValueError(f"{name}={value} must be a positive number")

@@ -19,7 +19,7 @@ def integrate(
     rtol: float,
     atol: float,
     method: str = "DOP853",
-    max_evaluations: int = 10_000_000,
+    max_evaluations: int = 1_000_000,
 ) -> np.ndarray:
     """Integrate dx/dt = rhs(t, x) for B states at once.
 
@@ -41,8 +41,7 @@ def integrate(
         evaluations += 1
         if evaluations > max_evaluations:
             raise SimulationError(f"more than {max_evaluations} evaluations at t={time:g}")
-        with np.errstate(all="ignore"):  # the check below says it better than a warning
-            dy = rhs(time, y.reshape(dim, batch))
+        dy = rhs(time, y.reshape(dim, batch))
         if not np.isfinite(dy).all():
             raise SimulationError(f"the right-hand side is not finite at t={time:g}")
         return dy.ravel()
@@ -51,15 +50,16 @@ def integrate(
         raise SimulationError("the initial state is not finite")
     if len(t) == 1:  # nothing to integrate, for which SciPy returns no array
         return x0[:, None].copy()
-    solution = solve_ivp(
-        flat,
-        (t[0], t[-1]),
-        x0.T.ravel(),
-        method=method,
-        t_eval=t,
-        rtol=max(rtol / share, _SMALLEST_RTOL),
-        atol=atol / share,
-    )
+    with np.errstate(all="ignore"):  # the checks above and below say it better than a warning
+        solution = solve_ivp(
+            flat,
+            (t[0], t[-1]),
+            x0.T.ravel(),
+            method=method,
+            t_eval=t,
+            rtol=max(rtol / share, _SMALLEST_RTOL),
+            atol=atol / share,
+        )
     if not solution.success or solution.y.shape[1] != len(t):
         reached = solution.t[-1] if len(solution.t) else t[0]
         raise SimulationError(

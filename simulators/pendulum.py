@@ -19,7 +19,8 @@ class Pendulum(Simulator):
 
     Behaviour: undamped and undriven it swings for ever, slower the wider (the period diverges at
     theta = pi), and its energy is constant; damped it comes to rest; damped and driven it can be
-    chaotic (omega0 1, damping 0.5, drive 1.15, drive_frequency 2/3).
+    chaotic (omega0 1, damping 0.5, drive 1.15, drive_frequency 2/3), and is still timed in periods
+    of the drive.
 
     Parameters: ``omega0`` rad/s, ``damping`` 1/s, ``drive`` rad/s^2, ``drive_frequency`` rad/s,
     ``release`` rad, the widest amplitude of the initial states, below pi. ``method`` "auto" takes

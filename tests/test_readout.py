@@ -82,6 +82,19 @@ def test_digits_are_not_halved() -> None:
     np.testing.assert_allclose(found, [[0.5, 0.25], [-0.5, 1.0]], atol=1e-4)
 
 
+@pytest.mark.parametrize("states", [2, 3, 4, 6, 7, 9])
+def test_with_few_rows_it_is_the_least_squares_of_least_norm(states: int) -> None:
+    x = torch.as_tensor(np.random.default_rng(0).normal(size=(1, states, 3)))
+    core = Linear((3,)).double()
+    solve_readout(core, [x])
+    assert isinstance(core.readout, Lift)
+    target = (x[:, 1:] - x[:, :-1])[0].numpy()
+    columns = core.readout.columns(x[0, :-1]).numpy()
+    best = np.linalg.lstsq(columns, target)[0]
+    found = columns @ core.readout.table().detach().numpy().T
+    np.testing.assert_allclose(found, columns @ best, atol=1e-9)
+
+
 def test_ridge_shrinks() -> None:
     x = torch.randn(30, 5, 3, dtype=torch.float64)
     sizes = []

@@ -17,6 +17,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from omegaconf.resolvers import oc
 
 from sirve import run_folder
 from sirve.errors import Stopped, UserError
@@ -54,7 +55,7 @@ def _start(config: Any) -> None:
     the command line would make it compose, or in a sweep even run, every other job again.
     """
     resolved: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    plain = _settled(config, resolved)
+    plain = _settled(config)
 
     from sirve import pipeline
 
@@ -64,18 +65,21 @@ def _start(config: Any) -> None:
         fail(str(error), 1 if isinstance(error, Stopped) else 2)
 
 
-def _settled(config: DictConfig, resolved: Any) -> str:
-    """config.yaml: references between keys resolved, those to the environment left as they are."""
+def _settled(config: Any) -> str:
+    """config.yaml: references between keys resolved, those to the environment left as they are.
 
-    def settle(node: Any, value: Any) -> Any:
-        if isinstance(node, dict):
-            return {key: settle(child, value[key]) for key, child in node.items()}
-        if isinstance(node, list):
-            return [settle(child, v) for child, v in zip(node, value, strict=True)]
-        return node if isinstance(node, str) and "${oc.env:" in node else value
+    However indirect: while this resolves, the environment answers with the reference itself.
+    """
 
-    container = OmegaConf.to_container(config, resolve=False)
-    return OmegaConf.to_yaml(OmegaConf.create(settle(container, resolved)))
+    def reference(*key: Any) -> str:
+        return "${oc.env:" + ",".join(map(str, key)) + "}"
+
+    OmegaConf.register_new_resolver("oc.env", reference, replace=True)
+    try:
+        settled = OmegaConf.to_container(OmegaConf.create(OmegaConf.to_yaml(config)), resolve=True)
+    finally:
+        OmegaConf.register_new_resolver("oc.env", oc.env, replace=True, use_cache=False)
+    return OmegaConf.to_yaml(OmegaConf.create(settled))
 
 
 def fail(message: str, code: int) -> None:

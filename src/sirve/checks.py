@@ -1,15 +1,22 @@
 """What can be told of a configuration before any work."""
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
 import torch
+from joblib import cpu_count
 
 from sirve.data.dataset import SPLITS
 from sirve.errors import UserError
 from sirve.learning import Hardware
 from sirve.objective import SquaredError
+
+_CHOICES = {
+    "accelerator": ("cpu", "gpu"),
+    "strategy": ("auto", "ddp"),
+    "precision": ("32-true", "64-true", "bf16-mixed"),
+    "schedule": ("constant", "cosine"),
+}
 
 
 def lengths(sim: Mapping[str, Any]) -> dict[str, int]:
@@ -24,34 +31,40 @@ def lengths(sim: Mapping[str, Any]) -> dict[str, int]:
 
 def trainer(config: Mapping[str, Any]) -> tuple[Hardware, dict[str, Any]]:
     """Split the trainer's config into hardware and plan, refusing devices that are not there."""
-    places = ("accelerator", "devices", "nodes", "strategy", "precision")
+    for key, choices in _CHOICES.items():
+        if config[key] not in choices:
+            raise UserError(f"trainer.{key}={config[key]}; choose from: {', '.join(choices)}")
+    places = ("accelerator", "devices", "strategy", "precision")
     hardware = Hardware(**{key: config[key] for key in places})
     plan = {k: config[k] for k in ("steps", "warmup", "schedule", "clip", "log_every")}
     if hardware.accelerator == "gpu" and not torch.cuda.is_available():
         raise UserError("trainer.accelerator=gpu, but no GPU is visible; take trainer=cpu")
-    there = torch.cuda.device_count() if hardware.accelerator == "gpu" else os.cpu_count() or 1
+    there = torch.cuda.device_count() if hardware.accelerator == "gpu" else cpu_count()
     if not 1 <= hardware.devices <= there:
         raise UserError(
             f"trainer.devices={hardware.devices}, but {there} are visible; take 1 to {there}"
         )
-    if plan["schedule"] not in ("cosine", "constant"):
-        raise UserError(f"trainer.schedule={plan['schedule']}; choose from: constant, cosine")
-    if hardware.precision not in ("32-true", "64-true", "16-mixed", "bf16-mixed"):
-        raise UserError(
-            f"trainer.precision={hardware.precision}; choose from: 32-true, 64-true, 16-mixed, "
-            "bf16-mixed"
-        )
+    if hardware.devices > 1 and hardware.strategy != "ddp":
+        raise UserError(f"trainer.devices={hardware.devices} needs trainer.strategy=ddp")
     return hardware, plan
 
 
 def sizes(config: Mapping[str, Any], objective: SquaredError) -> None:
     """Refuse sizes that are no sizes, and windows that do not fit the trajectories."""
     sim, data, trainer = config["sim"], config["data"], config["trainer"]
+    for key, value in (("runs", config["runs"]), ("data.root", data["root"])):
+        if not isinstance(value, str):
+            raise UserError(f"{key}={value} must be a folder's name; quote it if it is a number")
+    if not isinstance(sim["trajectories"], dict):
+        raise UserError(
+            f"sim.trajectories={sim['trajectories']} must be counts, such as "
+            "{train: 128, valid: 32, test: 64}; or set sim.trajectories.train alone"
+        )
     for keys, group, place in (
         (("context", "steps", "valid_steps", "states"), sim, "sim"),
         (SPLITS, sim["trajectories"], "sim.trajectories"),
         (("block", "batch"), data, "data"),
-        (("steps", "validations", "devices", "nodes", "log_every", "threads"), trainer, "trainer"),
+        (("steps", "validations", "devices", "log_every", "threads"), trainer, "trainer"),
     ):
         for key in keys:
             _whole(f"{place}.{key}", group[key], least=1)
@@ -65,7 +78,7 @@ def sizes(config: Mapping[str, Any], objective: SquaredError) -> None:
         if not isinstance(value, (int, float)) or not 0 < value < float("inf"):
             raise UserError(f"{name}={value} must be a positive number")
     count = sim["trajectories"]["train"] * (sim["states"] - objective.length + 1)
-    ranks = trainer["devices"] * trainer["nodes"]
+    ranks = trainer["devices"]
     if data["batch"] % ranks:
         raise UserError(f"data.batch={data['batch']} cannot be shared evenly by {ranks} ranks")
     if objective.length > sim["states"]:

@@ -74,7 +74,7 @@ def _make(plan: _Plan, args: Sequence[Any], late: Mapping[str, Any]) -> Any:
     kwargs |= {k: v for k, v in late.items() if k in known and k not in kwargs}
     try:
         return plan.cls(*args, **kwargs)
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # an optimizer's own kinds of errors, too
         raise UserError(f"{plan.place}: {' '.join(str(error).split())}") from error
 
 

@@ -50,6 +50,7 @@ class Training:
     objective: SquaredError
     optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
     steps: int
+    seed: int = 0
     warmup: int = 100
     schedule: str = "cosine"
     clip: float = 1.0
@@ -139,11 +140,11 @@ class Forecaster(pl.LightningModule):
         }
 
     def training_step(self, window: Tensor, _index: int) -> Tensor:
-        loss = self._plan().objective(self.core, self.read(window))
+        loss = self._plan().objective(self.core, self.read(window), self._normal)
         self._last["loss"] = loss.detach()
         return loss
 
-    def on_before_optimizer_step(self, _optimizer: torch.optim.Optimizer) -> None:
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         norm = nn.utils.clip_grad_norm_(self.core.parameters(), self._plan().clip)
         if not torch.isfinite(norm + self._last["loss"]):
             raise Stopped(
@@ -152,12 +153,21 @@ class Forecaster(pl.LightningModule):
                 "or trainer.clip (the last checkpoint is untouched)"
             )
         self._last["grad_norm"] = norm
+        self._last["lr"] = torch.tensor(optimizer.param_groups[0]["lr"])
 
     def on_train_batch_end(self, *_: Any) -> None:
         if self.global_step % self._plan().log_every == 0:
-            row = {f"train/{key}": float(value) for key, value in self._last.items()}
-            rate = self.trainer.optimizers[0].param_groups[0]["lr"]
-            self._record(row | {"train/lr": rate})
+            self._record({f"train/{key}": float(value) for key, value in self._last.items()})
+
+    def _normal(self, x: Tensor) -> Tensor:
+        """Standard normal numbers for this rank's share x of the batch: a function of (seed, step),
+
+        whatever the number of ranks and whatever else has drawn random numbers.
+        """
+        key = np.random.SeedSequence(self._plan().seed, spawn_key=(self.global_step, 1))
+        rng = np.random.default_rng(key)
+        draws = rng.normal(size=(self.trainer.world_size, *x.shape))[self.global_rank]
+        return torch.as_tensor(draws).to(x)
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _index: int) -> None:
         context, truth = batch
@@ -214,23 +224,27 @@ def log_error(error: np.ndarray) -> float:
     return float(np.log10(np.clip(error, 1e-12, 10.0)).mean())
 
 
-def load(run: str | Path, trust: Sequence[str] | None = ()) -> Forecaster:
+def load(run: str | Path, trust: Sequence[str] = ()) -> Forecaster:
     """The forecaster of a run folder (its best checkpoint) or of a .ckpt file.
 
     A checkpoint is not trusted: it holds plain types only, and its classes must come from sirve or
-    from the packages in ``trust`` (None: from anywhere). Raises UserError.
+    from the packages in ``trust``. Raises UserError.
     """
     path = Path(run)
     path = path / "checkpoints" / "best.ckpt" if path.is_dir() else path
+    return restore(path, (*TRUSTED, *trust))
+
+
+def restore(path: Path, trust: Sequence[str] | None) -> Forecaster:
+    """``load`` of one file; ``trust`` None is for what this process has just written itself."""
     content = checkpoints.load(path)
     try:
         about = content["sirve"]
         info = Info.of(about["info"])
         shape, state = info.shape, content["state_dict"]
         dtype = {"float32": torch.float32, "float64": torch.float64}[about["dtype"]]
-        trusted = None if trust is None else (*TRUSTED, *trust)
         core = build(
-            about["model"], Core, place="model", trust=trusted, shape=shape, walls=info.walls
+            about["model"], Core, place="model", trust=trust, shape=shape, walls=info.walls
         )
         blank = np.ones(shape[0])
         normaliser = Normaliser(blank, blank, len(shape) - 1)

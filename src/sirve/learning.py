@@ -35,7 +35,6 @@ class Hardware:
 
     accelerator: str = "cpu"
     devices: int = 1
-    nodes: int = 1
     strategy: str = "auto"
     precision: str = "32-true"
 
@@ -84,7 +83,6 @@ def fit(
     trainer = pl.Trainer(
         accelerator=hardware.accelerator,
         devices=hardware.devices,
-        num_nodes=hardware.nodes,
         strategy=hardware.strategy,
         precision=hardware.precision,  # type: ignore[arg-type]
         max_steps=plan.steps,
@@ -100,10 +98,8 @@ def fit(
         enable_model_summary=False,
         default_root_dir=run,
     )
-    device = trainer.strategy.root_device
-    train = torch.as_tensor(seen.train).to(device)
     windows = Windows(
-        train,
+        _resident(torch.as_tensor(seen.train), trainer.strategy.root_device),
         plan.objective.length,
         batch,
         seed,
@@ -116,6 +112,13 @@ def fit(
         trainer.fit(forecaster, windows, DataLoader(truth, batch_size=64))
         trainer.save_checkpoint(folder / "last.ckpt")
     return trainer
+
+
+def _resident(x: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """x on the training device where it takes at most half of what is free, else where it is."""
+    if device.type == "cuda" and x.nbytes > torch.cuda.mem_get_info(device)[0] / 2:
+        return x
+    return x.to(device)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """What training minimises."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -7,6 +8,8 @@ from torch import Tensor
 
 from sirve.cores import Core
 from sirve.rollout import rollout
+
+Normal = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,11 @@ class SquaredError:
         """States in a window."""
         return self.context + self.horizon
 
-    def __call__(self, core: Core, window: Tensor) -> Tensor:
-        """The loss of normalised windows (B, length, *shape)."""
+    def __call__(self, core: Core, window: Tensor, normal: Normal = torch.randn_like) -> Tensor:
+        """The loss of normalised windows (B, length, *shape); ``normal`` draws the noise."""
         read = window[:, : self.context]
         if self.noise:
-            read = read + self.noise * torch.randn_like(read)
+            read = read + self.noise * normal(read)
         y, _ = rollout(core, read, self.horizon)
         squares = ((y - window[:, 1:]) / core.scale) ** 2
         return squares.mean() if self.reduction == "mean" else squares.sum() / len(squares)

@@ -1,6 +1,5 @@
 """The main job: simulate, store, window, learn, roll out, score, show."""
 
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from joblib import cpu_count
 
 from simulators import Simulator
 from sirve import checks, evaluate, run_folder
@@ -19,8 +19,9 @@ from sirve.data.generate import describe, generate
 from sirve.data.observe import Observe, channel_moments
 from sirve.data.shards import Info
 from sirve.door import build
+from sirve.errors import UserError
 from sirve.files import write_text
-from sirve.forecaster import Forecaster, Normaliser, Training, load
+from sirve.forecaster import Forecaster, Normaliser, Training, restore
 from sirve.learning import Hardware, Seen, fit
 from sirve.objective import SquaredError
 from sirve.readout import solve_readout
@@ -90,12 +91,13 @@ def prepare(config: dict[str, Any]) -> Job:
     observe = build(config["observe"], Observe, place="observe")
     objective = build(config["objective"], SquaredError, place="objective")
     checks.sizes(config, objective)
-    physical = describe(names["sim"], sim, config["sim"]["dt"])
-    info = observe.info(physical)
     hardware, plan = checks.trainer(config["trainer"])
     tracker = build(config["logger"], Tracker, place="logger")
+    physical = describe(names["sim"], sim, config["sim"]["dt"])
+    info = observe.info(physical)
     pl.seed_everything(config["seed"], verbose=False)
     torch.set_num_threads(config["trainer"]["threads"])
+    torch.backends.cudnn.allow_tf32 = False  # float32 means float32, on a GPU's convolutions too
     core = build(config["model"], Core, place="model", shape=info.shape, walls=info.walls)
 
     def optimizer(parameters: Any) -> torch.optim.Optimizer:
@@ -103,7 +105,7 @@ def prepare(config: dict[str, Any]) -> Job:
 
     if any(p.requires_grad for p in core.parameters()):
         optimizer(core.parameters())  # only to refuse a wrong one now
-    training = Training(objective, optimizer, **plan)
+    training = Training(objective, optimizer, seed=config["seed"], **plan)
     run_folder.require_writable(Path(config["data"]["root"]), "data.root")
     folder = run_folder.create(Path(config["runs"]), **names)
     return Job(
@@ -124,13 +126,19 @@ def simulate(job: Job) -> Data:
         Path(data["root"]),
         seed=data["seed"],
         block=data["block"],
-        workers=data["workers"] or os.cpu_count() or 1,
+        workers=data["workers"] or cpu_count(),
     )
     clean = {
         split: job.observe.clean(dataset.read(split, sim["trajectories"][split]), job.physical)
         for split in SPLITS
     }
     _, std = channel_moments(clean["train"])
+    for name, deviation in zip(job.info.channels, std, strict=True):
+        if deviation == 0:
+            raise UserError(
+                f"channel '{name}' is constant in the training data, so errors have no unit; leave "
+                "it out by observe.channels, or change sim.system"
+            )
     seen = {split: job.observe.noisy(x, std, split, data["seed"]) for split, x in clean.items()}
     return Data(seen, clean, std)
 
@@ -164,7 +172,7 @@ def learn(job: Job, data: Data, loggers: list[Any]) -> Forecaster | None:
     if not trainer.is_global_zero:
         return None
     # What is on disk is what is scored; its classes were trusted when the job was prepared.
-    return load(best, trust=None).to(trainer.strategy.root_device)
+    return restore(best, trust=None).to(trainer.strategy.root_device)
 
 
 def judge(

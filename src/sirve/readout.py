@@ -39,7 +39,8 @@ def solve_readout(core: Core, batches: Iterable[Tensor], ridge: float = 0.0) -> 
             rows = torch.cat([factor, rows])
         factor = torch.linalg.qr(rows, mode="r").R
     assert factor is not None, "no data"
-    lift.assign(_solve(factor[:-outputs, :-outputs], factor[:-outputs, -outputs:], ridge))
+    features = factor.shape[1] - outputs
+    lift.assign(_solve(factor[:features, :features], factor[:features, features:], ridge))
     core.to(dtype)
 
 

@@ -15,6 +15,7 @@ class Record(Logger):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
+        rank_zero_only(path.touch)()  # a core with nothing to train has an empty record
 
     @property
     def name(self) -> str:

@@ -20,6 +20,11 @@ def create(root: Path, sim: str, model: str) -> Path:
     shared = inherited()
     if shared is not None:
         return shared
+    if any(int(os.environ.get(key, 1)) > 1 for key in ("WORLD_SIZE", "SLURM_NTASKS")):
+        raise UserError(
+            "several processes were started from outside; start one, with trainer=ddp and "
+            "trainer.devices=N: it starts the others"
+        )
     name = f"{sim}-{model}"
     if not _NAME.fullmatch(name):
         raise UserError(f"the run's name '{name}' must be letters, digits, '.', '_' and '-'")

@@ -21,6 +21,7 @@ from sirve.media import media_of
 T = TypeVar("T")
 
 CURVE_POINTS = 300
+_DATA_DIR = os.environ.get("WANDB_DATA_DIR")  # the user's own wish, before any run of a sweep
 
 
 class Tracker(ABC):
@@ -62,7 +63,6 @@ class WandB(Tracker):
         if mode not in ("offline", "online"):
             raise ValueError(f'mode="{mode}" is unknown: take "offline", "online", or logger=none')
         self.mode, self.project, self.entity = mode, project, entity
-        self._data_dir = os.environ.get("WANDB_DATA_DIR")
         self._run: Any = None
         self._folder: str | None = None
 
@@ -73,7 +73,7 @@ class WandB(Tracker):
     @rank_zero_only
     def _init(self, run: Path, names: Mapping[str, str], config: dict[str, Any]) -> None:
         # Tables wait for a sync where this says; elsewhere they would be lost with the machine.
-        os.environ["WANDB_DATA_DIR"] = self._data_dir or str(run.absolute() / "wandb")
+        os.environ["WANDB_DATA_DIR"] = _DATA_DIR or str(run.absolute() / "wandb")
         import wandb
 
         settings = wandb.Settings(

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,11 @@ import h5py
 import numpy as np
 import pytest
 import yaml
+from support import run_command
 
 from simulators import Heat, Lorenz, Pendulum, Simulator
 from sirve.data.dataset import SPLITS, Dataset
-from sirve.data.generate import describe, generate
+from sirve.data.generate import _code, describe, generate
 from sirve.errors import UserError
 
 STATES = {"train": 12, "valid": 9, "test": 15}
@@ -90,6 +92,52 @@ def test_a_finished_dataset_is_reused(tmp_path: Path, monkeypatch: pytest.Monkey
     assert contents(make(tmp_path)) == before
 
 
+def test_two_jobs_at_once_make_one_whole_dataset(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from simulators import Lorenz\n"
+        "from sirve.data.dataset import SPLITS\n"
+        "from sirve.data.generate import describe, generate\n"
+        "sim = Lorenz(); counts = dict(train=int(sys.argv[1]), valid=4, test=4)\n"
+        "info = describe('x', sim, 0.02); states = dict.fromkeys(SPLITS, 40)\n"
+        "generate(sim, info, states, counts, Path('.'), block=2).read('train', counts['train'])"
+    )
+    with ThreadPoolExecutor(3) as pool:
+        jobs = [pool.submit(run_command, ["-c", code, n], tmp_path) for n in ("4", "12", "8")]
+        done = [job.result() for job in jobs]
+    assert [d.returncode for d in done] == [0, 0, 0], [d.stderr for d in done]
+    (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    assert len(Dataset(folder).manifest.shards) == 10
+    assert Dataset(folder).read("train", 12).shape == (12, 40, 3)
+
+
+def test_equal_numbers_are_the_same_dataset(tmp_path: Path) -> None:
+    whole = make(tmp_path, Pendulum(omega0=2))
+    assert whole.folder == make(tmp_path, Pendulum(omega0=2.0)).folder
+
+
+def test_mended_equations_are_another_dataset_and_comments_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = 'class A:\n    """Words."""\n    def f(self):\n        return 1  # why\n'
+    digests = []
+    for text in (
+        source,
+        source.replace("Words", "Other").replace("why", "how"),
+        source.replace("return 1", "return -1"),
+    ):
+        monkeypatch.setattr("inspect.getsource", lambda _, text=text: text)
+        digests.append(_code(Pendulum))
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_missing_stats_come_back(tmp_path: Path) -> None:
+    path = make(tmp_path).folder / "stats.yaml"
+    before = path.read_text()
+    path.unlink()
+    make(tmp_path)
+    assert path.read_text() == before
+
+
 @pytest.mark.parametrize("damage", ["flip", "truncate", "delete"])
 def test_a_damaged_shard_is_made_again_to_the_same_checksum(tmp_path: Path, damage: str) -> None:
     dataset = make(tmp_path)
@@ -109,7 +157,7 @@ def test_a_damaged_shard_is_made_again_to_the_same_checksum(tmp_path: Path, dama
 
 def test_nothing_temporary_is_left(tmp_path: Path) -> None:
     names = {p.name for p in make(tmp_path).folder.rglob("*") if p.is_file()}
-    assert names == {"manifest.json", "stats.yaml", "00000.hdf5", "00001.hdf5"}
+    assert names == {".lock", "manifest.json", "stats.yaml", "00000.hdf5", "00001.hdf5"}
 
 
 def test_a_failing_trajectory_names_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

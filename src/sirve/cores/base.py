@@ -64,6 +64,13 @@ def make_lift(
     return Convolution(inputs, outputs, kernel, dims, walls, bias)
 
 
+def require_fits(shape: tuple[int, ...], **kernels: int) -> None:
+    """Raise ValueError for a kernel that reaches over a whole field and beyond."""
+    for name, kernel in kernels.items():
+        if kernel // 2 > min(shape[1:], default=kernel):
+            raise ValueError(f"{name}={kernel} is wider than the field, {tuple(shape[1:])} cells")
+
+
 def require_positive(**values: int) -> None:
     """Raise ValueError for the first value that is not a positive whole number."""
     for name, value in values.items():

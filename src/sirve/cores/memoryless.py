@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from sirve.cores.base import Core, Zero, make_lift, require_positive
+from sirve.cores.base import Core, Zero, make_lift, require_fits, require_positive
 from sirve.cores.lift import Walls
 
 
@@ -42,6 +42,7 @@ class Linear(Memoryless):
     def __init__(self, shape: tuple[int, ...], walls: Walls | None = None, kernel: int = 3) -> None:
         super().__init__(shape, residual=True)
         require_positive(kernel=kernel)
+        require_fits(shape, kernel=kernel)
         self.readout = make_lift(shape[0], shape[0], len(shape) - 1, kernel, walls)
         for parameter in self.readout.parameters():
             nn.init.zeros_(parameter)

@@ -7,7 +7,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from sirve.cores.base import Core, make_lift, require_positive
+from sirve.cores.base import Core, make_lift, require_fits, require_positive
 from sirve.cores.cells import Cell, State
 from sirve.cores.lift import Lift, Walls
 
@@ -145,6 +145,7 @@ class ConvRecurrent(_Recurrent):
                 f"a convolutional core needs frames, but a state here has shape {tuple(shape)}: "
                 "take a vector core, model=rnn, lstm or gru"
             )
+        require_fits(shape, kernel=kernel, readout_kernel=readout_kernel)
         kernels = (kernel, readout_kernel)
         self._stack(cell, shape[0], shape[0], hidden, layers, kernels, dims, walls)
 

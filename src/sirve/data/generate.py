@@ -5,10 +5,14 @@ constant size are integrated whole, so the bits of a trajectory depend on the co
 block size, the library versions, the split and i: not on workers, or on how many were asked for.
 """
 
+import ast
+import fcntl
 import hashlib
+import inspect
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,8 +30,15 @@ from sirve.progress import track
 
 def describe(name: str, sim: Simulator, dt: float) -> Info:
     """What the dataset will say of itself; the unit of time is 1/lambda, a period, or a step."""
-    if sim.lyapunov is not None:
-        time_unit, unit = "lyapunov time", 1 / sim.lyapunov
+    try:
+        exponent = sim.lyapunov
+    except SimulationError as error:
+        raise UserError(
+            f"sim.system: the Lyapunov exponent of {name} cannot be computed ({error}); "
+            "change its parameters"
+        ) from error
+    if exponent is not None:
+        time_unit, unit = "lyapunov time", 1 / exponent
     elif sim.period is not None:
         time_unit, unit = "period", sim.period
     else:
@@ -42,8 +53,15 @@ def describe(name: str, sim: Simulator, dt: float) -> Info:
         time_unit=time_unit,
         unit=unit,
         solver=sim.solver,
-        parameters=json.loads(json.dumps(sim.parameters)),
+        parameters={k: _plain(v, getattr(type(sim), k, None)) for k, v in sim.parameters.items()},
     )
+
+
+def _plain(value: Any, default: Any) -> Any:
+    """As JSON holds it; 28 for a parameter that is a real number is 28.0, the same dataset."""
+    if isinstance(default, float) and isinstance(value, int):
+        return float(value)
+    return json.loads(json.dumps(value))
 
 
 def generate(
@@ -63,8 +81,9 @@ def generate(
     """
     config = {
         "system": f"{type(sim).__module__}.{type(sim).__qualname__}",
+        "code": _code(type(sim)),
         "parameters": info.parameters,
-        "dt": info.dt,
+        "dt": float(info.dt),
         "transient": sim.transient,
         "states": {split: states[split] for split in SPLITS},
         "seed": seed,
@@ -72,16 +91,44 @@ def generate(
     }
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
     folder = root / f"{info.name}-{digest[:10]}"
-    manifest = Manifest.load(folder) or Manifest(config, info, block, {})
-    missing = [
-        (split, number)
-        for split in SPLITS
-        for number in range(-(-counts[split] // block))
-        if not _committed(folder, manifest, shard_name(split, number))
-    ]
-    if missing:
-        _simulate(sim, info, states, folder, manifest, missing, seed, workers)
-    return Dataset(folder)
+    with _owned(folder):
+        manifest = Manifest.load(folder) or Manifest(config, info, block, {})
+        missing = [
+            (split, number)
+            for split in SPLITS
+            for number in range(-(-counts[split] // block))
+            if not _committed(folder, manifest, shard_name(split, number))
+        ]
+        if missing:
+            _simulate(sim, info, states, folder, manifest, missing, seed, workers)
+        dataset = Dataset(folder)
+        if missing or not (folder / "stats.yaml").exists():
+            write_stats(folder, info, dataset.read("train", counts["train"]))
+    return dataset
+
+
+@contextmanager
+def _owned(folder: Path) -> Iterator[None]:
+    """One process at a time: a second one waits, and then finds the work done."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(
+            lock, fcntl.LOCK_EX
+        )  # let go by the system when the process ends, killed or not
+        yield
+
+
+def _code(cls: type) -> str:
+    """Digest of the module that defines a system, comments, layout and docstrings aside.
+
+    Data of equations that were mended since must not be taken for new ones.
+    """
+    tree = ast.parse(inspect.getsource(inspect.getmodule(cls) or cls))
+    for node in ast.walk(tree):
+        documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+        if isinstance(node, documented) and ast.get_docstring(node) is not None:
+            node.body.pop(0)
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16]
 
 
 def _committed(folder: Path, manifest: Manifest, name: str) -> bool:
@@ -111,8 +158,6 @@ def _simulate(
     for name, checksum in track(parallel(jobs), f"simulate {info.name}", len(missing)):
         manifest.shards[name] = checksum
         manifest.save(folder)
-    stored = sum(name.startswith("train/") for name in manifest.shards) * manifest.block
-    write_stats(folder, info, Dataset(folder).read("train", stored))
 
 
 def simulate_block(

@@ -24,6 +24,11 @@ class Observe:
     noise: float = 0.0
 
     def __post_init__(self) -> None:
+        names = self.channels
+        if names is not None and (
+            isinstance(names, str) or not all(isinstance(name, str) for name in names)
+        ):
+            raise ValueError(f"channels={names} must be a list of names, such as [x]")
         if not isinstance(self.stride, int) or self.stride < 1:
             raise ValueError(f"stride={self.stride} must be a positive whole number")
         if not self.noise >= 0:

@@ -111,8 +111,7 @@ def _describe(
         n_spatial_dims=len(coordinates),
         n_trajectories=len(x),
         simulation_parameters=list(scalars),
-        **scalars,
-        **attributes,
+        **{**{k: str(v) for k, v in info.parameters.items()}, **scalars, **attributes},
     )
     dimensions = file.create_group("dimensions")
     dimensions.attrs["spatial_dims"] = list(coordinates)
