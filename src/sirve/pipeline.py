@@ -25,7 +25,7 @@ from sirve.forecaster import Forecaster, Normaliser, Training, restore
 from sirve.learning import Hardware, Seen, fit
 from sirve.objective import SquaredError
 from sirve.readout import solve_readout
-from sirve.record import Record
+from sirve.record import record
 from sirve.report import write_report
 from sirve.table import show
 from sirve.tracking import Tracker
@@ -72,7 +72,7 @@ def run(config: dict[str, Any], plain: str) -> Path | None:
     clock = {"start": time.perf_counter()}
     data = simulate(job)
     clock["simulated"] = time.perf_counter()
-    loggers = [Record(job.run / "metrics.jsonl"), *job.tracker.start(job.run, job.names, plain)]
+    loggers = [record(job.run / "metrics.jsonl"), *job.tracker.start(job.run, job.names, plain)]
     forecaster = learn(job, data, loggers)
     if forecaster is None:
         return None

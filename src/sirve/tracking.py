@@ -17,6 +17,7 @@ from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from sirve.media import media_of
+from sirve.record import Rows
 
 T = TypeVar("T")
 
@@ -68,7 +69,7 @@ class WandB(Tracker):
 
     def start(self, run: Path, names: Mapping[str, str], config: str) -> list[Logger]:
         self._try(lambda: self._init(run, names, yaml.safe_load(config)))
-        return [_Scalars(self)]
+        return [Rows(self.log)]
 
     @rank_zero_only
     def _init(self, run: Path, names: Mapping[str, str], config: dict[str, Any]) -> None:
@@ -148,29 +149,6 @@ class WandB(Tracker):
                 "metrics.jsonl is complete",
                 stacklevel=2,
             )
-
-
-class _Scalars(Logger):
-    """Lightning's scalars, passed on."""
-
-    def __init__(self, tracker: WandB) -> None:
-        super().__init__()
-        self._tracker = tracker
-
-    @property
-    def name(self) -> str:
-        return "wandb"
-
-    @property
-    def version(self) -> str:
-        return ""
-
-    def log_hyperparams(self, *_: Any, **__: Any) -> None:
-        """The configuration is tracked at the start."""
-
-    @rank_zero_only
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        self._tracker.log({"step": step, **metrics})
 
 
 def _log_spaced(count: int, points: int) -> list[int]:
