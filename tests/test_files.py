@@ -62,3 +62,14 @@ def test_names_cannot_leave_the_root(tmp_path: Path, name: str) -> None:
     with pytest.raises(UserError, match="must be letters"):
         run_folder.create(tmp_path / "runs", name, "../gru")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("variable", ["WORLD_SIZE", "SLURM_STEP_NUM_TASKS"])
+def test_processes_started_from_outside_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "2")
+    with pytest.raises(UserError, match="started from outside; start one"):
+        run_folder.create(tmp_path, "a", "b")
+    monkeypatch.setenv(variable, "1")
+    assert run_folder.create(tmp_path, "a", "b").is_dir()

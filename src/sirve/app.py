@@ -40,6 +40,8 @@ def main() -> None:
             _start(OmegaConf.load(shared / "config.yaml"))
     except (HydraException, OmegaConfBaseException) as error:
         fail(_explain(error), 2)
+    except KeyboardInterrupt:
+        fail("interrupted; what is in the run's folder stays there", 130)
 
 
 @hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")

@@ -109,7 +109,10 @@ def fit(
     )
     truth = TensorDataset(torch.as_tensor(seen.valid_context), torch.as_tensor(seen.valid_truth))
     with _own_ranks():
-        trainer.fit(forecaster, windows, DataLoader(truth, batch_size=64))
+        try:
+            trainer.fit(forecaster, windows, DataLoader(truth, batch_size=64))
+        except SystemExit:  # what Lightning makes of Ctrl-C, without a word
+            raise KeyboardInterrupt from None
         trainer.save_checkpoint(folder / "last.ckpt")
     return trainer
 

@@ -20,7 +20,7 @@ def create(root: Path, sim: str, model: str) -> Path:
     shared = inherited()
     if shared is not None:
         return shared
-    if any(int(os.environ.get(key, 1)) > 1 for key in ("WORLD_SIZE", "SLURM_NTASKS")):
+    if any(int(os.environ.get(key, 1)) > 1 for key in ("WORLD_SIZE", "SLURM_STEP_NUM_TASKS")):
         raise UserError(
             "several processes were started from outside; start one, with trainer=ddp and "
             "trainer.devices=N: it starts the others"
