@@ -250,6 +250,18 @@ def test_a_sweep_is_one_run_each(command: Command, tmp_path: Path) -> None:
     assert len(list(tmp_path.rglob("metrics.json"))) == 4
 
 
+@pytest.mark.parametrize("launcher", ["local", "joblib"])
+def test_a_refused_run_does_not_end_a_sweep(
+    process: Command, tmp_path: Path, launcher: str
+) -> None:
+    sweep = ["-m", "model=convgru,persistence", f"launcher={launcher}", "logger=none"]
+    done = process(*sweep, *SMALL["lorenz"], *FEW)
+    assert done.returncode == 2
+    assert done.stderr.count("a convolutional core needs frames") == 1
+    assert "Traceback" not in done.stderr
+    assert only_run(tmp_path).parent.name == "lorenz-persistence"
+
+
 def test_training_that_explodes_stops_before_the_step(command: Command, tmp_path: Path) -> None:
     done = command("logger=none", "optimizer.lr=1e30", "optimizer=adamw", *SMALL["lorenz"], *FEW)
     assert done.returncode == 1

@@ -15,6 +15,7 @@ from typing import Any
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from omegaconf.resolvers import oc
@@ -38,6 +39,8 @@ def main() -> None:
             _hydra_main()
         else:
             _start(OmegaConf.load(shared / "config.yaml"))
+    except UserError as error:  # of a run of a sweep, printed when it happened
+        sys.exit(_code(error))
     except (HydraException, OmegaConfBaseException) as error:
         fail(_explain(error), 2)
     except KeyboardInterrupt:
@@ -64,7 +67,10 @@ def _start(config: Any) -> None:
     try:
         pipeline.run(resolved, plain)
     except UserError as error:  # here already: Hydra would print the overrides first
-        fail(str(error), 1 if isinstance(error, Stopped) else 2)
+        print(f"error: {error}", file=sys.stderr)
+        if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
+            raise  # the other runs of the sweep go on; Hydra raises this again after the last
+        sys.exit(_code(error))
 
 
 def _settled(config: Any) -> str:
@@ -82,6 +88,10 @@ def _settled(config: Any) -> str:
     finally:
         OmegaConf.register_new_resolver("oc.env", oc.env, replace=True, use_cache=False)
     return OmegaConf.to_yaml(OmegaConf.create(settled))
+
+
+def _code(error: UserError) -> int:
+    return 1 if isinstance(error, Stopped) else 2
 
 
 def fail(message: str, code: int) -> None:
