@@ -181,9 +181,9 @@ class Forecaster(pl.LightningModule):
         error = np.concatenate(self._errors)
         self._errors.clear()
         score = log_error(error)
-        time = metrics.valid_time(error, 0.4, self.info.dt, self.info.unit)["median"]
+        time = metrics.valid_time(error, metrics.THRESHOLD, self.info.dt, self.info.unit)
         self.log("valid/log_error", score, logger=False, sync_dist=True)  # equal on all ranks
-        self._record({"valid/log_error": score, "valid/valid_time": time})
+        self._record({"valid/log_error": score, "valid/valid_time": time["median"]})
 
     def _record(self, row: dict[str, float]) -> None:
         for logger in self.loggers:

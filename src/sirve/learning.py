@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from sirve.checkpoints import WholeCheckpointIO
 from sirve.data.windows import Windows
-from sirve.forecaster import Forecaster
+from sirve.forecaster import Forecaster, Training
 
 # One rank's share is a gather from memory: Lightning's advice on loader workers does not apply.
 _NOISE = ("does not have many workers", "IterableDataset", "isinstance.treespec", "litlogger")
@@ -55,7 +55,6 @@ def fit(
     hardware: Hardware,
     loggers: Sequence[Logger],
     batch: int,
-    seed: int,
     validations: int = 12,
     patience: int | None = None,
 ) -> pl.Trainer:
@@ -67,9 +66,37 @@ def fit(
     plan = forecaster.training_plan
     assert plan is not None
     _quiet()
-    folder = run / "checkpoints"
+    trainer = _trainer(plan, run, hardware, loggers, validations, patience)
+    windows = Windows(
+        _resident(torch.as_tensor(seen.train), trainer.strategy.root_device),
+        plan.objective.length,
+        batch,
+        plan.seed,
+        position=lambda: trainer.global_step,
+        rank=trainer.global_rank,
+        ranks=trainer.world_size,
+    )
+    truth = TensorDataset(torch.as_tensor(seen.valid_context), torch.as_tensor(seen.valid_truth))
+    with _own_ranks():
+        try:
+            trainer.fit(forecaster, windows, DataLoader(truth, batch_size=64))
+        except SystemExit:  # what Lightning makes of Ctrl-C, without a word
+            raise KeyboardInterrupt from None
+        trainer.save_checkpoint(run / "checkpoints" / "last.ckpt")
+    return trainer
+
+
+def _trainer(
+    plan: Training,
+    run: Path,
+    hardware: Hardware,
+    loggers: Sequence[Logger],
+    validations: int,
+    patience: int | None,
+) -> pl.Trainer:
+    """Lightning's trainer, counting steps, with our checkpoints and our progress bar."""
     best = ModelCheckpoint(
-        dirpath=folder,
+        dirpath=run / "checkpoints",
         filename="best",
         monitor="valid/log_error",
         mode="min",
@@ -80,7 +107,7 @@ def fit(
     callbacks: list[Callback] = [best, Bar(plan.steps)]
     if patience is not None:
         callbacks.append(EarlyStopping("valid/log_error", patience=patience, mode="min"))
-    trainer = pl.Trainer(
+    return pl.Trainer(
         accelerator=hardware.accelerator,
         devices=hardware.devices,
         strategy=hardware.strategy,
@@ -98,23 +125,6 @@ def fit(
         enable_model_summary=False,
         default_root_dir=run,
     )
-    windows = Windows(
-        _resident(torch.as_tensor(seen.train), trainer.strategy.root_device),
-        plan.objective.length,
-        batch,
-        seed,
-        position=lambda: trainer.global_step,
-        rank=trainer.global_rank,
-        ranks=trainer.world_size,
-    )
-    truth = TensorDataset(torch.as_tensor(seen.valid_context), torch.as_tensor(seen.valid_truth))
-    with _own_ranks():
-        try:
-            trainer.fit(forecaster, windows, DataLoader(truth, batch_size=64))
-        except SystemExit:  # what Lightning makes of Ctrl-C, without a word
-            raise KeyboardInterrupt from None
-        trainer.save_checkpoint(folder / "last.ckpt")
-    return trainer
 
 
 def _resident(x: torch.Tensor, device: torch.device) -> torch.Tensor:

@@ -10,6 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sirve import metrics
+from sirve.report.stats import thin
+from sirve.report.style import units
 
 ROLLOUTS = 8  # pictured, spread from the shortest to the longest valid time
 FRAMES = 120  # of a film, at most
@@ -17,7 +19,7 @@ FRAMES = 120  # of a film, at most
 
 @dataclass(frozen=True)
 class Pictured:
-    """One test rollout: its number in rollouts.h5, its valid time at 0.4, picture and film."""
+    """One test rollout: its number in rollouts.h5, its valid time, picture and film."""
 
     number: int
     valid_time: float
@@ -47,15 +49,17 @@ def media_of(run: Path) -> Media:
         channels = [str(name) for name in file.attrs["channels"]]
         horizon = file["time"][:] / unit
         errors = {name: item[:].astype(np.float64) for name, item in file["error"].items()}
-        times = metrics.valid_steps(errors["model"], 0.4) * dt / unit
+        times = metrics.valid_steps(errors["model"], metrics.THRESHOLD) * dt / unit
         order = np.argsort(times)
-        chosen = order[np.unique(np.linspace(0, len(order) - 1, ROLLOUTS).round().astype(int))]
+        chosen = order[thin(len(order), ROLLOUTS)]
         rollouts = []
         for number in chosen.tolist():
             truth, prediction = file["truth"][number], file["prediction"][number]
             picture, film = folder / f"{number:04d}.png", None
             if truth.ndim == 2:
-                _lines(picture, horizon, truth, prediction, channels, str(file.attrs["time_unit"]))
+                _lines(
+                    picture, horizon, truth, prediction, channels, units(file.attrs["time_unit"])
+                )
             elif truth.ndim == 3:
                 _pictures(picture, [truth[:, 0].T, prediction[:, 0].T], ["truth", "forecast"])
             else:
@@ -79,7 +83,7 @@ def _lines(
         low, high = truth[:, i].min(), truth[:, i].max()
         axis.set_ylim(low - 0.5 * (high - low) - 1e-9, high + 0.5 * (high - low) + 1e-9)
         axis.set_ylabel(names[i])
-    axes[-1].set_xlabel(f"{unit}s")
+    axes[-1].set_xlabel(unit)
     figure.savefig(path, dpi=100)
 
 
@@ -97,7 +101,7 @@ def _pictures(path: Path, frames: list[np.ndarray], titles: list[str]) -> None:
 
 def _film(path: Path, truth: np.ndarray, prediction: np.ndarray, pixels: int = 192) -> Path:
     """truth | forecast | difference (T, H, W) as H.264; the first frame's range is the scale."""
-    keep = np.unique(np.linspace(0, len(truth) - 1, min(FRAMES, len(truth))).astype(int))
+    keep = thin(len(truth), FRAMES)
     low, high = float(truth[0].min()), float(truth[0].max())
     span = max(high - low, 1e-12)
     zoom = max(1, pixels // truth.shape[1])

@@ -8,6 +8,8 @@ index k - 1, k dt after the last state of the context.
 import numpy as np
 from scipy.stats import bootstrap
 
+THRESHOLD = 0.4  # standard deviations; the error that ends a valid time where one is named
+
 
 def _space(x: np.ndarray) -> tuple[int, ...]:
     return tuple(range(2, x.ndim))

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from sirve.cores import Core
+from sirve.cores.base import require_positive
 from sirve.rollout import rollout
 
 Normal = Callable[[Tensor], Tensor]
@@ -32,9 +33,7 @@ class SquaredError:
     reduction: str = "mean"
 
     def __post_init__(self) -> None:
-        for name, value in (("context", self.context), ("horizon", self.horizon)):
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name}={value} must be a positive whole number")
+        require_positive(context=self.context, horizon=self.horizon)
         if not 0 <= self.noise < float("inf"):
             raise ValueError(f"noise={self.noise} must not be negative")
         if self.reduction not in ("mean", "sum"):

@@ -165,7 +165,6 @@ def learn(job: Job, data: Data, loggers: list[Any]) -> Forecaster | None:
         job.hardware,
         loggers,
         batch=config["data"]["batch"],
-        seed=config["seed"],
         validations=config["trainer"]["validations"],
         patience=config["trainer"]["patience"],
     )

@@ -6,10 +6,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from sirve.metrics import THRESHOLD
+from sirve.report.style import units
+
 
 def show(metrics: dict[str, Any], run: Path, report: Path, tracked: str | None) -> None:
     """Print the scores of the model beside the baselines."""
-    unit = metrics["time_unit"] + "s"
+    unit = units(metrics["time_unit"])
     title = f"{metrics['sim']} · {metrics['model']}: how far it holds, in {unit}"
     table = Table(title=title, title_justify="left")
     table.add_column("", no_wrap=True)
@@ -19,10 +22,10 @@ def show(metrics: dict[str, Any], run: Path, report: Path, tracked: str | None) 
     for horizon in horizons:
         table.add_column(f"nRMSE@{horizon}", justify="right", no_wrap=True)
     for name, scores in metrics["scores"].items():
-        time = scores["valid_time"]["0.4"]
+        time = scores["valid_time"][str(THRESHOLD)]
         table.add_row(
             metrics["model"] if name == "model" else name,
-            f"{'≥ ' if reaches_end(time, metrics) else ''}{time['median']:.3g}",
+            f"{'≥ ' if _reaches_end(time, metrics) else ''}{time['median']:.3g}",
             f"{time['low']:.3g} to {time['high']:.3g}",
             *(_number(scores["nrmse"][h]) for h in horizons),
             style="bold" if name == "model" else None,
@@ -30,7 +33,7 @@ def show(metrics: dict[str, Any], run: Path, report: Path, tracked: str | None) 
     console = Console()
     console.print(table)
     console.print(
-        f"Holds: median time until the error exceeds 0.4 standard deviations, over "
+        f"Holds: median time until the error exceeds {THRESHOLD} standard deviations, over "
         f"{metrics['steps']} steps of {metrics['dt']:g}.",
         highlight=False,
     )
@@ -40,7 +43,7 @@ def show(metrics: dict[str, Any], run: Path, report: Path, tracked: str | None) 
         console.print(line, soft_wrap=True, highlight=False)
 
 
-def reaches_end(time: dict[str, Any], metrics: dict[str, Any]) -> bool:
+def _reaches_end(time: dict[str, Any], metrics: dict[str, Any]) -> bool:
     """Whether the median forecast still held when the test ended."""
     length = metrics["steps"] * metrics["dt"] / metrics["unit"]
     return bool(time["median"] >= length * (1 - 1e-9))

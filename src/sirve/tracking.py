@@ -3,7 +3,6 @@
 The only module that imports wandb, and only when it is asked for.
 """
 
-import json
 import os
 import warnings
 from abc import ABC, abstractmethod
@@ -18,6 +17,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from sirve.media import media_of
 from sirve.record import Rows
+from sirve.report.stats import early
 
 T = TypeVar("T")
 
@@ -115,7 +115,7 @@ class WandB(Tracker):
         import wandb
 
         media = media_of(run)
-        for k in _log_spaced(len(media.horizon), CURVE_POINTS):
+        for k in early(len(media.horizon), CURVE_POINTS):
             row = {f"rollout/{name}": float(curve[k]) for name, curve in media.curves.items()}
             row = {key: value for key, value in row.items() if np.isfinite(value)}
             self._run.log({"rollout/horizon": float(media.horizon[k]), **row})
@@ -151,21 +151,15 @@ class WandB(Tracker):
             )
 
 
-def _log_spaced(count: int, points: int) -> list[int]:
-    """At most ``points`` indices below ``count``, dense at the start."""
-    spaced = np.geomspace(1, count, min(points, count))
-    return sorted(
-        {int(i) - 1 for i in np.concatenate([spaced, np.linspace(1, count, points // 3)])}
-    )
-
-
 def _summary(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """The numbers one sorts runs by."""
     scores = metrics["scores"]["model"]
-    found = {f"score/nrmse_{h}": v for h, v in scores["nrmse"].items() if v is not None}
+    found: dict[str, Any] = {
+        f"score/nrmse_{h}": v for h, v in scores["nrmse"].items() if v is not None
+    }
     found |= {f"score/valid_time_{t}": v["median"] for t, v in scores["valid_time"].items()}
     found |= {f"score/seconds_{k}": v for k, v in metrics["seconds"].items()}
     found |= {"score/parameters": metrics["parameters"], "score/diverged": scores["diverged"]}
     if metrics["one_step"] is not None:
         found["score/one_step"] = metrics["one_step"]
-    return json.loads(json.dumps(found))
+    return found

@@ -5,12 +5,12 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
+from sirve.metrics import THRESHOLD as THRESHOLD
 from sirve.report.load import number
 
 MISSING = "\u2013"  # a dash, for a number that is not known
 TRUTH = "#2b2b2b"
 MODEL_COLOUR = "#0b57d0"
-THRESHOLD = 0.4  # standard deviations; an error above it ends the valid time
 
 _BASELINES = {
     "persistence": ("#c0831a", "dash"),

@@ -138,7 +138,7 @@ def more_scores(run: Run) -> str:
     """The scores that the first table leaves out; empty where there are none."""
     unit = escape(units(run.metrics.get("time_unit")))
     blocks: list[tuple[str, list[tuple[str, tuple[str, ...]]]]] = []
-    levels = [t for t in ("0.3", "0.4", "0.5", "0.9")]
+    levels = ("0.3", "0.4", "0.5", "0.9")
     blocks.append(
         (
             f"Median valid time ({unit}) at other errors",
