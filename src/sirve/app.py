@@ -9,10 +9,12 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import hydra
+import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -20,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from omegaconf.resolvers import oc
 
-from sirve import run_folder
+from sirve import run_folder, signals
 from sirve.errors import Stopped, UserError
 
 _HERE = Path(__file__).resolve().parent
@@ -29,48 +31,90 @@ CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parents[1] / "conf
 
 
 def main() -> None:
-    """Run the command; what the user can mend is one line on stderr and exit code 2."""
+    """Run the command; what the user can mend is one line on stderr and exit code 2.
+
+    Exit codes: 0 done, 1 stopped by what went wrong on the way, 2 refused before any work, 75
+    stopped by SIGTERM or SIGUSR1 (130 by Ctrl-C): started again, it goes on.
+    """
     # Threads that wait must sleep: spinning, they slow each other down tenfold on a shared machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to Hydra's printer
     try:
-        shared = run_folder.inherited()
-        if shared is None:
-            _hydra_main()
-        else:
-            _start(OmegaConf.load(shared / "config.yaml"))
+        with signals.handled():
+            shared = run_folder.inherited()
+            if shared is None:
+                _hydra_main()
+            else:
+                config = OmegaConf.load(shared / "config.yaml")
+                _work(_resolved(config), OmegaConf.to_yaml(config))
     except UserError as error:  # of a run of a sweep, printed when it happened
         sys.exit(_code(error))
     except (HydraException, OmegaConfBaseException) as error:
         fail(_explain(error), 2)
-    except KeyboardInterrupt:
-        fail("interrupted; what is in the run's folder stays there", 130)
+    except signals.Interrupted as stop:
+        if run_folder.inherited() is not None:
+            sys.exit(0)  # the launcher would kill the first rank, which may not be done
+        fail(f"stopped by {stop}; the same command goes on where it was", stop.code)
 
 
 @hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")
 def _hydra_main(config: DictConfig) -> None:
     choices = HydraConfig.get().runtime.choices
     names = {group: Path(choices[group]).name for group in ("sim", "model")}
-    _start(OmegaConf.merge({"names": names}, OmegaConf.create(OmegaConf.to_yaml(config))))
+    named = OmegaConf.merge({"names": names}, OmegaConf.create(OmegaConf.to_yaml(config)))
+    resolved, plain = _resolved(named), _settled(named)
+    with _told():
+        from sirve import resume
+
+        run = resume.asked(resolved)
+        if run is not None:
+            keys = _overridden()
+            resolved = resume.configuration(run, resolved, keys)
+            plain = OmegaConf.to_yaml(resume.configuration(run, yaml.safe_load(plain), keys))
+        _work(resolved, plain)
 
 
-def _start(config: Any) -> None:
+def _overridden() -> list[str]:
+    """The keys that the command line sets beside resume=; UserError for a choice of a group."""
+    keys = []
+    for override in HydraConfig.get().overrides.task:
+        key = override.lstrip("+").partition("=")[0]
+        if key in ("sim", "model"):
+            keys.append(f"names.{key}")
+        elif not (CONF / key).is_dir():
+            keys.append(key)
+        elif key not in ("logger", "launcher"):
+            raise UserError(
+                f"resume= takes the run's own {key}: leave {override} out, or set single keys"
+            )
+    return keys
+
+
+def _work(resolved: dict[str, Any], plain: str) -> None:
     """Do the job. A further rank comes here at once, with what the first wrote to config.yaml:
 
     the command line would make it compose, or in a sweep even run, every other job again.
     """
-    resolved: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    plain = _settled(config)
+    with _told():
+        from sirve import pipeline
 
-    from sirve import pipeline
-
-    try:
         pipeline.run(resolved, plain)
-    except UserError as error:  # here already: Hydra would print the overrides first
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """An error is told when it happens, in one line: Hydra would print the overrides first."""
+    try:
+        yield
+    except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
             raise  # the other runs of the sweep go on; Hydra raises this again after the last
         sys.exit(_code(error))
+
+
+def _resolved(config: Any) -> Any:
+    return OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
 
 
 def _settled(config: Any) -> str:

@@ -1,14 +1,17 @@
 """Checkpoints that are whole, checked, and hold plain types only."""
 
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
-from sirve.errors import UserError
+from sirve.errors import Stopped, UserError
 from sirve.files import sha256, whole, write_text
+
+BEST, LAST, PREVIOUS = "best.ckpt", "last.ckpt", "previous.ckpt"
 
 
 class WholeCheckpointIO(TorchCheckpointIO):
@@ -34,22 +37,40 @@ class WholeCheckpointIO(TorchCheckpointIO):
 
 
 def save(checkpoint: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint and its checksum."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as temporary:
-        torch.save(checkpoint, temporary)
-        checksum = sha256(temporary)
-    write_text(_sidecar(path), f"{checksum}  {path.name}\n")
+    """Write a checkpoint and its checksum; a good last.ckpt that it replaces is kept as previous.
+
+    Killed at any instant, every file under a final name is whole and agrees with its side-car,
+    which for one rename holds the checksums of the old file and of the new. Raises Stopped where
+    the disk refuses; what was there before is then untouched.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole(path) as temporary:
+            _write(checkpoint, temporary)
+            if path.name == LAST and intact(path):
+                _keep(path, path.with_name(PREVIOUS))
+            line = _line(sha256(temporary), path)
+            write_text(_sidecar(path), line + _known(path))
+        write_text(_sidecar(path), line)
+    except OSError as error:
+        raise Stopped(
+            f"{path} cannot be written ({error.strerror}); make room or choose another folder, the "
+            "checkpoints before it are intact"
+        ) from error
+
+
+def intact(path: Path) -> bool:
+    """Whether a checkpoint is there and agrees with its side-car."""
+    return path.exists() and sha256(path) in _known(path).split()
 
 
 def load(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
     """Read a checkpoint, never a pickle; UserError if it is missing or damaged."""
     if not path.exists():
         raise UserError(f"{path} does not exist; name a run folder or a .ckpt file")
-    sidecar = _sidecar(path)
-    if not sidecar.exists():
+    if not _sidecar(path).exists():
         logging.getLogger(__name__).warning("%s has no checksum beside it: not checked", path)
-    elif sidecar.read_text(encoding="utf-8").split()[:1] != [sha256(path)]:
+    elif not intact(path):
         raise UserError(f"{path} is damaged: it differs from its checksum; use another checkpoint")
     try:
         content: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=True)
@@ -59,6 +80,33 @@ def load(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
             "what only a pickle could load is refused"
         ) from error
     return content
+
+
+def _write(checkpoint: dict[str, Any], path: Path) -> None:
+    """By Python's own file, whose errors say what is wrong with the disk; torch's do not."""
+    with path.open("wb") as file:
+        torch.save(checkpoint, file)
+
+
+def _keep(path: Path, as_path: Path) -> None:
+    """Move a checkpoint, with its side-car, to another name."""
+    line = _line(sha256(path), as_path)
+    write_text(_sidecar(as_path), line + _known(as_path))
+    os.replace(path, as_path)
+    write_text(_sidecar(as_path), line)
+
+
+def _line(checksum: str, path: Path) -> str:
+    return f"{checksum}  {path.name}\n"
+
+
+def _known(path: Path) -> str:
+    """What the side-car says, newest first; empty where there is none."""
+    try:
+        with _sidecar(path).open(encoding="utf-8", errors="replace") as file:
+            return file.read(4096)
+    except FileNotFoundError:
+        return ""
 
 
 def _sidecar(path: Path) -> Path:

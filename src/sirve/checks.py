@@ -8,7 +8,7 @@ from joblib import cpu_count
 
 from sirve.data.dataset import SPLITS
 from sirve.errors import UserError
-from sirve.learning import Hardware
+from sirve.learning import Hardware, Rhythm
 from sirve.objective import SquaredError
 
 _CHOICES = {
@@ -29,13 +29,14 @@ def lengths(sim: Mapping[str, Any]) -> dict[str, int]:
     }
 
 
-def trainer(config: Mapping[str, Any]) -> tuple[Hardware, dict[str, Any]]:
-    """Split the trainer's config into hardware and plan, refusing devices that are not there."""
+def trainer(config: Mapping[str, Any], loaders: int) -> tuple[Hardware, Rhythm, dict[str, Any]]:
+    """Split the trainer's config into hardware, rhythm and plan, refusing devices not there."""
     for key, choices in _CHOICES.items():
         if config[key] not in choices:
             raise UserError(f"trainer.{key}={config[key]}; choose from: {', '.join(choices)}")
-    places = ("accelerator", "devices", "strategy", "precision")
-    hardware = Hardware(**{key: config[key] for key in places})
+    places = ("accelerator", "devices", "strategy", "precision", "timeout")
+    hardware = Hardware(**{key: config[key] for key in places}, loaders=loaders)
+    rhythm = Rhythm(**{k: config[k] for k in ("validations", "patience", "checkpoint_every")})
     plan = {k: config[k] for k in ("steps", "warmup", "schedule", "clip", "log_every")}
     if hardware.accelerator == "gpu" and not torch.cuda.is_available():
         raise UserError("trainer.accelerator=gpu, but no GPU is visible; take trainer=cpu")
@@ -44,9 +45,11 @@ def trainer(config: Mapping[str, Any]) -> tuple[Hardware, dict[str, Any]]:
         raise UserError(
             f"trainer.devices={hardware.devices}, but {there} are visible; take 1 to {there}"
         )
+    if loaders > cpu_count():
+        raise UserError(f"data.loaders={loaders}, but there are {cpu_count()} cores; ask for less")
     if hardware.devices > 1 and hardware.strategy != "ddp":
         raise UserError(f"trainer.devices={hardware.devices} needs trainer.strategy=ddp")
-    return hardware, plan
+    return hardware, rhythm, plan
 
 
 def sizes(config: Mapping[str, Any], objective: SquaredError) -> None:
@@ -64,7 +67,11 @@ def sizes(config: Mapping[str, Any], objective: SquaredError) -> None:
         (("context", "steps", "valid_steps", "states"), sim, "sim"),
         (SPLITS, sim["trajectories"], "sim.trajectories"),
         (("block", "batch"), data, "data"),
-        (("steps", "validations", "devices", "log_every", "threads"), trainer, "trainer"),
+        (
+            ("steps", "validations", "checkpoint_every", "devices", "log_every", "threads"),
+            trainer,
+            "trainer",
+        ),
     ):
         for key in keys:
             _whole(f"{place}.{key}", group[key], least=1)
@@ -72,9 +79,14 @@ def sizes(config: Mapping[str, Any], objective: SquaredError) -> None:
         if group[key] is not None:
             _whole(f"{place}.{key}", group[key], least=1)
     _whole("trainer.warmup", trainer["warmup"], least=0)
+    _whole("data.loaders", data["loaders"], least=0)
     for name, value in (("seed", config["seed"]), ("data.seed", data["seed"])):
         _whole(name, value, least=0)
-    for name, value in (("sim.dt", sim["dt"]), ("trainer.clip", trainer["clip"])):
+    for name, value in (
+        ("sim.dt", sim["dt"]),
+        ("trainer.clip", trainer["clip"]),
+        ("trainer.timeout", trainer["timeout"]),
+    ):
         if not isinstance(value, (int, float)) or not 0 < value < float("inf"):
             raise UserError(f"{name}={value} must be a positive number")
     count = sim["trajectories"]["train"] * (sim["states"] - objective.length + 1)

@@ -1,6 +1,7 @@
 """What a user can mend."""
 
 import difflib
+import sys
 from collections.abc import Iterable
 
 
@@ -17,3 +18,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 class Stopped(UserError):
     """Work that had begun had to stop; the command exits with 1."""
+
+
+def warn(message: str) -> None:
+    """One line on stderr: what a user should know, and need not mend."""
+    print(f"warning: {message}", file=sys.stderr)

@@ -139,8 +139,16 @@ class Forecaster(pl.LightningModule):
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
 
+    def on_train_batch_start(self, *_: Any) -> None:
+        """Whatever a core draws, by dropout for one, is a function of (seed, step, rank)."""
+        key = (self.global_step, 2, self.global_rank)
+        draw = np.random.SeedSequence(self._plan().seed, spawn_key=key)
+        torch.manual_seed(int(draw.generate_state(1)[0]))
+
     def training_step(self, window: Tensor, _index: int) -> Tensor:
-        loss = self._plan().objective(self.core, self.read(window), self._normal)
+        plan = self._plan()
+        passed = self.global_step / plan.steps
+        loss = plan.objective(self.core, self.read(window), self._normal, passed)
         self._last["loss"] = loss.detach()
         return loss
 
@@ -204,11 +212,11 @@ class Forecaster(pl.LightningModule):
         }
 
     def save(self, path: Path) -> None:
-        """A checkpoint without a trainer's state, for a core that no trainer has seen."""
+        """A checkpoint without a trainer's state: enough to forecast, not to go on training."""
         content: dict[str, Any] = {
             "pytorch-lightning_version": pl.__version__,
-            "epoch": 0,
-            "global_step": 0,
+            "epoch": self.current_epoch,
+            "global_step": self.global_step,
             "state_dict": self.state_dict(),
         }
         self.on_save_checkpoint(content)

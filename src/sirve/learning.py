@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,30 +14,41 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 import torch.distributed as dist
-from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback, EarlyStopping
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.strategies import DDPStrategy
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch.utils.data import DataLoader, TensorDataset
 
+from sirve import run_folder, signals
 from sirve.checkpoints import WholeCheckpointIO
-from sirve.data.windows import Windows
+from sirve.data.windows import Windows, load
+from sirve.errors import Stopped
 from sirve.forecaster import Forecaster, Training
+from sirve.saving import Saver
 
 # One rank's share is a gather from memory: Lightning's advice on loader workers does not apply.
 _NOISE = ("does not have many workers", "IterableDataset", "isinstance.treespec", "litlogger")
 
 
+CONTINUE = "the same command goes on from the last checkpoint"
 _RANK_VARIABLES = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
 @dataclass(frozen=True)
 class Hardware:
-    """Where training runs: Lightning's accelerator, devices, strategy and precision."""
+    """Where training runs: Lightning's accelerator, devices, strategy and precision.
+
+    ``timeout`` is how many seconds a silent rank is waited for, ``loaders`` how many processes
+    gather batches beside each rank, which gathers them itself if there are none.
+    """
 
     accelerator: str = "cpu"
     devices: int = 1
     strategy: str = "auto"
     precision: str = "32-true"
+    timeout: float = 300.0
+    loaders: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,6 +60,15 @@ class Seen:
     valid_truth: np.ndarray  # (n, steps, *shape), clean
 
 
+@dataclass(frozen=True)
+class Rhythm:
+    """How often, over a run: validations evenly spread, checkpoints every so many steps."""
+
+    validations: int = 12
+    patience: int | None = None  # validations without a better one before stopping early
+    checkpoint_every: int = 500
+
+
 def fit(
     forecaster: Forecaster,
     seen: Seen,
@@ -55,35 +76,41 @@ def fit(
     hardware: Hardware,
     loggers: Sequence[Logger],
     batch: int,
-    validations: int = 12,
-    patience: int | None = None,
-) -> pl.Trainer:
+    rhythm: Rhythm,
+    saved: Path | None = None,
+) -> tuple[pl.Trainer, float]:
     """Train to the budget of the forecaster's plan; leaves checkpoints/best.ckpt and last.ckpt.
 
-    Best, and early stopping after ``patience`` validations without a better one, are judged by
-    free rollouts over the validation set, never by one-step loss.
+    From the checkpoint ``saved`` on, it is bit for bit the run that was never interrupted: batches,
+    noise and whatever else a core draws are functions of (seed, step). Returns the trainer and the
+    seconds spent training. Raises Interrupted on a signal, after the step and a checkpoint, and
+    Stopped where a rank has died.
     """
     plan = forecaster.training_plan
     assert plan is not None
     _quiet()
-    trainer = _trainer(plan, run, hardware, loggers, validations, patience)
+    saver = Saver(run / "checkpoints", rhythm.checkpoint_every)
+    trainer = _trainer(plan, run, hardware, loggers, rhythm, saver)
+    x, device = torch.as_tensor(seen.train), trainer.strategy.root_device
     windows = Windows(
-        _resident(torch.as_tensor(seen.train), trainer.strategy.root_device),
+        x if hardware.loaders else _resident(x, device),
         plan.objective.length,
         batch,
         plan.seed,
-        position=lambda: trainer.global_step,
-        rank=trainer.global_rank,
-        ranks=trainer.world_size,
+        trainer.global_rank,
+        trainer.world_size,
     )
+    batches = load(windows, lambda: trainer.global_step, hardware.loaders, _as_loader)
     truth = TensorDataset(torch.as_tensor(seen.valid_context), torch.as_tensor(seen.valid_truth))
-    with _own_ranks():
+    with _own_ranks(), signals.deferred():
         try:
-            trainer.fit(forecaster, windows, DataLoader(truth, batch_size=64))
-        except SystemExit:  # what Lightning makes of Ctrl-C, without a word
-            raise KeyboardInterrupt from None
-        trainer.save_checkpoint(run / "checkpoints" / "last.ckpt")
-    return trainer
+            trainer.fit(forecaster, batches, DataLoader(truth, batch_size=64), ckpt_path=saved)
+            saver.finish(trainer)
+        except RuntimeError as error:  # gloo and NCCL have no type of their own for it
+            if trainer.world_size == 1:
+                raise
+            raise Stopped(f"a rank has failed ({_first_line(error)}); {CONTINUE}") from error
+    return trainer, saver.seconds
 
 
 def _trainer(
@@ -91,40 +118,52 @@ def _trainer(
     run: Path,
     hardware: Hardware,
     loggers: Sequence[Logger],
-    validations: int,
-    patience: int | None,
+    rhythm: Rhythm,
+    saver: Saver,
 ) -> pl.Trainer:
     """Lightning's trainer, counting steps, with our checkpoints and our progress bar."""
-    best = ModelCheckpoint(
-        dirpath=run / "checkpoints",
-        filename="best",
-        monitor="valid/log_error",
-        mode="min",
-        save_last=True,
-        enable_version_counter=False,
-        auto_insert_metric_name=False,
-    )
-    callbacks: list[Callback] = [best, Bar(plan.steps)]
-    if patience is not None:
-        callbacks.append(EarlyStopping("valid/log_error", patience=patience, mode="min"))
-    return pl.Trainer(
+    callbacks: list[Callback] = [saver, Bar(plan.steps)]
+    if rhythm.patience is not None:
+        callbacks.append(EarlyStopping("valid/log_error", patience=rhythm.patience, mode="min"))
+    ddp = hardware.strategy == "ddp"
+    trainer = pl.Trainer(
         accelerator=hardware.accelerator,
         devices=hardware.devices,
-        strategy=hardware.strategy,
+        strategy=DDPStrategy(timeout=timedelta(seconds=hardware.timeout)) if ddp else "auto",
         precision=hardware.precision,  # type: ignore[arg-type]
         max_steps=plan.steps,
-        val_check_interval=max(1, plan.steps // validations),
+        val_check_interval=max(1, plan.steps // rhythm.validations),
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
         logger=list(loggers),
         log_every_n_steps=1,
         callbacks=callbacks,
+        enable_checkpointing=False,
         plugins=[WholeCheckpointIO()],
         use_distributed_sampler=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         default_root_dir=run,
     )
+    # Lightning's own handlers run collectives inside a signal, and a shell under Slurm; ours stay.
+    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    return trainer
+
+
+def _as_loader(_number: int) -> None:
+    """In a process that gathers batches: it neither stops by itself nor owns the run's folder."""
+    signals.ignore()
+    run_folder.release()
+
+
+def device(hardware: Hardware) -> torch.device:
+    """Where this process forecasts."""
+    return torch.device("cuda" if hardware.accelerator == "gpu" else "cpu")
+
+
+def device_name(hardware: Hardware) -> str | None:
+    """The GPU's, None without one."""
+    return torch.cuda.get_device_name() if hardware.accelerator == "gpu" else None
 
 
 def _resident(x: torch.Tensor, device: torch.device) -> torch.Tensor:
@@ -146,6 +185,10 @@ def _own_ranks() -> Iterator[None]:
         for key, value in before.items():
             if value is None:
                 os.environ.pop(key, None)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:200]
 
 
 def _quiet() -> None:
@@ -171,6 +214,7 @@ class Bar(Callback):
     def on_train_start(self, trainer: pl.Trainer, *_: Any) -> None:
         if trainer.is_global_zero:
             self.progress.start()
+            self.progress.update(self.task, completed=trainer.global_step)
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         self.progress.update(self.task, completed=trainer.global_step)

@@ -1,5 +1,6 @@
 """What training minimises."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,7 +22,8 @@ class SquaredError:
 
     over components too, averaged over windows (so that batch size and ranks do not change it);
     errors are divided by the core's ``scale``. Predictions are teacher-forced inside the context
-    and free-running beyond its last state: ``horizon`` 1 is teacher forcing alone. ``noise`` is
+    and free-running beyond its last state: ``horizon`` 1 is teacher forcing alone. Over the first
+    ``growth`` of the training, a share, it grows from 1 to its whole length. ``noise`` is
     the deviation, in normalised units, of Gaussian noise on the states that are read, the targets
     staying clean: it teaches a core to damp what it was never shown, such as the finest waves of a
     smooth field (A. Sanchez-Gonzalez et al., ICML 2020, section 3.3).
@@ -29,11 +31,14 @@ class SquaredError:
 
     context: int = 30
     horizon: int = 1
+    growth: float = 0.0
     noise: float = 0.0
     reduction: str = "mean"
 
     def __post_init__(self) -> None:
         require_positive(context=self.context, horizon=self.horizon)
+        if not 0 <= self.growth <= 1:
+            raise ValueError(f"growth={self.growth} is a share of the training: take 0 to 1")
         if not 0 <= self.noise < float("inf"):
             raise ValueError(f"noise={self.noise} must not be negative")
         if self.reduction not in ("mean", "sum"):
@@ -44,11 +49,18 @@ class SquaredError:
         """States in a window."""
         return self.context + self.horizon
 
-    def __call__(self, core: Core, window: Tensor, normal: Normal = torch.randn_like) -> Tensor:
-        """The loss of normalised windows (B, length, *shape); ``normal`` draws the noise."""
+    def __call__(
+        self, core: Core, window: Tensor, normal: Normal = torch.randn_like, passed: float = 1.0
+    ) -> Tensor:
+        """The loss of normalised windows (B, length, *shape).
+
+        ``normal`` draws the noise; ``passed`` is the share of the training that has passed.
+        """
+        grown = passed / self.growth if passed < self.growth else 1.0
+        horizon = max(1, math.ceil(grown * self.horizon))
         read = window[:, : self.context]
         if self.noise:
             read = read + self.noise * normal(read)
-        y, _ = rollout(core, read, self.horizon)
-        squares = ((y - window[:, 1:]) / core.scale) ** 2
+        y, _ = rollout(core, read, horizon)
+        squares = ((y - window[:, 1 : self.context + horizon]) / core.scale) ** 2
         return squares.mean() if self.reduction == "mean" else squares.sum() / len(squares)

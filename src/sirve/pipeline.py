@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +13,23 @@ import torch
 from joblib import cpu_count
 
 from simulators import Simulator
-from sirve import checks, evaluate, run_folder
+from sirve import checks, door, evaluate, provenance, resume, run_folder
+from sirve.checkpoints import BEST, LAST
 from sirve.cores import Climatology, Core, Linear, Persistence
 from sirve.data.dataset import SPLITS, Dataset
 from sirve.data.generate import describe, generate
 from sirve.data.observe import Observe, channel_moments
 from sirve.data.shards import Info
-from sirve.door import build
+from sirve.door import TRUSTED
 from sirve.errors import UserError
 from sirve.files import write_text
 from sirve.forecaster import Forecaster, Normaliser, Training, restore
-from sirve.learning import Hardware, Seen, fit
+from sirve.learning import Hardware, Rhythm, Seen, device, device_name, fit
 from sirve.objective import SquaredError
 from sirve.readout import solve_readout
 from sirve.record import record
 from sirve.report import write_report
+from sirve.saving import Saved
 from sirve.table import show
 from sirve.tracking import Tracker
 
@@ -46,8 +49,10 @@ class Job:
     core: Core
     training: Training
     hardware: Hardware
+    rhythm: Rhythm
     tracker: Tracker
     run: Path
+    saved: Saved | None  # the checkpoint it goes on from
 
 
 @dataclass(frozen=True)
@@ -66,32 +71,45 @@ def run(config: dict[str, Any], plain: str) -> Path | None:
     model were chosen. ``plain`` is the same as YAML with references to the environment unresolved:
     what is written to config.yaml.
     """
-    job = prepare(config)
-    if run_folder.inherited() is None:
-        write_text(job.run / "config.yaml", plain)
+    asked = resume.asked(config)
+    if asked is not None and run_folder.finished(asked):
+        print(f"{asked} is finished: nothing is left to do")
+        return asked
+    job = prepare(config, plain)
     clock = {"start": time.perf_counter()}
     data = simulate(job)
     clock["simulated"] = time.perf_counter()
-    loggers = [record(job.run / "metrics.jsonl"), *job.tracker.start(job.run, job.names, plain)]
-    forecaster = learn(job, data, loggers)
-    if forecaster is None:
-        return None
-    clock["trained"] = time.perf_counter()
-    metrics = judge(job, data, forecaster, clock)
-    report = write_report(job.run)
-    job.tracker.finish(job.run, metrics)
+    step = job.saved.step if job.saved else 0
+    rows = record(job.run / "metrics.jsonl", step)
+    try:
+        forecaster, seconds = learn(
+            job, data, [rows, *job.tracker.start(job.run, job.names, plain)]
+        )
+        if forecaster is None:
+            return None
+        clock["train"] = seconds
+        metrics = judge(job, data, forecaster, clock)
+        report = write_report(job.run)
+        job.tracker.finish(job.run, metrics)
+    except BaseException:
+        job.tracker.abort()
+        raise
+    run_folder.leave(job.run)
     show(metrics, job.run, report, job.tracker.where())
     return job.run
 
 
-def prepare(config: dict[str, Any]) -> Job:
-    """Build and check everything; raises UserError before any work."""
+def prepare(config: dict[str, Any], plain: str) -> Job:
+    """Build and check everything, then take a folder; raises UserError before any work."""
     names = config["names"]
+    # What the command line composed is trusted; what a run's folder says is not.
+    trust = None if resume.asked(config) is None else (*TRUSTED, *config["trust"])
+    build = partial(door.build, trust=trust)
     sim = build(config["sim"]["system"], Simulator, place="sim.system")
     observe = build(config["observe"], Observe, place="observe")
     objective = build(config["objective"], SquaredError, place="objective")
     checks.sizes(config, objective)
-    hardware, plan = checks.trainer(config["trainer"])
+    hardware, rhythm, plan = checks.trainer(config["trainer"], config["data"]["loaders"])
     tracker = build(config["logger"], Tracker, place="logger")
     physical = describe(names["sim"], sim, config["sim"]["dt"])
     info = observe.info(physical)
@@ -107,9 +125,26 @@ def prepare(config: dict[str, Any]) -> Job:
         optimizer(core.parameters())  # only to refuse a wrong one now
     training = Training(objective, optimizer, seed=config["seed"], **plan)
     run_folder.require_writable(Path(config["data"]["root"]), "data.root")
-    folder = run_folder.create(Path(config["runs"]), **names)
+    made_by = provenance.here((type(sim), type(core), type(objective)), device_name(hardware))
+    folder = resume.folder(config, plain, made_by)
+    if run_folder.inherited() is None:
+        run_folder.clean(folder)
+        provenance.write(folder, made_by)
+        write_text(folder / "config.yaml", plain)
     return Job(
-        config, names, sim, observe, physical, info, core, training, hardware, tracker, folder
+        config=config,
+        names=names,
+        sim=sim,
+        observe=observe,
+        physical=physical,
+        info=info,
+        core=core,
+        training=training,
+        hardware=hardware,
+        rhythm=rhythm,
+        tracker=tracker,
+        run=folder,
+        saved=resume.newest(folder),
     )
 
 
@@ -143,35 +178,40 @@ def simulate(job: Job) -> Data:
     return Data(seen, clean, std)
 
 
-def learn(job: Job, data: Data, loggers: list[Any]) -> Forecaster | None:
-    """The trained forecaster, from its best checkpoint; None on every rank but the first."""
+def learn(job: Job, data: Data, loggers: list[Any]) -> tuple[Forecaster | None, float]:
+    """The trained forecaster, from its best checkpoint, and the seconds it took to train it.
+
+    None on every rank but the first.
+    """
     forecaster = make_forecaster(job, data, job.core, job.config["model"])
-    best = job.run / "checkpoints" / "best.ckpt"
-    if job.core.closed_form:
-        solve(forecaster, data)
+    best = job.run / "checkpoints" / BEST
     if job.core.closed_form or not any(p.requires_grad for p in job.core.parameters()):
-        for name in ("best.ckpt", "last.ckpt"):
+        start = time.perf_counter()
+        if job.core.closed_form:
+            solve(forecaster, data)
+        for name in (BEST, LAST):
             forecaster.save(best.with_name(name))
-        return forecaster.eval()
+        return forecaster.eval(), time.perf_counter() - start
+    # What is on disk is what is scored; its classes were trusted when the job was prepared.
+    if job.saved and job.saved.done:
+        return restore(best, trust=None).to(device(job.hardware)), job.saved.seconds
     context = job.config["sim"]["context"]
     seen = Seen(
         data.seen["train"], data.seen["valid"][:, :context], data.clean["valid"][:, context:]
     )
-    config = job.config
-    trainer = fit(
+    trainer, seconds = fit(
         forecaster,
         seen,
         job.run,
         job.hardware,
         loggers,
-        batch=config["data"]["batch"],
-        validations=config["trainer"]["validations"],
-        patience=config["trainer"]["patience"],
+        job.config["data"]["batch"],
+        job.rhythm,
+        job.saved.path if job.saved else None,
     )
     if not trainer.is_global_zero:
-        return None
-    # What is on disk is what is scored; its classes were trusted when the job was prepared.
-    return restore(best, trust=None).to(trainer.strategy.root_device)
+        return None, seconds
+    return restore(best, trust=None).to(device(job.hardware)), seconds
 
 
 def judge(
@@ -214,7 +254,7 @@ def judge(
         ],
         "seconds": {
             "simulate": clock["simulated"] - clock["start"],
-            "train": clock["trained"] - clock["simulated"],
+            "train": clock["train"],
             "forecast_per_step": results["model"].seconds_per_step,
         },
         "one_step": evaluate.one_step(forecaster, test),

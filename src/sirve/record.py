@@ -8,6 +8,8 @@ from typing import Any
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
+from sirve.files import write_text
+
 Row = dict[str, Any]
 
 
@@ -34,12 +36,34 @@ class Rows(Logger):
         self._write({"step": step, **metrics})
 
 
-def record(path: Path) -> Rows:
-    """A logger that appends to ``path``, which is empty where there is nothing to train."""
-    rank_zero_only(path.touch)()
+def record(path: Path, step: int = 0) -> Rows:
+    """A logger that appends to ``path``, of which it keeps the rows up to ``step``.
+
+    They are what the checkpoint that a run goes on from has seen.
+    """
+    kept = [json.dumps(row) + "\n" for row in _rows(path) if row["step"] <= step]
+    rank_zero_only(write_text)(path, "".join(kept))
 
     def append(row: Row) -> None:
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
     return Rows(append)
+
+
+def last_step(path: Path) -> int:
+    """The step of the last row; 0 where there is none."""
+    return max((row["step"] for row in _rows(path)), default=0)
+
+
+def _rows(path: Path) -> list[Row]:
+    """Every whole row; of the last one a killed process may have written a part."""
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict) and isinstance(row.get("step"), int):
+            rows.append(row)
+    return rows

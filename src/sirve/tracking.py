@@ -36,6 +36,9 @@ class Tracker(ABC):
     def finish(self, run: Path, metrics: Mapping[str, Any]) -> None:
         """Track the scores and the rollouts of a finished run folder, and end."""
 
+    def abort(self) -> None:
+        """End at once, with what there is: the run has stopped."""
+
     def where(self) -> str | None:
         """Where to look, for the line at the end."""
         return None

@@ -5,10 +5,8 @@ constant size are integrated whole, so the bits of a trajectory depend on the co
 block size, the library versions, the split and i: not on workers, or on how many were asked for.
 """
 
-import ast
 import fcntl
 import hashlib
-import inspect
 import json
 import platform
 from collections.abc import Iterator, Mapping
@@ -26,6 +24,7 @@ from sirve.data.shards import Info, write_shard
 from sirve.errors import UserError
 from sirve.files import sha256
 from sirve.progress import track
+from sirve.provenance import code_of
 
 
 def describe(name: str, sim: Simulator, dt: float) -> Info:
@@ -81,7 +80,7 @@ def generate(
     """
     config = {
         "system": f"{type(sim).__module__}.{type(sim).__qualname__}",
-        "code": _code(type(sim)),
+        "code": code_of(type(sim)),
         "parameters": info.parameters,
         "dt": float(info.dt),
         "transient": sim.transient,
@@ -116,19 +115,6 @@ def _owned(folder: Path) -> Iterator[None]:
             lock, fcntl.LOCK_EX
         )  # let go by the system when the process ends, killed or not
         yield
-
-
-def _code(cls: type) -> str:
-    """Digest of the module that defines a system, comments, layout and docstrings aside.
-
-    Data of equations that were mended since must not be taken for new ones.
-    """
-    tree = ast.parse(inspect.getsource(inspect.getmodule(cls) or cls))
-    for node in ast.walk(tree):
-        documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
-        if isinstance(node, documented) and ast.get_docstring(node) is not None:
-            node.body.pop(0)
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16]
 
 
 def _committed(folder: Path, manifest: Manifest, name: str) -> bool:

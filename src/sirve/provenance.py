@@ -1,0 +1,111 @@
+"""What made a run: code, library versions, machine."""
+
+import ast
+import hashlib
+import inspect
+import json
+import platform
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from sirve.errors import UserError, warn
+from sirve.files import write_text
+
+_PACKAGES = ("torch", "pytorch_lightning", "pytorch_optimizer", "numpy", "scipy", "h5py")
+# Another of these makes other bits, or may: the rest of the record only warns.
+_BINDING = ("code", "torch", "pytorch_lightning", "pytorch_optimizer", "numpy", "machine")
+_SILENT = ("app", "table", "tracking", "media", "progress", "report")  # no number comes from these
+_FILE = "environment.json"
+_HERE = Path(__file__).parent
+
+
+def code_of(cls: type) -> str:
+    """Digest of the module that defines a class, comments, layout and docstrings aside.
+
+    Results of equations that were mended since must not be taken for new ones.
+    """
+    return _digest([inspect.getsource(inspect.getmodule(cls) or cls)])
+
+
+def here(classes: Iterable[type] = (), gpu: str | None = None) -> dict[str, Any]:
+    """The record of this process; ``classes`` may come from a user's own modules."""
+    own = sorted(_HERE.rglob("*.py"))
+    sources = [p for p in own if p.relative_to(_HERE).parts[0].removesuffix(".py") not in _SILENT]
+    code = [path.read_text(encoding="utf-8") for path in sources]
+    code += sorted({inspect.getsource(inspect.getmodule(cls) or cls) for cls in classes})
+    return {
+        "sirve": version("sirve"),
+        "code": _digest(code),
+        "python": platform.python_version(),
+        **{name: version(name) for name in _PACKAGES},
+        "machine": platform.machine(),
+        "cpu": _cpu(),
+        "gpu": gpu,
+    }
+
+
+def read(run: Path) -> dict[str, Any]:
+    """A run's record; empty where there is none."""
+    try:
+        found = json.loads((run / _FILE).read_text(encoding="utf-8"))
+        return found if isinstance(found, dict) else {}
+    except (OSError, ValueError, RecursionError):
+        return {}
+
+
+def write(run: Path, record: dict[str, Any]) -> None:
+    """environment.json"""
+    write_text(run / _FILE, json.dumps(record, indent=1) + "\n")
+
+
+def binding(then: dict[str, Any], now: dict[str, Any]) -> str:
+    """What differs so that a run could not be the same bit for bit; empty where nothing does."""
+    return _differences(then, now, _BINDING)
+
+
+def require_same(run: Path, now: dict[str, Any], accept: bool) -> None:
+    """Raise UserError where a run was made by something that could change its bits.
+
+    What may change them only on some machines, such as another CPU, is one warning.
+    """
+    then = read(run)
+    found = binding(then, now)
+    if found and not accept:
+        raise UserError(
+            f"{run} was begun with {found}: it would not be the same run; go back to that, or "
+            "give accept_changes=true"
+        )
+    others = _differences(then, now, tuple(set(now) - set(_BINDING) - {"sirve"}))
+    for line in filter(None, (found, others)):
+        warn(f"{run} was begun with {line}; the rest may differ in its last digits")
+
+
+def _differences(then: dict[str, Any], now: dict[str, Any], keys: Iterable[str]) -> str:
+    return ", ".join(
+        f"{key} {then.get(key)} (here {now[key]})"
+        for key in sorted(keys)
+        if then.get(key) != now[key]
+    )
+
+
+def _digest(sources: Iterable[str]) -> str:
+    digest = hashlib.sha256()
+    for source in sources:
+        tree = ast.parse(source)
+        for node in ast.walk(tree):
+            documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+            if isinstance(node, documented) and ast.get_docstring(node) is not None:
+                node.body.pop(0)
+        digest.update(ast.dump(tree).encode())
+    return digest.hexdigest()[:16]
+
+
+def _cpu() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor()
+    names = [line.partition(":")[2] for line in text.splitlines() if line.startswith("model name")]
+    return names[0].strip() if names else platform.processor()
