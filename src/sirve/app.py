@@ -45,8 +45,10 @@ def main() -> None:
             if shared is None:
                 _hydra_main()
             else:
+                signals.end_with_parent()
                 config = OmegaConf.load(shared / "config.yaml")
-                _work(_resolved(config), OmegaConf.to_yaml(config))
+                with signals.deferred():  # until all ranks can agree
+                    _work(_resolved(config), OmegaConf.to_yaml(config))
     except UserError as error:  # of a run of a sweep, printed when it happened
         sys.exit(_code(error))
     except (HydraException, OmegaConfBaseException) as error:

@@ -6,6 +6,7 @@ Slurm sends SIGTERM before it kills, and the signal that ``--signal`` names befo
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -53,16 +54,28 @@ def handled() -> Iterator[None]:
 def deferred() -> Iterator[None]:
     """Meanwhile the first signal is only noted: ``received()`` tells."""
     global _deferred
-    _deferred = True
+    before, _deferred = _deferred, True
     try:
         yield
     finally:
-        _deferred = False
+        _deferred = before
 
 
 def received() -> int | None:
     """The number of the signal that came, if one has."""
     return _received
+
+
+def end_with_parent() -> None:
+    """End this process soon after the one that started it, however that ended."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def ignore() -> None:
