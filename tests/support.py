@@ -29,6 +29,9 @@ FEW = [
 ]
 
 
+TWO = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
+
+
 def members(group: str) -> list[str]:
     """The choices of a config group."""
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
@@ -52,15 +55,20 @@ class Done(NamedTuple):
 Command = Callable[..., Done]
 
 
+def environment(more: dict[str, str]) -> dict[str, str]:
+    """This process's, without what a run or W&B may have left in it."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("SIRVE_", "WANDB_"))}
+    return {**clean, **more}
+
+
 def run_command(
     arguments: Sequence[str], folder: Path, env: dict[str, str] | None = None, timeout: float = 300
 ) -> Done:
     """Run Python with ``arguments`` in ``folder``, and wait."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("SIRVE_", "WANDB_"))}
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
-        env={**clean, **(env or {})},
+        env=environment(env or {}),
         capture_output=True,
         text=True,
         timeout=timeout,

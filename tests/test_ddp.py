@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from support import FEW, SMALL, Command
-
-TWO = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
+from support import FEW, SMALL, TWO, Command
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:

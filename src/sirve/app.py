@@ -56,7 +56,11 @@ def main() -> None:
     except signals.Interrupted as stop:
         if run_folder.inherited() is not None:
             sys.exit(0)  # the launcher would kill the first rank, which may not be done
-        fail(f"stopped by {stop}; the same command goes on where it was", stop.code)
+        run = run_folder.current()
+        fail(
+            f"stopped by {stop}; the same command goes on{f', or resume={run}' if run else ''}",
+            stop.code,
+        )
 
 
 @hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -109,6 +110,8 @@ def fit(
         except RuntimeError as error:  # gloo and NCCL have no type of their own for it
             if trainer.world_size == 1:
                 raise
+            if trainer.strategy.launcher is not None:  # on the first rank: one that hangs stays
+                trainer.strategy.launcher.kill(signal.SIGKILL)
             raise Stopped(f"a rank has failed ({_first_line(error)}); {CONTINUE}") from error
     return trainer, saver.seconds
 

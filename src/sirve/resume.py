@@ -5,7 +5,7 @@ things are written or sent is taken from the command line, and the rest refers t
 """
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +29,19 @@ def asked(config: Mapping[str, Any]) -> Path | None:
     return None if wish in (AUTO, NEVER) else Path(str(wish))
 
 
-def configuration(run: Path, composed: dict[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+def configuration(run: Path, composed: dict[str, Any], keys: Sequence[str]) -> dict[str, Any]:
     """The run's own configuration, with the machine's part of the one composed here.
 
     ``keys`` are those that the command line sets. Raises UserError where one of them differs,
     unless ``accept_changes``, and for a folder that is no run.
     """
     stored = _stored(run)
+    for key, name in composed["names"].items():
+        if f"names.{key}" in keys and stored["names"].get(key) != name:
+            raise UserError(f"{run} is no run of {key}={name}; leave {key}= out, or name another")
     found = {key: (_get(stored, key), _get(composed, key)) for key in keys if not _machine(key)}
     differing = {key: pair for key, pair in found.items() if pair[0] != pair[1]}
-    other = any(key.startswith("names.") for key in differing)
-    if differing and (other or not composed["accept_changes"]):
+    if differing and not composed["accept_changes"]:
         lines = ", ".join(f"{key} {old} (here {new})" for key, (old, new) in differing.items())
         raise UserError(
             f"{run} was begun with {lines}: it would not be the same run; leave that out, or give "

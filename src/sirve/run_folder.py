@@ -90,6 +90,7 @@ def own(run: Path) -> bool:
 def leave(run: Path) -> None:
     """Let go of a run that is finished: nobody will own it again."""
     (run / _LOCK).unlink(missing_ok=True)
+    os.environ.pop(_INHERITED, None)
     release()
 
 
@@ -99,10 +100,15 @@ def release() -> None:
         os.close(_owned.pop())
 
 
+def current() -> Path | None:
+    """The run's folder that this process has taken."""
+    folder = os.environ.get(_INHERITED)
+    return Path(folder) if folder else None
+
+
 def inherited() -> Path | None:
     """The run's folder on a further rank of it; None on the first, and without ranks."""
-    folder = os.environ.get(_INHERITED)
-    return Path(folder) if folder and os.environ.get("LOCAL_RANK", "0") != "0" else None
+    return current() if os.environ.get("LOCAL_RANK", "0") != "0" else None
 
 
 def require_alone() -> None:

@@ -1,0 +1,50 @@
+"""Members that only tests need; PYTHONPATH=tests/aids lets a command find them."""
+
+import os
+import time
+
+import torch
+from torch import Tensor, nn
+
+from sirve.cores import Recurrent
+from sirve.cores.cells import Cell, State
+
+
+class Dropping(Recurrent):
+    """A recurrent core that draws random numbers while it learns, $PAUSE seconds a batch."""
+
+    def __init__(self, shape: tuple[int, ...], cell: Cell, hidden: int = 16) -> None:
+        super().__init__(shape, cell, hidden)
+        self.drop = nn.Dropout(0.2)
+
+    def features(
+        self, x: Tensor, state: tuple[State, ...] | None = None
+    ) -> tuple[Tensor, tuple[State, ...]]:
+        if self.training and state is None:
+            time.sleep(float(os.environ.get("PAUSE", "0")))
+        phi, state = super().features(x, state)
+        return self.drop(phi), state
+
+
+class Breaking(Dropping):
+    """Gives, or makes the gradient, a number that is not finite: $BREAK is "loss=nan", say.
+
+    From the 20th batch that it learns from on, or "valid=…" whenever it forecasts.
+    """
+
+    seen = 0
+
+    def features(
+        self, x: Tensor, state: tuple[State, ...] | None = None
+    ) -> tuple[Tensor, tuple[State, ...]]:
+        phi, state = super().features(x, state)
+        where, _, what = os.environ["BREAK"].partition("=")
+        value = float(what)
+        self.seen += self.training
+        if where == "valid" and not self.training:
+            phi = phi * value
+        if where == "loss" and self.training and self.seen >= 20:
+            phi = phi * value
+        if where == "gradient" and self.training and self.seen >= 20:
+            phi.register_hook(lambda gradient: torch.full_like(gradient, value))
+        return phi, state
