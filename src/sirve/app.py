@@ -112,10 +112,12 @@ def _told() -> Iterator[None]:
     """An error is told when it happens, in one line: Hydra would print the overrides first."""
     try:
         yield
-    except UserError as error:
+    except (UserError, OSError) as error:
+        if isinstance(error, OSError):  # a full disk, a quota, a folder that went away
+            error = Stopped(f"{_line(error)}; what was written before is intact")
         print(f"error: {error}", file=sys.stderr)
         if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
-            raise  # the other runs of the sweep go on; Hydra raises this again after the last
+            raise error  # the other runs of the sweep go on; Hydra raises this again after the last
         sys.exit(_code(error))
 
 
@@ -166,7 +168,11 @@ def _explain(error: Exception) -> str:
             return f"{group} '{name}' is not installed; pip install 'sirve[slurm]' brings Slurm's"
         known = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
         return f"unknown {group} '{name}'; choose from: {', '.join(known)}"
-    return " ".join(text.split())
+    return _line(error)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _known_keys() -> Iterator[str]:

@@ -58,6 +58,9 @@ def sizes(config: Mapping[str, Any], objective: SquaredError) -> None:
     for key, value in (("runs", config["runs"]), ("data.root", data["root"])):
         if not isinstance(value, str):
             raise UserError(f"{key}={value} must be a folder's name; quote it if it is a number")
+    for name in config["trust"]:
+        if not isinstance(name, str):
+            raise UserError(f"trust={config['trust']} must be names of packages, such as [mine]")
     if not isinstance(sim["trajectories"], dict):
         raise UserError(
             f"sim.trajectories={sim['trajectories']} must be counts, such as "

@@ -53,6 +53,9 @@ def configuration(run: Path, composed: dict[str, Any], keys: Sequence[str]) -> d
         stored[key] = composed[key]
     for key in _MACHINE_DATA:
         stored["data"][key] = composed["data"][key]
+    for group in ("sim", "data", "trainer"):
+        for key in set(composed[group]) - set(stored[group]):
+            raise UserError(f"{run}/config.yaml has no {group}.{key}; name another run")
     _require_settled({key: value for key, value in stored.items() if key not in _MACHINE}, run)
     return stored
 
@@ -72,10 +75,11 @@ def folder(config: dict[str, Any], plain: str, record: dict[str, Any]) -> Path:
         parent = run_folder.place(Path(config["runs"]), **config["names"])
         auto = config["resume"] == AUTO
         run = _unfinished(parent, yaml.safe_load(plain), record) if auto else None
-        return run or run_folder.create(parent)
+        if run is None:
+            return run_folder.create(parent)
+    provenance.require_same(run, record, config["accept_changes"])
     if not run_folder.own(run):
         raise UserError(f"{run} is at work in another process; wait for it, or end it first")
-    provenance.require_same(run, record, config["accept_changes"])
     return run
 
 
@@ -88,7 +92,10 @@ def newest(run: Path) -> Saved | None:
             found = Saved(path)
             break
         if path.exists():
-            damaged.append(path.name)
+            damaged.append(name)
+    if found and found.has_best and not checkpoints.intact(run / "checkpoints" / checkpoints.BEST):
+        damaged.append(checkpoints.BEST)
+        found = None  # what was best so far is lost: only the start leads to it again
     step, reached = found.step if found else 0, last_step(run / "metrics.jsonl")
     source = found.path.name if found else "the start"
     if run_folder.inherited() is None:
@@ -122,6 +129,8 @@ def _stored(run: Path) -> dict[str, Any]:
     groups = ("sim", "model", "observe", "data", "objective", "optimizer", "trainer", "names")
     if not isinstance(found, dict) or not all(isinstance(found.get(g), dict) for g in groups):
         raise UserError(f"{path} is not the configuration of a run; name another run")
+    for key in ("sim", "model"):
+        run_folder.require_name(str(found["names"].get(key)))
     return found
 
 

@@ -22,12 +22,17 @@ def place(root: Path, sim: str, model: str) -> Path:
     Raises UserError where a name could leave ``root`` or nothing can be written.
     """
     name = f"{sim}-{model}"
-    if not _NAME.fullmatch(name):
-        raise UserError(f"the run's name '{name}' must be letters, digits, '.', '_' and '-'")
+    require_name(name)
     require_writable(root / name, "runs")
     if not (root / name).resolve().is_relative_to(root.resolve()):
         raise UserError(f"{root / name} is a link that leaves runs={root}; remove it")
     return root / name
+
+
+def require_name(name: str) -> None:
+    """Raise UserError for a name that is not a folder's own, such as ../x."""
+    if not _NAME.fullmatch(name):
+        raise UserError(f"the name '{name}' must be letters, digits, '.', '_' and '-', at most 100")
 
 
 def create(parent: Path) -> Path:
@@ -75,6 +80,8 @@ def own(run: Path) -> bool:
 
     The system lets go of it when the process ends, killed or not.
     """
+    if current() == run.absolute():
+        return True
     lock = os.open(run / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -92,3 +92,4 @@ class Saved:
         self.path, self.step = path, int(content["global_step"])
         state = content.get("callbacks", {}).get(Saver.__name__, {})
         self.done, self.seconds = bool(state.get("done")), float(state.get("seconds", 0.0))
+        self.has_best = state.get("best", float("inf")) < float("inf")
