@@ -84,8 +84,13 @@ def load(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
 
 def _write(checkpoint: dict[str, Any], path: Path) -> None:
     """By Python's own file, whose errors say what is wrong with the disk; torch's do not."""
-    with path.open("wb") as file:
-        torch.save(checkpoint, file)
+    try:
+        with path.open("wb") as file:
+            torch.save(checkpoint, file)
+    except RuntimeError as error:  # torch's, on the way out of the other
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
 
 
 def _keep(path: Path, as_path: Path) -> None:
