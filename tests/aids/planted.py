@@ -29,7 +29,7 @@ class Dropping(Recurrent):
 class Breaking(Dropping):
     """Gives, or makes the gradient, a number that is not finite: $BREAK is "loss=nan", say.
 
-    From the 20th batch that it learns from on, or "valid=…" whenever it forecasts.
+    In training from the 20th batch on; "late=…" whenever it forecasts after the 10th.
     """
 
     seen = 0
@@ -41,7 +41,7 @@ class Breaking(Dropping):
         where, _, what = os.environ["BREAK"].partition("=")
         value = float(what)
         self.seen += self.training
-        if where == "valid" and not self.training:
+        if where == "late" and not self.training and self.seen > 10:
             phi = phi * value
         if where == "loss" and self.training and self.seen >= 20:
             phi = phi * value
