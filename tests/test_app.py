@@ -2,10 +2,8 @@
 
 import json
 import re
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import h5py
@@ -268,23 +266,3 @@ def test_training_that_explodes_stops_before_the_step(command: Command, tmp_path
     last = done.stderr.strip().splitlines()[-1]
     assert re.match(r"error: training stopped before step \d+: loss .*; lower optimizer.lr", last)
     assert "Traceback" not in done.stderr
-
-
-def test_an_interrupt_is_one_line(tmp_path: Path) -> None:
-    small = ["logger=none", *SMALL["lorenz"], *FEW, "trainer.steps=1000000"]
-    job = subprocess.Popen(
-        [sys.executable, str(ROOT / "train.py"), *small],
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 120
-    while not any(path.stat().st_size for path in tmp_path.rglob("metrics.jsonl")):
-        assert time.monotonic() < deadline, "training never began"
-        time.sleep(0.2)
-    job.send_signal(signal.SIGINT)
-    _, stderr = job.communicate(timeout=60)
-    assert job.returncode == 130
-    assert stderr.strip().splitlines()[-1].startswith("error: interrupted")
-    assert "Traceback" not in stderr

@@ -53,23 +53,41 @@ def test_sha256_is_the_files(tmp_path: Path) -> None:
 
 def test_runs_of_the_same_second_have_folders_of_their_own(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
-        made = list(pool.map(lambda _: run_folder.create(tmp_path, "a", "b"), range(20)))
+        made = list(pool.map(lambda _: run_folder.create(tmp_path), range(20)))
+    run_folder.release()
     assert len(set(made)) == 20
 
 
-@pytest.mark.parametrize("name", ["../x", "a/b", "", ".", "x" * 200, "a b", "a\nb"])
+@pytest.mark.parametrize("name", ["../x", "a/b", ".", "x" * 200, "a b", "a\nb"])
 def test_names_cannot_leave_the_root(tmp_path: Path, name: str) -> None:
     with pytest.raises(UserError, match="must be letters"):
-        run_folder.create(tmp_path / "runs", name, "../gru")
+        run_folder.place(tmp_path / "runs", name, "gru")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_cannot_leave_the_root(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "a-b").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match="leaves"):
+        run_folder.place(tmp_path / "runs", "a", "b")
 
 
 @pytest.mark.parametrize("variable", ["WORLD_SIZE", "SLURM_STEP_NUM_TASKS"])
 def test_processes_started_from_outside_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+    monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv(variable, "2")
     with pytest.raises(UserError, match="started from outside; start one"):
-        run_folder.create(tmp_path, "a", "b")
+        run_folder.require_alone()
     monkeypatch.setenv(variable, "1")
-    assert run_folder.create(tmp_path, "a", "b").is_dir()
+    run_folder.require_alone()
+
+
+def test_a_run_has_one_owner(tmp_path: Path) -> None:
+    run = run_folder.create(tmp_path)
+    attempt = "import sys; from pathlib import Path; from sirve.run_folder import own; own(Path(sys.argv[1]))"
+    owning = [sys.executable, "-c", f"{attempt} or exit(3)", str(run)]
+    assert subprocess.run(owning, check=False).returncode == 3
+    run_folder.leave(run)
+    assert subprocess.run(owning, check=False).returncode == 0

@@ -196,6 +196,20 @@ def test_a_signal_stops_it_between_two_steps(
         assert same(content(tmp_path), whole)
 
 
+def test_a_signal_while_simulating_stops_it_at_once(tmp_path: Path) -> None:
+    many = ["sim.trajectories={train: 100000, valid: 4, test: 4}", "data.workers=2"]
+    with started(tmp_path, *many) as process:
+        for _ in range(600):
+            if list(tmp_path.rglob("00003.hdf5")):
+                break
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        _, stderr = process.communicate(timeout=LIMIT)
+    assert process.returncode == 75
+    assert stderr.startswith("error: stopped by SIGTERM; the same command goes on")
+    assert stderr.count("\n") == 1
+
+
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     with started(tmp_path, pause=60) as process:
         for _ in range(600):

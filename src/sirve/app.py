@@ -47,7 +47,7 @@ def main() -> None:
             else:
                 signals.end_with_parent()
                 config = OmegaConf.load(shared / "config.yaml")
-                with signals.deferred():  # until all ranks can agree
+                with _told(), signals.deferred():  # until all ranks can agree
                     _work(_resolved(config), OmegaConf.to_yaml(config))
     except UserError as error:  # of a run of a sweep, printed when it happened
         sys.exit(_code(error))
@@ -101,10 +101,9 @@ def _work(resolved: dict[str, Any], plain: str) -> None:
 
     the command line would make it compose, or in a sweep even run, every other job again.
     """
-    with _told():
-        from sirve import pipeline
+    from sirve import pipeline
 
-        pipeline.run(resolved, plain)
+    pipeline.run(resolved, plain)
 
 
 @contextmanager

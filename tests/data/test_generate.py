@@ -14,8 +14,9 @@ from support import run_command
 
 from simulators import Heat, Lorenz, Pendulum, Simulator
 from sirve.data.dataset import SPLITS, Dataset
-from sirve.data.generate import _code, describe, generate
+from sirve.data.generate import describe, generate
 from sirve.errors import UserError
+from sirve.provenance import code_of
 
 STATES = {"train": 12, "valid": 9, "test": 15}
 
@@ -126,7 +127,7 @@ def test_mended_equations_are_another_dataset_and_comments_are_not(
         source.replace("return 1", "return -1"),
     ):
         monkeypatch.setattr("inspect.getsource", lambda _, text=text: text)
-        digests.append(_code(Pendulum))
+        digests.append(code_of(Pendulum))
     assert digests[0] == digests[1] != digests[2]
 
 

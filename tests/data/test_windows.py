@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sirve.data.windows import Windows
+from sirve.data.windows import Windows, load
 from sirve.errors import UserError
 
 
@@ -36,8 +36,8 @@ def test_every_window_at_most_once_an_epoch_over_all_ranks(
     per_epoch = count // batch
     firsts = []
     for rank in range(ranks):
-        windows = Windows(x, length, batch, 0, lambda: epoch * per_epoch, rank, ranks)
-        for window in islice(windows, per_epoch):
+        windows = Windows(x, length, batch, 0, rank, ranks)
+        for window in islice(load(windows, lambda: epoch * per_epoch), per_epoch):
             assert window.shape == (share, length, 1)
             expected = window[:, :1, 0] + torch.arange(length)
             assert torch.equal(window[:, :, 0], expected)
@@ -45,23 +45,24 @@ def test_every_window_at_most_once_an_epoch_over_all_ranks(
     assert len(firsts) == len(set(firsts)) == per_epoch * batch
 
 
-def take(start: int, count: int, seed: int = 0) -> torch.Tensor:
-    windows = Windows(numbered(4, 10), 3, 5, seed, lambda: start)
-    return torch.stack(list(islice(windows, count)))
+def take(start: int, count: int, seed: int = 0, workers: int = 0) -> torch.Tensor:
+    windows = Windows(numbered(4, 10), 3, 5, seed)
+    return torch.stack(list(islice(load(windows, lambda: start, workers), count)))
 
 
 def test_the_order_is_a_function_of_seed_and_position_alone() -> None:
     whole = take(0, 20)
     for start in (1, 6, 7, 13):  # within and between epochs of 6 batches
         assert torch.equal(take(start, 20 - start), whole[start:])
+    assert torch.equal(take(3, 17, workers=2), whole[3:])
     assert not torch.equal(take(0, 20, seed=1), whole)
     assert not torch.equal(whole[:6], whole[6:12])
 
 
 def test_ranks_share_the_batch_of_one() -> None:
     x = numbered(4, 10)
-    alone = next(iter(Windows(x, 3, 6, 0)))
-    shares = [next(iter(Windows(x, 3, 6, 0, rank=rank, ranks=2))) for rank in (0, 1)]
+    alone = Windows(x, 3, 6, 0)[0]
+    shares = [Windows(x, 3, 6, 0, rank=rank, ranks=2)[0] for rank in (0, 1)]
     assert torch.equal(torch.cat(shares), alone)
 
 
