@@ -14,13 +14,15 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from omegaconf.resolvers import oc
 
-from sirve import run_folder
+from sirve import run_folder, secrets
 from sirve.errors import Stopped, UserError
 
 _HERE = Path(__file__).resolve().parent
@@ -36,6 +38,7 @@ def main() -> None:
     try:
         shared = run_folder.inherited()
         if shared is None:
+            _check_arguments(sys.argv[1:])
             _hydra_main()
         else:
             _start(OmegaConf.load(shared / "config.yaml"))
@@ -43,6 +46,8 @@ def main() -> None:
         sys.exit(_code(error))
     except (HydraException, OmegaConfBaseException) as error:
         fail(_explain(error), 2)
+    except RecursionError:  # lists in lists, by the hundred
+        fail("an option is nested too deeply to be read; give it flatter", 2)
     except KeyboardInterrupt:
         fail("interrupted; what is in the run's folder stays there", 130)
 
@@ -54,17 +59,34 @@ def _hydra_main(config: DictConfig) -> None:
     _start(OmegaConf.merge({"names": names}, OmegaConf.create(OmegaConf.to_yaml(config))))
 
 
+def _check_arguments(arguments: list[str]) -> None:
+    """Refuse literal secrets before Hydra sees them: a sweep is written down before its runs."""
+    parser = OverridesParser.create()
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if argument.startswith("-") or not equals:
+            continue
+        try:
+            parsed: Any = parser.parse_override(argument).value()
+        except HydraException:
+            parsed = value  # Hydra will say what is wrong with it
+        try:
+            parsed = parsed.list if isinstance(parsed, ChoiceSweep) else parsed
+            secrets.refuse_literals(parsed, key)
+        except UserError as error:
+            fail(str(error), 2)
+
+
 def _start(config: Any) -> None:
     """Do the job. A further rank comes here at once, with what the first wrote to config.yaml:
 
     the command line would make it compose, or in a sweep even run, every other job again.
     """
-    resolved: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    plain = _settled(config)
-
-    from sirve import pipeline
-
     try:
+        resolved, plain = _resolved(config)
+
+        from sirve import pipeline
+
         pipeline.run(resolved, plain)
     except UserError as error:  # here already: Hydra would print the overrides first
         print(f"error: {error}", file=sys.stderr)
@@ -73,21 +95,33 @@ def _start(config: Any) -> None:
         sys.exit(_code(error))
 
 
-def _settled(config: Any) -> str:
+def _resolved(config: Any) -> tuple[dict[str, Any], str]:
+    """The configuration with its references resolved, and config.yaml; UserError for secrets."""
+    try:
+        settled: Any = _settled(config)
+        secrets.refuse_literals(settled)
+        secrets.refuse_references(settled)
+        resolved: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise UserError(_explain(error)) from error
+    return resolved, OmegaConf.to_yaml(OmegaConf.create(settled))
+
+
+def _settled(config: Any) -> Any:
     """config.yaml: references between keys resolved, those to the environment left as they are.
 
     However indirect: while this resolves, the environment answers with the reference itself.
     """
 
     def reference(*key: Any) -> str:
-        return "${oc.env:" + ",".join(map(str, key)) + "}"
+        parts = ("null" if part is None else str(part) for part in key)
+        return "${oc.env:" + ",".join(parts) + "}"
 
     OmegaConf.register_new_resolver("oc.env", reference, replace=True)
     try:
-        settled = OmegaConf.to_container(OmegaConf.create(OmegaConf.to_yaml(config)), resolve=True)
+        return OmegaConf.to_container(OmegaConf.create(OmegaConf.to_yaml(config)), resolve=True)
     finally:
         OmegaConf.register_new_resolver("oc.env", oc.env, replace=True, use_cache=False)
-    return OmegaConf.to_yaml(OmegaConf.create(settled))
 
 
 def _code(error: UserError) -> int:
@@ -116,6 +150,9 @@ def _explain(error: Exception) -> str:
             return f"{group} '{name}' is not installed; pip install 'sirve[slurm]' brings Slurm's"
         known = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
         return f"unknown {group} '{name}'; choose from: {', '.join(known)}"
+    missing = re.search(r"Environment variable '(\w+)' not found", text)
+    if missing:
+        return f"the environment has no {missing.group(1)}; set it, or write the value"
     return " ".join(text.split())
 
 
