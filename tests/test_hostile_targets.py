@@ -24,6 +24,7 @@ from sirve.door import TRUSTED
 from sirve.errors import UserError
 from sirve.forecaster import Forecaster, Normaliser
 
+SOON_OVER = ["logger=none", *SMALL["lorenz"], *FEW]  # should it not be refused
 INFO = Info("x", (3,), tuple("xyz"), ("1",) * 3, None, 0.1, "step", 0.1, "", {})
 
 # What the interpreter itself reports of this process, while ``watched`` is on.
@@ -105,7 +106,7 @@ def test_the_command_line_is_refused(
     command: Command, watched: Path, patch: dict[str, Any]
 ) -> None:
     overrides = [f"++model.{key}={override(value)}" for key, value in patch.items()]
-    done = command("logger=none", *overrides)
+    done = command(*SOON_OVER, *overrides)
     assert done.returncode == 2, done.stderr
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
@@ -133,7 +134,7 @@ def test_the_command_line_is_refused(
     ids=lambda overrides: overrides[0],
 )
 def test_other_places_are_refused(command: Command, watched: Path, overrides: list[str]) -> None:
-    done = command("logger=none", *overrides)
+    done = command(*SOON_OVER, *overrides)
     assert done.returncode == 2, done.stderr
     assert done.stderr.count("\n") == 1
     check_nothing_happened(watched)

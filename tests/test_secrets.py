@@ -12,6 +12,7 @@ from support import CONF, FEW, ROOT, SMALL, Command, configure, members, run_com
 
 from sirve import secrets
 
+SOON_OVER = ["logger=none", *SMALL["lorenz"], *FEW]  # should it not be refused
 ENV = {
     "WANDB_API_KEY": "planted0" * 5,
     "WANDB_BASE_URL": "https://someone:planted-url@wandb.example.org",
@@ -92,7 +93,7 @@ REFUSED = [
 def test_a_literal_secret_is_refused_before_anything_is_written(
     command: Command, tmp_path: Path, arguments: list[str]
 ) -> None:
-    done = command(*arguments, "logger=none", env=ENV)
+    done = command(*arguments, *SOON_OVER, env=ENV)
     assert done.returncode == 2
     assert "a secret would be written to the run's files; give it as '" in done.stderr
     assert done.stderr.count("\n") == 1
@@ -120,7 +121,7 @@ WRITTEN = [
 def test_a_reference_is_refused_where_its_value_would_be_written(
     command: Command, tmp_path: Path, arguments: list[str], key: str
 ) -> None:
-    done = command(*arguments, "logger=none", env=ENV)
+    done = command(*arguments, *SOON_OVER, env=ENV)
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: {key}: what ")
     assert "would be written to the run's files; write the value itself" in done.stderr
@@ -130,14 +131,14 @@ def test_a_reference_is_refused_where_its_value_would_be_written(
 
 
 def test_a_secret_that_a_reference_reaches_is_refused(command: Command, tmp_path: Path) -> None:
-    done = command("+plain=hunter2", "+db.password='${plain}'", "logger=none")
+    done = command("+plain=hunter2", "+db.password='${plain}'", *SOON_OVER)
     assert done.returncode == 2
     assert "hunter2" not in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_sweep_holds_references_only(command: Command, tmp_path: Path) -> None:
-    done = command("-m", "model.hidden=${oc.env:MINE}", "seed=0,1", "logger=none", env=ENV)
+    done = command("-m", "model.hidden=${oc.env:MINE}", "seed=0,1", *SOON_OVER, env=ENV)
     assert done.returncode == 2
     assert found(tmp_path, "planted") == []
     assert "planted" not in done.stdout + done.stderr
