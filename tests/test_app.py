@@ -197,6 +197,7 @@ WRONG = [
     ("sim.system.sigma=1e300", "the Lyapunov exponent of lorenz cannot be computed"),
     ("seed=-1", "seed=-1 must be a whole number"),
     ("nonsense", "missing EQUAL"),
+    pytest.param(f"++seed={'[' * 400 + ']' * 400}", "is nested too deeply", id="deep"),
 ]
 
 

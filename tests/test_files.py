@@ -86,8 +86,9 @@ def test_processes_started_from_outside_are_refused(
 
 def test_a_run_has_one_owner(tmp_path: Path) -> None:
     run = run_folder.create(tmp_path)
-    attempt = "import sys; from pathlib import Path; from sirve.run_folder import own; own(Path(sys.argv[1]))"
-    owning = [sys.executable, "-c", f"{attempt} or exit(3)", str(run)]
+    attempt = "import sys, pathlib, sirve.run_folder as folder\n"
+    attempt += "folder.own(pathlib.Path(sys.argv[1])) or exit(3)"
+    owning = [sys.executable, "-c", attempt, str(run)]
     assert subprocess.run(owning, check=False).returncode == 3
     run_folder.leave(run)
     assert subprocess.run(owning, check=False).returncode == 0

@@ -4,9 +4,7 @@ torch and Lightning are imported only when there is work to do, so that --help a
 answer at once.
 """
 
-import difflib
 import os
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,18 +14,17 @@ from typing import Any
 import hydra
 import yaml
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from omegaconf.resolvers import oc
 
-from sirve import run_folder, signals
+from sirve import run_folder, secrets, signals
 from sirve.errors import Stopped, UserError
-
-_HERE = Path(__file__).resolve().parent
-# In the wheel conf/ lies beside this file, in a checkout at its top.
-CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parents[1] / "conf"
+from sirve.explain import CONF, explain, line
 
 
 def main() -> None:
@@ -43,16 +40,18 @@ def main() -> None:
         with signals.handled():
             shared = run_folder.inherited()
             if shared is None:
+                _check_arguments(sys.argv[1:])
                 _hydra_main()
             else:
                 signals.end_with_parent()
-                config = OmegaConf.load(shared / "config.yaml")
                 with _told(), signals.deferred():  # until all ranks can agree
-                    _work(_resolved(config), OmegaConf.to_yaml(config))
+                    _work(*_resolved(OmegaConf.load(shared / "config.yaml")))
     except UserError as error:  # of a run of a sweep, printed when it happened
         sys.exit(_code(error))
     except (HydraException, OmegaConfBaseException) as error:
-        fail(_explain(error), 2)
+        fail(explain(error), 2)
+    except RecursionError:  # lists in lists, by the hundred
+        fail("an option is nested too deeply to be read; give it flatter", 2)
     except signals.Interrupted as stop:
         if run_folder.inherited() is not None:
             sys.exit(0)  # the launcher would kill the first rank, which may not be done
@@ -68,8 +67,9 @@ def _hydra_main(config: DictConfig) -> None:
     choices = HydraConfig.get().runtime.choices
     names = {group: Path(choices[group]).name for group in ("sim", "model")}
     named = OmegaConf.merge({"names": names}, OmegaConf.create(OmegaConf.to_yaml(config)))
-    resolved, plain = _resolved(named), _settled(named)
     with _told():
+        resolved, plain = _resolved(named)
+
         from sirve import resume
 
         run = resume.asked(resolved)
@@ -96,6 +96,24 @@ def _overridden() -> list[str]:
     return keys
 
 
+def _check_arguments(arguments: list[str]) -> None:
+    """Refuse literal secrets before Hydra sees them: a sweep is written down before its runs."""
+    parser = OverridesParser.create()
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if argument.startswith("-") or not equals:
+            continue
+        try:
+            parsed: Any = parser.parse_override(argument).value()
+        except HydraException:
+            parsed = value  # Hydra will say what is wrong with it
+        try:
+            parsed = parsed.list if isinstance(parsed, ChoiceSweep) else parsed
+            secrets.refuse_literals(parsed, key)
+        except UserError as error:
+            fail(str(error), 2)
+
+
 def _work(resolved: dict[str, Any], plain: str) -> None:
     """Do the job. A further rank comes here at once, with what the first wrote to config.yaml:
 
@@ -113,32 +131,40 @@ def _told() -> Iterator[None]:
         yield
     except (UserError, OSError) as error:
         if isinstance(error, OSError):  # a full disk, a quota, a folder that went away
-            error = Stopped(f"{_line(error)}; what was written before is intact")
+            error = Stopped(f"{line(error)}; what was written before is intact")
         print(f"error: {error}", file=sys.stderr)
         if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
             raise error  # the other runs of the sweep go on; Hydra raises this again after the last
         sys.exit(_code(error))
 
 
-def _resolved(config: Any) -> Any:
-    return OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+def _resolved(config: Any) -> tuple[dict[str, Any], str]:
+    """The configuration with its references resolved, and config.yaml; UserError for secrets."""
+    try:
+        settled: Any = _settled(config)
+        secrets.refuse_literals(settled)
+        secrets.refuse_references(settled)
+        resolved: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise UserError(explain(error)) from error
+    return resolved, OmegaConf.to_yaml(OmegaConf.create(settled))
 
 
-def _settled(config: Any) -> str:
+def _settled(config: Any) -> Any:
     """config.yaml: references between keys resolved, those to the environment left as they are.
 
     However indirect: while this resolves, the environment answers with the reference itself.
     """
 
     def reference(*key: Any) -> str:
-        return "${oc.env:" + ",".join(map(str, key)) + "}"
+        parts = ("null" if part is None else str(part) for part in key)
+        return "${oc.env:" + ",".join(parts) + "}"
 
     OmegaConf.register_new_resolver("oc.env", reference, replace=True)
     try:
-        settled = OmegaConf.to_container(OmegaConf.create(OmegaConf.to_yaml(config)), resolve=True)
+        return OmegaConf.to_container(OmegaConf.create(OmegaConf.to_yaml(config)), resolve=True)
     finally:
         OmegaConf.register_new_resolver("oc.env", oc.env, replace=True, use_cache=False)
-    return OmegaConf.to_yaml(OmegaConf.create(settled))
 
 
 def _code(error: UserError) -> int:
@@ -149,47 +175,3 @@ def fail(message: str, code: int) -> None:
     """One line on stderr, then exit."""
     print(f"error: {message}", file=sys.stderr)
     sys.exit(code)
-
-
-def _explain(error: Exception) -> str:
-    """Hydra's message in one line, with the nearest key for a misspelt one."""
-    text = str(error)
-    misspelt = re.search(r"Could not override '([\w.@/-]+)'", text)
-    if misspelt:
-        key = misspelt.group(1)
-        close = difflib.get_close_matches(key, list(_known_keys()), n=1, cutoff=0.6)
-        remedy = f"did you mean '{close[0]}'?" if close else "see `--cfg job` for all keys"
-        return f"unknown key '{key}'; {remedy}"
-    choice = re.search(r"Could not find '([\w./-]+)/([^'/]+)'", text)
-    if choice:
-        group, name = choice.groups()
-        if group.startswith("hydra/"):
-            return f"{group} '{name}' is not installed; pip install 'sirve[slurm]' brings Slurm's"
-        known = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
-        return f"unknown {group} '{name}'; choose from: {', '.join(known)}"
-    return _line(error)
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
-
-
-def _known_keys() -> Iterator[str]:
-    """Every dotted key of the configuration that the command line's choices compose."""
-    from hydra import compose
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.initialize import initialize_config_dir
-
-    GlobalHydra.instance().clear()
-    groups = {path.name for path in CONF.iterdir() if path.is_dir()}
-    chosen = [a for a in sys.argv[1:] if a.partition("=")[0] in groups and "," not in a]
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("train", overrides=chosen)
-
-    def walk(node: Any, prefix: str) -> Iterator[str]:
-        for key, value in node.items():
-            yield prefix + key
-            if isinstance(value, dict):
-                yield from walk(value, f"{prefix}{key}.")
-
-    yield from walk(OmegaConf.to_container(config, resolve=False), "")

@@ -5,10 +5,12 @@ run folder or a checkpoint is not: there ``trust`` names the packages a class ma
 """
 
 import inspect
-import pkgutil
+import re
+import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, TypeVar
 
 from sirve.errors import UserError, nearest
@@ -16,6 +18,22 @@ from sirve.errors import UserError, nearest
 T = TypeVar("T")
 
 TRUSTED = ("sirve", "simulators", "torch.optim", "pytorch_optimizer")
+DEPTH = 16  # of nodes, lists and dicts in each other
+COUNT = 10_000  # values in a tree; a few shared lists can stand for billions
+
+_DOTTED = re.compile(r"(?!__)[a-z_]\w*(\.(?!__)[a-z_]\w*)*", re.ASCII | re.IGNORECASE)
+_KEY = re.compile(r"[a-z_]\w{0,99}", re.ASCII | re.IGNORECASE)
+
+
+def trusted(packages: Sequence[str]) -> tuple[str, ...]:
+    """Our own packages and the user's ``packages``; UserError for what is not dotted names."""
+    if isinstance(packages, str) or not all(
+        isinstance(name, str) and _DOTTED.fullmatch(name) for name in packages
+    ):
+        raise UserError(
+            f"trust={_shown(packages)} must be a list of packages, such as ['mine.cores']"
+        )
+    return (*TRUSTED, *packages)
 
 
 def build(
@@ -29,12 +47,13 @@ def build(
     """Build ``node["_target_"](*args, **rest of node, **late)``, a subclass of ``expected``.
 
     A nested node is built the same way; what it must be is the annotation of the parameter it
-    goes to. Nothing is called before every class in the tree has been found fitting.
+    goes to. Nothing is called before every class in the tree has been found fitting, and where
+    ``trust`` is given nothing outside of it is imported.
 
     Raises UserError, naming ``place``, for a class that is missing, not expected, not trusted, or
-    refuses its parameters.
+    refuses its parameters, and for whatever is not a plain value.
     """
-    return _make(_check(node, expected, place, trust, late), args, late)
+    return _make(_Check(trust).node(node, expected, place, 0, late), args, late)
 
 
 @dataclass(frozen=True)
@@ -46,26 +65,84 @@ class _Plan:
     values: dict[str, Any]  # a nested node is a _Plan
 
 
-def _check(
-    node: Any, expected: type, place: str, trust: Sequence[str] | None, late: Iterable[str]
-) -> _Plan:
-    cls: type[Any] = _resolve(node, expected, place, trust)
-    hints = typing.get_type_hints(cls.__init__)
-    known = inspect.signature(cls).parameters
-    open_ended = any(p.kind is p.VAR_KEYWORD for p in known.values())
-    values = {}
-    for key, value in node.items():
-        if key == "_target_":
-            continue
-        if key not in known and not open_ended:
+@dataclass
+class _Check:
+    """One walk over a tree, which calls nothing in it."""
+
+    trust: Sequence[str] | None
+    seen: int = field(default=0)
+
+    def node(
+        self, node: Any, expected: Any, place: str, depth: int, late: Iterable[str] = ()
+    ) -> _Plan:
+        """Check a node and all in it; ``expected`` is the class, or the annotation of one."""
+        kind = _class_of(expected)
+        if kind is None:
             raise UserError(
-                f"{place}.{key}: {cls.__name__} has no such parameter; "
-                + nearest(key, set(known) - set(late))
+                f"{place}: a _target_ where no class is expected; nothing is built there, leave "
+                "it out"
             )
-        if _is_node(value):
-            value = _check(value, hints.get(key, type(None)), f"{place}.{key}", trust, ())
-        values[key] = value
-    return _Plan(cls, place, values)
+        cls: type[Any] = _resolve(node, kind, place, self.trust)
+        known = inspect.signature(cls).parameters
+        open_ended = any(p.kind is p.VAR_KEYWORD for p in known.values())
+        values = {}
+        for key, value in self._items(node, place, depth):
+            if key == "_target_":
+                continue
+            if key not in known and not open_ended:
+                raise UserError(
+                    f"{place}.{key}: {cls.__name__} has no such parameter; "
+                    + nearest(key, set(known) - set(late))
+                )
+            here = f"{place}.{key}"
+            if _is_node(value):
+                value = self.node(value, _hint(cls, key), here, depth + 1)
+            else:
+                self._plain(value, here, depth + 1)
+            values[key] = value
+        return _Plan(cls, place, values)
+
+    def _plain(self, value: Any, place: str, depth: int) -> None:
+        """Numbers, strings, lists and dicts of them: a node in there is nobody's, so refused."""
+        if isinstance(value, Mapping):
+            if "_target_" in value:
+                raise UserError(
+                    f"{place}: a _target_ inside a list or dict is never built; give it as a "
+                    "parameter of its own"
+                )
+            for key, item in self._items(value, place, depth):
+                self._plain(item, f"{place}.{key}", depth + 1)
+        elif isinstance(value, list | tuple):
+            self._room(len(value), place, depth)
+            for i, item in enumerate(value):
+                self._plain(item, f"{place}[{i}]", depth + 1)
+        elif isinstance(value, str):
+            if self.trust is not None and "${" in value:
+                raise UserError(
+                    f"{place}: {_shown(value)} refers to something else, which a file that is not "
+                    "trusted may not; write the value itself"
+                )
+        elif not isinstance(value, int | float | None):
+            raise UserError(f"{place}: a {type(value).__name__} is not a plain value; write one")
+
+    def _items(self, node: Mapping[Any, Any], place: str, depth: int) -> Iterable[tuple[str, Any]]:
+        self._room(len(node), place, depth)
+        for key, value in node.items():
+            if not isinstance(key, str) or not _KEY.fullmatch(key):
+                raise UserError(f"{place}: the key {_shown(key)} is not a name; use letters and _")
+            if key.startswith("_") and key != "_target_":
+                raise UserError(
+                    f"{place}.{key}: a name that begins with _ is no parameter; leave it out"
+                )
+            yield key, value
+
+    def _room(self, more: int, place: str, depth: int) -> None:
+        self.seen += more
+        if depth > DEPTH or self.seen > COUNT:
+            raise UserError(
+                f"{_cut(place)}: nested more than {DEPTH} deep or more than {COUNT} values; "
+                "this is no configuration of ours"
+            )
 
 
 def _make(plan: _Plan, args: Sequence[Any], late: Mapping[str, Any]) -> Any:
@@ -75,7 +152,7 @@ def _make(plan: _Plan, args: Sequence[Any], late: Mapping[str, Any]) -> Any:
     try:
         return plan.cls(*args, **kwargs)
     except Exception as error:  # an optimizer's own kinds of errors, too
-        raise UserError(f"{plan.place}: {' '.join(str(error).split())}") from error
+        raise UserError(f"{plan.place}: {_line(str(error))}") from error
 
 
 def _is_node(value: Any) -> bool:
@@ -83,15 +160,23 @@ def _is_node(value: Any) -> bool:
 
 
 def _resolve(node: Any, expected: type[T], place: str, trust: Sequence[str] | None) -> type[T]:
-    """Import the class of a node, after and before checking where it comes from."""
+    """Import the class of a node, after and before checking where it comes from.
+
+    A target is a module and one name in it: nothing is looked up in what that name holds, so no
+    alias leads from a trusted module to another one's functions.
+    """
     if not _is_node(node) or not isinstance(node["_target_"], str):
         raise UserError(f"{place}: has no _target_; name a subclass of {expected.__name__}")
     target = node["_target_"]
+    module, _, name = target.rpartition(".")
+    if not module or len(target) > 200 or not _DOTTED.fullmatch(target):
+        raise UserError(f"{place}: cannot import {_shown(target)}; write package.module.Class")
     _require_trusted(target, place, trust)
     try:
-        cls = pkgutil.resolve_name(target)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(f"{place}: cannot import {target} ({error}); check its spelling") from error
+        cls = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        why = _line(str(error))
+        raise UserError(f"{place}: cannot import {target} ({why}); check its spelling") from error
     if not (isinstance(cls, type) and issubclass(cls, expected)) or inspect.isabstract(cls):
         raise UserError(
             f"{place}: {target} is not a kind of {expected.__name__}; name a concrete class of it"
@@ -106,3 +191,31 @@ def _require_trusted(name: str, place: str, trust: Sequence[str] | None) -> None
             f"{place}: {name} is outside the trusted packages ({', '.join(trust)}); "
             "if you trust this run's author, pass trust=['its.package']"
         )
+
+
+def _hint(cls: type, key: str) -> Any:
+    try:
+        return typing.get_type_hints(cls.__init__).get(key)  # type: ignore[misc]
+    except NameError:  # names that only type checkers import
+        return None
+
+
+def _class_of(hint: Any) -> type | None:
+    """The class that an annotation names, alone or ``| None``; None if it would let all in."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        named = [part for part in typing.get_args(hint) if part is not type(None)]
+        hint = named[0] if len(named) == 1 else None
+    return hint if isinstance(hint, type) and hint is not object else None
+
+
+def _shown(value: Any) -> str:
+    """A stranger's word, fit for a line of a terminal."""
+    return _cut(ascii(value))
+
+
+def _line(text: str) -> str:
+    return _cut("".join(c if c.isprintable() else "?" for c in " ".join(text.split())), 300)
+
+
+def _cut(text: str, length: int = 100) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from sirve import checkpoints, metrics
 from sirve.cores import Core
 from sirve.data.shards import Info
-from sirve.door import TRUSTED, build
+from sirve.door import build, trusted
 from sirve.errors import Stopped, UserError
 from sirve.objective import SquaredError
 from sirve.rollout import rollout
@@ -240,7 +240,7 @@ def load(run: str | Path, trust: Sequence[str] = ()) -> Forecaster:
     """
     path = Path(run)
     path = path / "checkpoints" / "best.ckpt" if path.is_dir() else path
-    return restore(path, (*TRUSTED, *trust))
+    return restore(path, trusted(trust))
 
 
 def restore(path: Path, trust: Sequence[str] | None) -> Forecaster:

@@ -78,6 +78,8 @@ class WandB(Tracker):
     def _init(self, run: Path, names: Mapping[str, str], config: dict[str, Any]) -> None:
         # Tables wait for a sync where this says; elsewhere they would be lost with the machine.
         os.environ["WANDB_DATA_DIR"] = _DATA_DIR or str(run.absolute() / "wandb")
+        # It reports its own use to its makers, offline too, unless told not to.
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
         import wandb
 
         settings = wandb.Settings(
