@@ -186,7 +186,8 @@ def test_no_key_of_ours_has_the_name_of_a_secret() -> None:
 
 def test_every_group_is_written_or_known_not_to_be() -> None:
     """A new group has to be put on one of the two sides."""
-    assert {*configure(), "names"} == {*secrets.WRITTEN, "runs", "logger"}
+    beside = {"runs", "logger", "resume", "accept_changes", "trust"}
+    assert {*configure(), "names"} == {*secrets.WRITTEN, *beside}
 
 
 def test_where_an_ordinary_reference_ends_up(process: Command, tmp_path: Path) -> None:
@@ -199,5 +200,5 @@ def test_where_an_ordinary_reference_ends_up(process: Command, tmp_path: Path) -
     (run,) = tmp_path.glob("visible-place/*/*")
     assert found(run, "visible-data") == []
     assert {name.split("/")[0] for name in found(run, "visible-project")} == {"wandb"}
-    assert {name.split("/")[0] for name in found(run, "visible-")} == {"wandb", "checkpoints"}
+    assert {name.split("/")[0] for name in found(run, "visible-")} == {"wandb"}
     assert found(tmp_path / "visible-data", "visible-") == []
