@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,6 +61,45 @@ def environment(more: dict[str, str]) -> dict[str, str]:
     """This process's, without what a run or W&B may have left in it."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("SIRVE_", "WANDB_"))}
     return {**clean, **more}
+
+
+AIDS = ROOT / "tests" / "aids"
+TRAIN = str(ROOT / "train.py")
+DROPPING = ["model._target_=planted.Dropping", "~model.layers", "~model.residual"]
+
+
+@contextmanager
+def started(folder: Path, *arguments: str, pause: float = 0.1) -> Iterator[subprocess.Popen[str]]:
+    """train.py at work, ``pause`` seconds a batch where DROPPING; it has ended afterwards."""
+    process = subprocess.Popen(
+        [sys.executable, TRAIN, *arguments],
+        cwd=folder,
+        env=environment({"PYTHONPATH": str(AIDS), "PAUSE": str(pause)}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def until_step(folder: Path, step: int) -> None:
+    """Wait until the run in ``folder`` has recorded a step."""
+    for _ in range(600):
+        records = list(folder.glob("runs/*/*/metrics.jsonl"))
+        if records and f'"step": {step}' in records[0].read_text():
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"never came to step {step}")
+
+
+def ranks(process: subprocess.Popen[str]) -> list[int]:
+    """The further ranks of a run."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return [int(pid) for pid in children if "train.py" in Path(f"/proc/{pid}/cmdline").read_text()]
 
 
 def run_command(

@@ -5,16 +5,26 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from support import FEW, ROOT, SMALL, TWO, Done, environment, run_command
+from support import (
+    AIDS,
+    DROPPING,
+    FEW,
+    SMALL,
+    TRAIN,
+    TWO,
+    Done,
+    ranks,
+    run_command,
+    started,
+    until_step,
+)
 
 from sirve import checkpoints
 
@@ -24,9 +34,7 @@ ALL = [
     "sim=lorenz",
     *SMALL["lorenz"],
     *FEW,
-    "model._target_=planted.Dropping",
-    "~model.layers",
-    "~model.residual",
+    *DROPPING,
     "model.hidden=16",
     "objective.context=10",
     "objective.horizon=4",
@@ -37,14 +45,13 @@ ALL = [
     "trainer.validations=3",
     "logger=none",
 ]
-ENV = {"PYTHONPATH": str(ROOT / "tests" / "aids")}
-TRAIN = str(ROOT / "train.py")
+ENV = {"PYTHONPATH": str(AIDS)}
 LIMIT = 10  # seconds from a signal to the end
 
 
 def run(folder: Path, *arguments: str, kill: tuple[str, int] | None = None) -> Done:
     """The command, killed before a call of a function if ``kill`` names one and its number."""
-    driver = [str(ROOT / "tests" / "aids" / "kill_at.py"), kill[0], str(kill[1])] if kill else []
+    driver = [str(AIDS / "kill_at.py"), kill[0], str(kill[1])] if kill else []
     return run_command([*driver, TRAIN, *ALL, *arguments], folder, ENV)
 
 
@@ -126,34 +133,6 @@ def step_after(output: str) -> int:
     return int(rest.split()[0].rstrip(",")) if rest else 0
 
 
-@contextmanager
-def started(folder: Path, *arguments: str, pause: float = 0.1) -> Iterator[subprocess.Popen[str]]:
-    """The command at work, ``pause`` seconds for every batch; it has ended afterwards."""
-    process = subprocess.Popen(
-        [sys.executable, TRAIN, *ALL, *arguments],
-        cwd=folder,
-        env=environment({**ENV, "PAUSE": str(pause)}),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def until_step(folder: Path, step: int) -> None:
-    """Wait until the run in ``folder`` has recorded a step."""
-    for _ in range(600):
-        records = list(folder.glob("runs/*/*/metrics.jsonl"))
-        if records and f'"step": {step}' in records[0].read_text():
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"never came to step {step}")
-
-
 def last_step(folder: Path) -> int:
     rows = (only_run(folder) / "metrics.jsonl").read_text().splitlines()
     return max((json.loads(row)["step"] for row in rows), default=0)
@@ -168,7 +147,7 @@ def test_twenty_kills_at_random(whole: dict[str, Any], tmp_path: Path, loaders: 
         folder = tmp_path / str(number)
         folder.mkdir()
         for _ in range(rng.randint(1, 3)):
-            work = started(folder, f"data.loaders={loaders}", pause=0.03)
+            work = started(folder, *ALL, f"data.loaders={loaders}", pause=0.03)
             with work as process, suppress(subprocess.TimeoutExpired):
                 process.wait(rng.uniform(3, 8))
             if list(folder.glob("runs/*/*/report.html")):
@@ -182,7 +161,7 @@ def test_twenty_kills_at_random(whole: dict[str, Any], tmp_path: Path, loaders: 
 def test_a_signal_stops_it_between_two_steps(
     whole: dict[str, Any], tmp_path: Path, number: signal.Signals
 ) -> None:
-    with started(tmp_path) as process:
+    with started(tmp_path, *ALL) as process:
         until_step(tmp_path, 15)
         process.send_signal(number)
         _, stderr = process.communicate(timeout=LIMIT)
@@ -198,7 +177,7 @@ def test_a_signal_stops_it_between_two_steps(
 
 def test_a_signal_while_simulating_stops_it_at_once(tmp_path: Path) -> None:
     many = ["sim.trajectories={train: 100000, valid: 4, test: 4}", "data.workers=2"]
-    with started(tmp_path, *many) as process:
+    with started(tmp_path, *ALL, *many) as process:
         for _ in range(600):
             if list(tmp_path.rglob("00003.hdf5")):
                 break
@@ -211,7 +190,7 @@ def test_a_signal_while_simulating_stops_it_at_once(tmp_path: Path) -> None:
 
 
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
-    with started(tmp_path, pause=60) as process:
+    with started(tmp_path, *ALL, pause=60) as process:
         for _ in range(600):
             if list(tmp_path.glob("runs/*/*/metrics.jsonl")):
                 break
@@ -223,12 +202,6 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=2)
     assert process.returncode == 128 + signal.SIGTERM
-
-
-def ranks(process: subprocess.Popen[str]) -> list[int]:
-    """The further ranks of a run."""
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    return [int(pid) for pid in children if "train.py" in Path(f"/proc/{pid}/cmdline").read_text()]
 
 
 def alive(pid: int) -> bool:
@@ -261,7 +234,7 @@ def test_two_ranks_stop_together_and_go_on(
 ) -> None:
     """One of them is killed, or asked to stop, then the other: no rank is left, nothing is lost."""
     for rank, step in ((first, 12), (second, 33)):
-        with started(tmp_path, *TWO) as process:
+        with started(tmp_path, *ALL, *TWO) as process:
             until_step(tmp_path, step)
             victims = [process.pid, *ranks(process)]
             os.kill(victims[rank], number)
@@ -274,7 +247,7 @@ def test_two_ranks_stop_together_and_go_on(
 
 
 def test_a_silent_rank_is_not_waited_for_longer_than_asked(tmp_path: Path) -> None:
-    with started(tmp_path, *TWO, "trainer.timeout=5") as process:
+    with started(tmp_path, *ALL, *TWO, "trainer.timeout=5") as process:
         until_step(tmp_path, 12)
         (rank,) = ranks(process)
         os.kill(rank, signal.SIGSTOP)

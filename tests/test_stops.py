@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support import FEW, ROOT, SMALL, Command
+from support import AIDS, DROPPING, FEW, SMALL, Command
 
 from sirve import checkpoints, forecaster
 
@@ -14,9 +14,8 @@ BREAKING = [
     "sim=lorenz",
     *SMALL["lorenz"],
     *FEW,
+    *DROPPING,
     "model._target_=planted.Breaking",
-    "~model.layers",
-    "~model.residual",
     "model.hidden=16",
     "trainer.steps=30",
     "trainer.checkpoint_every=8",
@@ -27,7 +26,7 @@ BREAKING = [
 
 @pytest.fixture(autouse=True)
 def planted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(ROOT / "tests" / "aids"))
+    monkeypatch.syspath_prepend(str(AIDS))
 
 
 def only_run(folder: Path) -> Path:

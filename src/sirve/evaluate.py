@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import torch
 
 from sirve import metrics
 from sirve.data.shards import Info
-from sirve.files import whole, write_text
+from sirve.files import write_text
 from sirve.forecaster import Forecaster
+from sirve.hdf5 import create
 from sirve.progress import track
 
 THRESHOLDS = (0.3, 0.4, 0.5, 0.9)
@@ -144,8 +144,7 @@ def write_rollouts(
     """
     info, model = test.info, results["model"]
     with (
-        whole(run / "rollouts.h5") as temporary,
-        h5py.File(temporary, "w") as file,
+        create(run / "rollouts.h5") as file,
         np.errstate(over="ignore"),  # what has diverged is infinite in float32
     ):
         file.attrs.update(

@@ -2,10 +2,14 @@
 
 import os
 import time
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from simulators.base import Channel, Simulator
+from simulators.ode import integrate
 from sirve.cores import Recurrent
 from sirve.cores.cells import Cell, State
 
@@ -48,3 +52,23 @@ class Breaking(Dropping):
         if where == "gradient" and self.training and self.seen >= 20:
             phi.register_hook(lambda gradient: torch.full_like(gradient, value))
         return phi, state
+
+
+@dataclass(frozen=True)
+class Faulty(Simulator):
+    """dx/dt = -x, but for what ``how`` does to it."""
+
+    how: str = "never"
+    channels = (Channel("x", "1"),)
+    shape = (1,)
+
+    def initial(self, rng: np.random.Generator) -> np.ndarray:
+        x = rng.uniform(1, 2, size=1)
+        return x * np.nan if self.how == "state" else x
+
+    def rhs(self, t: float, x: np.ndarray) -> np.ndarray:
+        broken = self.how == "start" or (self.how == "later" and t > 0.5)
+        return x * np.nan if broken else x**2 if self.how == "blow-up" else -x
+
+    def solve(self, x0: np.ndarray, t: np.ndarray) -> np.ndarray:
+        return integrate(self.rhs, x0, t, rtol=1e-9, atol=1e-9)

@@ -13,7 +13,8 @@ import h5py
 import numpy as np
 
 from sirve.errors import UserError
-from sirve.files import sha256, whole
+from sirve.files import sha256
+from sirve.hdf5 import create
 
 
 @dataclass(frozen=True)
@@ -58,22 +59,20 @@ def write_shard(
     """Write trajectories x (B, T, *shape) whole, read them back, and return the file's sha256."""
     dtype = np.float64 if len(info.shape) == 1 else np.float32
     x = x.astype(dtype)
-    with whole(path) as temporary:
-        with h5py.File(temporary, "w") as file:
-            _describe(file, x, info, coordinates, attributes)
-            fields = _group(file, "t0_fields", info.channels)
-            for i, name in enumerate(info.channels):
-                chunks = (1, min(len(x[0]), 64), *x.shape[3:])
-                field = fields.create_dataset(name, data=x[:, :, i], chunks=chunks, fletcher32=True)
-                field.attrs["dim_varying"] = [True] * len(coordinates)
-                field.attrs["units"] = info.units[i]
-                _varying(field, sample=True, time=True)
-            for order in (1, 2):
-                _group(file, f"t{order}_fields", ())
-        if not np.array_equal(read_shard(temporary, info), x):
-            raise OSError(f"{path} does not read back as it was written; check the disk")
-        checksum = sha256(temporary)
-    return checksum
+    with create(path) as file:
+        _describe(file, x, info, coordinates, attributes)
+        fields = _group(file, "t0_fields", info.channels)
+        for i, name in enumerate(info.channels):
+            chunks = (1, min(len(x[0]), 64), *x.shape[3:])
+            field = fields.create_dataset(name, data=x[:, :, i], chunks=chunks, fletcher32=True)
+            field.attrs["dim_varying"] = [True] * len(coordinates)
+            field.attrs["units"] = info.units[i]
+            _varying(field, sample=True, time=True)
+        for order in (1, 2):
+            _group(file, f"t{order}_fields", ())
+    if not np.array_equal(read_shard(path, info), x):
+        raise OSError(f"{path} does not read back as it was written; check the disk")
+    return sha256(path)
 
 
 def read_shard(path: Path, info: Info, rows: int | None = None) -> np.ndarray:

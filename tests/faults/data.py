@@ -1,0 +1,301 @@
+"""Rows of the fault table: simulation and datasets."""
+
+import fcntl
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from faults.table import (
+    SHORT,
+    TRAIN,
+    Bench,
+    fault,
+    flip,
+    refused,
+    small_disk,
+    told,
+)
+from support import environment
+
+from sirve.data.dataset import Dataset
+from sirve.errors import UserError
+from sirve.files import sha256
+
+FAULTY = ["sim.system._target_=planted.Faulty", "~sim.system.sigma", "~sim.system.rho"]
+FAULTY += ["~sim.system.beta", "~sim.system.rtol", "~sim.system.atol"]
+
+
+def dataset(bench: Bench) -> Path:
+    """A dataset, made by a run that has nothing to train."""
+    assert bench.command(*SHORT, "model=persistence").returncode == 0
+    (folder,) = (bench.folder / "data").iterdir()
+    return folder
+
+
+def sums(folder: Path) -> dict[str, str]:
+    return {str(p.relative_to(folder)): sha256(p) for p in sorted(folder.rglob("*.hdf5"))}
+
+
+def never_written(bench: Bench, how: str, reason: str) -> None:
+    bench.plant()
+    start = time.process_time()
+    done = bench.command(*SHORT, *FAULTY, f"+sim.system.how={how}")
+    assert time.process_time() - start < 5
+    refused(done, reason, "split train, trajectories 0 to 3, data.seed=0")
+    assert not list(bench.folder.rglob("*.hdf5"))
+
+
+@fault(
+    1,
+    "a parameter or an initial state that is not finite",
+    "SciPy refuses the state only",
+    "one line that names it, before any work",
+    "test_app.py simulators/test_laws.py",
+)
+def parameter(bench: Bench) -> None:
+    refused(bench.command(*SHORT, "sim.system.rho=nan"), "sim.system: rho=nan must be")
+    never_written(bench, "state", "the initial state is not finite")
+    assert not list(bench.folder.glob("runs/*/*/checkpoints"))
+
+
+@fault(
+    2,
+    "right-hand side NaN from the start",
+    "RK45 and DOP853 hang",
+    "stops within 5 s, naming trajectories, seed and time; nothing is written",
+    "simulators/test_ode.py",
+)
+def nan_at_start(bench: Bench) -> None:
+    never_written(bench, "start", "the right-hand side is not finite at t=0")
+
+
+@fault(
+    3,
+    "right-hand side NaN later",
+    "LSODA: success, with NaN in the result",
+    "the same",
+    "simulators/test_ode.py",
+)
+def nan_later(bench: Bench) -> None:
+    never_written(bench, "later", "the right-hand side is not finite at t=0.")
+
+
+@fault(
+    4,
+    "blow-up in finite time",
+    "a short result, or no end",
+    "the same, with the time reached",
+    "simulators/test_ode.py",
+)
+def blow_up(bench: Bench) -> None:
+    never_written(bench, "blow-up", " at t=")
+
+
+@fault(
+    5,
+    "sizes that are none: dt ≤ 0, no trajectories, windows longer than a trajectory",
+    "an error in the middle",
+    "one line, before any work",
+    "test_app.py",
+)
+def sizes(bench: Bench) -> None:
+    refused(bench.command(*SHORT, "sim.dt=-1"), "sim.dt=-1 must be a positive number")
+    refused(bench.command(*SHORT, "sim.trajectories.train=0"), "sim.trajectories.train=0")
+    refused(bench.command(*SHORT, "objective.context=90"), "longer than the training trajectories")
+    assert not list(bench.folder.iterdir())
+
+
+@fault(
+    6,
+    "kill -9 while data are made",
+    "unreadable HDF5",
+    "the same command makes the rest; what was committed is untouched, the whole is the same",
+    "data/test_generate.py",
+)
+def killed_generator(bench: Bench) -> None:
+    bench.killed("sirve.data.generate.write_shard", 3, *SHORT)
+    (folder,) = (bench.folder / "data").iterdir()
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.hdf5")}
+    assert len(before) == 2
+    assert bench.command(*SHORT).returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert not list(folder.rglob(".*.tmp"))
+    found = sums(folder)
+    folder.rename(bench.folder / "first")
+    assert bench.command(*SHORT, "resume=never").returncode == 0
+    assert sums(folder) == found
+
+
+@fault(
+    7,
+    "disk full while data are made",
+    "a partial file",
+    "one line; no partial file; goes on when there is room",
+    "test_files.py",
+)
+def full_while_simulating(bench: Bench) -> None:
+    with small_disk(bench.folder / "data", "60k"):
+        told(bench.command(*SHORT), 1, "No space left on device")
+        for path in (bench.folder / "data").rglob("*.hdf5"):
+            h5py.File(path).close()
+        assert not list((bench.folder / "data").rglob(".*.tmp"))
+        remount = ["mount", "-o", "remount,size=20m", str(bench.folder / "data")]
+        subprocess.run(remount, check=True)
+        assert bench.command(*SHORT).returncode == 0
+
+
+@fault(
+    8,
+    "two commands make the same data",
+    "they overwrite each other",
+    "the second waits, and finds them made",
+    "data/test_generate.py",
+)
+def two_generators(bench: Bench) -> None:
+    folder = dataset(bench)
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.hdf5")}
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = subprocess.Popen(
+            [sys.executable, TRAIN, *SHORT, "sim.trajectories.train=12"],
+            cwd=bench.folder,
+            env=environment({}),
+            stdout=subprocess.DEVNULL,
+        )
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(6)
+        assert {p: p.stat().st_mtime_ns for p in folder.rglob("*.hdf5")} == before
+    assert process.wait(60) == 0
+    assert before.items() <= {p: p.stat().st_mtime_ns for p in folder.rglob("*.hdf5")}.items()
+
+
+@fault(
+    9,
+    "another configuration on the data that are there",
+    "mixed data",
+    "another dataset beside them: the folder's name is a digest of all that fixes the numbers",
+    "data/test_generate.py",
+)
+def another_configuration(bench: Bench) -> None:
+    before = sums(dataset(bench))
+    assert bench.command(*SHORT, "sim.system.rho=29", "resume=never").returncode == 0
+    folders = list((bench.folder / "data").iterdir())
+    assert len(folders) == 2
+    assert before in [sums(folder) for folder in folders]
+
+
+def made_again(bench: Bench, **damages: bytes | None) -> None:
+    """Reading names the file and the remedy; the command makes it again to the same checksum."""
+    folder = dataset(bench)
+    before = sums(folder)
+    path = folder / "data" / "train" / "00001.hdf5"
+    for damage, content in damages.items():
+        if damage == "renamed":
+            path.rename(path.with_name("00002.hdf5"))
+        elif content is None:
+            path.unlink()
+        else:
+            path.write_bytes(content)
+        with pytest.raises(UserError, match=r"00001.hdf5 .*; delete it and run"):
+            Dataset(folder).read("train", 8)
+        assert bench.command(*SHORT, "resume=never").returncode == 0
+        assert before.items() <= sums(folder).items()
+
+
+@fault(
+    10,
+    "a shard truncated by a byte, empty, or text",
+    "a trace from HDF5",
+    "found before training by its checksum; named when read, made again to the same bits",
+    "data/test_generate.py test_hostile_files.py",
+)
+def truncated(bench: Bench) -> None:
+    made_again(bench, truncated=b"\x89HDF\r\n\x1a\n" + bytes(500), empty=b"", text=b"hello\n" * 400)
+
+
+@fault(
+    11,
+    "a flipped bit in the data",
+    "0 of 60 found by plain HDF5",
+    "60 of 60 found before training",
+    "data/test_generate.py",
+)
+def flipped_data(bench: Bench) -> None:
+    folder = dataset(bench)
+    path = folder / "data" / "train" / "00000.hdf5"
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for bit in rng.integers(0, 8 * len(whole), 60):
+        path.write_bytes(whole)
+        flip(path, int(bit))
+        with pytest.raises(UserError, match="differs from its checksum"):
+            Dataset(folder).read("train", 8)
+    path.write_bytes(whole)
+    Dataset(folder).read("train", 8)
+
+
+@fault(
+    12,
+    "a shard missing or renamed",
+    "KeyError later",
+    "found at the start by the manifest; made again to the same bits",
+    "data/test_generate.py",
+)
+def missing(bench: Bench) -> None:
+    made_again(bench, missing=None, renamed=None)
+
+
+@fault(
+    13,
+    "data of another shape or system under the right name",
+    "a shape error in mid-epoch",
+    "the checksum differs: one line, before training",
+    "data/test_generate.py",
+)
+def foreign(bench: Bench) -> None:
+    folder = dataset(bench)
+    path = folder / "data" / "train" / "00000.hdf5"
+    with h5py.File(path, "w") as file:
+        file["t0_fields/x"] = np.zeros((4, 80, 7))
+    with pytest.raises(UserError, match="differs from its checksum"):
+        Dataset(folder).read("train", 8)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["shards"]["train/00000.hdf5"] = sha256(path)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    refused(bench.command(*SHORT), "00000.hdf5", "delete")
+
+
+@fault(
+    14,
+    "NaN put into a data file",
+    "a NaN loss later",
+    "nothing not finite is ever written; put there later, the checksum differs",
+    "data/test_generate.py",
+)
+def nan_in_data(bench: Bench) -> None:
+    folder = dataset(bench)
+    path = folder / "data" / "train" / "00000.hdf5"
+    with h5py.File(path, "r+") as file:
+        file["t0_fields/x"][2, 5] = np.nan
+    with pytest.raises(UserError, match=r"00000.hdf5 .*differs from its checksum"):
+        Dataset(folder).read("train", 8)
+
+
+@fault(
+    15,
+    "a file system or a program that locks HDF5 files",
+    "errno 11 and a trace",
+    "one line with the cause and the setting that helps",
+    "test_hostile_files.py",
+)
+def locked(bench: Bench) -> None:
+    folder = dataset(bench)
+    path = folder / "data" / "train" / "00000.hdf5"
+    with path.open("r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        refused(bench.process(*SHORT), "00000.hdf5", "HDF5_USE_FILE_LOCKING=FALSE")

@@ -1,0 +1,166 @@
+"""The fault table: each row a thing that goes wrong, and the function that shows what then happens.
+
+``python tests/faults/table.py > docs/faults.md`` writes it down.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from support import AIDS, FEW, SMALL, TRAIN, Command, Done, run_command
+
+from sirve import checkpoints
+
+SHORT = ["sim=lorenz", *SMALL["lorenz"], *FEW, "logger=none"]
+LONG = [*SHORT, "trainer.steps=30", "trainer.checkpoint_every=8", "trainer.validations=5"]
+STEP = "sirve.forecaster.Forecaster.training_step"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a row works with: an empty folder, and the command within it."""
+
+    folder: Path
+    command: Command  # in this process
+    monkeypatch: pytest.MonkeyPatch
+
+    def process(self, *arguments: str, env: dict[str, str] | None = None) -> Done:
+        """The command as a process of its own."""
+        return run_command([TRAIN, *arguments], self.folder, env)
+
+    def killed(self, where: str, number: int, *arguments: str) -> None:
+        """The command, killed with -9 at call ``number`` of a function."""
+        driver = str(AIDS / "kill_at.py")
+        done = run_command([driver, where, str(number), TRAIN, *arguments], self.folder)
+        assert done.returncode == -9, done.stderr
+
+    def run(self) -> Path:
+        """The folder of the only run."""
+        (found,) = self.folder.glob("runs/*/*/")
+        return found
+
+    def interrupted(self) -> Path:
+        """A run of LONG that was killed in its 27th step, and the data it was trained on."""
+        self.killed(STEP, 27, *LONG)
+        return self.run()
+
+    def plant(self) -> None:
+        """Let the command find tests/aids/planted.py."""
+        self.monkeypatch.syspath_prepend(str(AIDS))
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One row."""
+
+    number: int
+    what: str
+    others: str
+    does: str
+    more: str
+    check: Callable[[Bench], None]
+
+
+TABLE: dict[int, Fault] = {}
+
+
+def fault(
+    number: int, what: str, others: str, does: str, more: str
+) -> Callable[[Callable[[Bench], None]], Callable[[Bench], None]]:
+    """Put a row into the table; ``more`` names the test files that go into it further."""
+
+    def keep(check: Callable[[Bench], None]) -> Callable[[Bench], None]:
+        assert number not in TABLE
+        TABLE[number] = Fault(number, what, others, does, more, check)
+        return check
+
+    return keep
+
+
+def refused(done: Done, *words: str) -> None:
+    """Before any work, in one line."""
+    told(done, 2, *words)
+
+
+def told(done: Done, code: int, *words: str) -> None:
+    """An exit code, and one line on stderr."""
+    assert done.returncode == code, done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.startswith("error: ")
+    for word in words:
+        assert word in done.stderr, done.stderr
+
+
+def flip(path: Path, bit: int | None = None) -> None:
+    """One bit of a file, in its middle unless told."""
+    damaged = bytearray(path.read_bytes())
+    bit = len(damaged) * 4 if bit is None else bit % (len(damaged) * 8)
+    damaged[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(damaged)
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    """The last checkpoint's."""
+    return dict(checkpoints.load(run / "checkpoints" / "last.ckpt")["state_dict"])
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    """Bit for bit."""
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[None]:
+    """A disk of its own at ``folder``; skips where nothing can be mounted."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)]
+    if os.getuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("not allowed to mount a small disk here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+HEAD = """# What can go wrong, and what sirve does then
+
+{count} faults, each shown by a row of `tests/test_faults.py` (`make test ARGS="-k test_fault"`)
+that brings it about for real: a process killed, a bit flipped, a disk filled, a payload that would
+fire. The column *elsewhere* is what is usual, measured or reported of other software. This page is
+written by `python tests/faults/table.py`.
+
+| # | fault | elsewhere | here | more tests |
+|--:|---|---|---|---|
+"""
+
+
+def page() -> str:
+    """docs/faults.md"""
+    import faults.data
+    import faults.doors
+    import faults.runs  # noqa: F401
+
+    table = sys.modules["faults.table"].TABLE
+    rows = [
+        f"| {f.number} | {f.what} | {f.others} | {f.does} | "
+        + ", ".join(f"`{name}`" for name in f.more.split())
+        + " |\n"
+        for _, f in sorted(table.items())
+    ]
+    return HEAD.format(count=len(rows)) + "".join(rows)
+
+
+if __name__ == "__main__":
+    import faults.table
+
+    sys.stdout.write(faults.table.page())

@@ -1,0 +1,30 @@
+"""Every row of the fault table, brought about for real; docs/faults.md is the table."""
+
+from pathlib import Path
+
+import faults.data
+import faults.doors
+import faults.runs  # noqa: F401
+import pytest
+from faults.table import TABLE, Bench, page
+from support import ROOT, Command
+
+
+@pytest.mark.parametrize("number", sorted(TABLE), ids=lambda n: f"{n} {TABLE[n].what}")
+def test_fault(
+    number: int, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    TABLE[number].check(Bench(tmp_path, command, monkeypatch))
+
+
+def test_the_page_is_the_table() -> None:
+    assert (ROOT / "docs" / "faults.md").read_text(encoding="utf-8") == page()
+
+
+def test_every_row_names_tests_that_exist() -> None:
+    assert sorted(TABLE) == list(range(1, len(TABLE) + 1))
+    for row in TABLE.values():
+        assert row.more
+        for name in row.more.split():
+            assert (ROOT / "tests" / name).is_file(), name
