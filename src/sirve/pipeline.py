@@ -22,7 +22,6 @@ from sirve.data.observe import Observe, channel_moments
 from sirve.data.shards import Info
 from sirve.door import TRUSTED
 from sirve.errors import UserError
-from sirve.files import write_text
 from sirve.forecaster import Forecaster, Normaliser, Training, restore
 from sirve.learning import Hardware, Rhythm, Seen, device, device_name, fit
 from sirve.objective import SquaredError
@@ -110,7 +109,7 @@ def prepare(config: dict[str, Any], plain: str) -> Job:
     objective = build(config["objective"], SquaredError, place="objective")
     checks.sizes(config, objective)
     hardware, rhythm, plan = checks.trainer(config["trainer"], config["data"]["loaders"])
-    tracker = build(config["logger"], Tracker, place="logger")
+    tracker = door.build(config["logger"], Tracker, place="logger")  # never a run folder's
     physical = describe(names["sim"], sim, config["sim"]["dt"])
     info = observe.info(physical)
     pl.seed_everything(config["seed"], verbose=False)
@@ -127,10 +126,6 @@ def prepare(config: dict[str, Any], plain: str) -> Job:
     run_folder.require_writable(Path(config["data"]["root"]), "data.root")
     made_by = provenance.here((type(sim), type(core), type(objective)), device_name(hardware))
     folder = resume.folder(config, plain, made_by)
-    if run_folder.inherited() is None:
-        run_folder.clean(folder)
-        provenance.write(folder, made_by)
-        write_text(folder / "config.yaml", plain)
     return Job(
         config=config,
         names=names,

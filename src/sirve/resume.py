@@ -13,7 +13,7 @@ import yaml
 
 from sirve import checkpoints, provenance, run_folder
 from sirve.errors import UserError, warn
-from sirve.files import read_yaml
+from sirve.files import read_yaml, write_text
 from sirve.record import last_step
 from sirve.saving import Saved
 
@@ -63,8 +63,8 @@ def configuration(run: Path, composed: dict[str, Any], keys: Sequence[str]) -> d
 def folder(config: dict[str, Any], plain: str, record: dict[str, Any]) -> Path:
     """The folder of this run, owned: the one asked for, an unfinished one of the same command, or
 
-    a new one. ``plain`` is what its config.yaml would be, ``record`` what would make the rest of
-    it. Raises UserError.
+    a new one. ``plain`` becomes its config.yaml, ``record`` its environment.json; what a killed
+    process left half written is removed. Raises UserError.
     """
     shared = run_folder.inherited()
     if shared is not None:
@@ -75,11 +75,15 @@ def folder(config: dict[str, Any], plain: str, record: dict[str, Any]) -> Path:
         parent = run_folder.place(Path(config["runs"]), **config["names"])
         auto = config["resume"] == AUTO
         run = _unfinished(parent, yaml.safe_load(plain), record) if auto else None
-        if run is None:
-            return run_folder.create(parent)
-    provenance.require_same(run, record, config["accept_changes"])
-    if not run_folder.own(run):
-        raise UserError(f"{run} is at work in another process; wait for it, or end it first")
+    if run is None:
+        run = run_folder.create(parent)
+    else:
+        provenance.require_same(run, record, config["accept_changes"])
+        if not run_folder.own(run):
+            raise UserError(f"{run} is at work in another process; wait for it, or end it first")
+        run_folder.clean(run)
+    provenance.write(run, record)
+    write_text(run / "config.yaml", plain)
     return run
 
 
