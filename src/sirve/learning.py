@@ -90,6 +90,8 @@ def fit(
     plan = forecaster.training_plan
     assert plan is not None
     _quiet()
+    if hardware.precision == "64-true":  # Lightning would do so after it has read a checkpoint
+        forecaster.core.double()
     saver = Saver(run / "checkpoints", rhythm.checkpoint_every)
     trainer = _trainer(plan, run, hardware, loggers, rhythm, saver)
     x, device = torch.as_tensor(seen.train), trainer.strategy.root_device

@@ -1,0 +1,79 @@
+"""Law over every model that learns, and over what else keeps a memory: interrupted is the same."""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from support import FEW, SMALL, Command, members
+
+from sirve import checkpoints
+from sirve.forecaster import Forecaster
+from sirve.signals import Interrupted
+
+UNLEARNED = ("persistence", "climatology", "linear")
+OTHERS: dict[str, list[str]] = {
+    "adamw": ["optimizer=adamw"],
+    "float64": ["trainer.precision=64-true"],
+    "bfloat16": ["trainer.precision=bf16-mixed"],
+    "constant rate": ["trainer.schedule=constant", "trainer.warmup=0"],
+    "sum": ["objective.reduction=sum"],
+    "stopping early": ["trainer.patience=1", "optimizer.lr=0.3"],
+    "two threads": ["trainer.threads=2"],
+}
+CASES = {
+    **{model: [f"model={model}"] for model in members("model") if model not in UNLEARNED},
+    **OTHERS,
+}
+
+
+def state(folder: Path) -> tuple[dict[str, Any], str]:
+    (run,) = folder.glob("*/*/")
+    last = checkpoints.load(run / "checkpoints" / "last.ckpt")
+    last["callbacks"]["Saver"].pop("seconds")
+    last["best"] = checkpoints.load(run / "checkpoints" / "best.ckpt")
+    return last, (run / "metrics.jsonl").read_text()
+
+
+def same(a: Any, b: Any) -> bool:
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return bool(a == b)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_interrupted_it_is_the_same_run(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    sim = "heat" if case.startswith("conv") else "lorenz"
+    small = [f"sim={sim}", *SMALL[sim], *FEW, "logger=none", *CASES[case]]
+    arguments = [*small, "trainer.steps=20", "trainer.validations=5", "trainer.checkpoint_every=3"]
+    assert command(*arguments, "runs=whole").returncode == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(Forecaster, "training_step", interrupted_at(11, Forecaster.training_step))
+        assert command(*arguments).returncode == 75
+    done = command(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert "goes on from last.ckpt, step 9" in done.stdout
+    whole, again = state(tmp_path / "whole"), state(tmp_path / "runs")
+    assert same(whole, again)
+
+
+def interrupted_at(number: int, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, but at call ``number`` the run stops in the middle of it."""
+    calls = 0
+
+    def step(*args: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == number:
+            raise Interrupted(signal.SIGTERM)
+        return function(*args)
+
+    return step
