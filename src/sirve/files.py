@@ -1,13 +1,23 @@
-"""Files that are either whole or absent."""
+"""Files that are either whole or absent, and reading those that may come from a stranger."""
 
 import hashlib
+import json
 import os
+import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from sirve.errors import UserError, one_line, shown
+
+MB = 1_000_000
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_YAML_DEPTH, _YAML_WORD = 50, 4096
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @contextmanager
@@ -40,8 +50,108 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def require_name(name: str) -> None:
+    """Raise UserError for a name that is not a folder's own, such as ../x."""
+    if not _NAME.fullmatch(name):
+        raise UserError(
+            f"the name {shown(name)} must be letters, digits, '.', '_' and '-', at most 100"
+        )
+
+
+def require_inside(path: Path, root: Path, what: str) -> None:
+    """Raise UserError where links lead ``path`` out of ``root``, which is ``what`` of the user."""
+    try:
+        inside = path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError):  # links in a circle
+        inside = False
+    if not inside:
+        raise UserError(f"{path} is a link that leaves {what} {root}; remove it")
+
+
+def read_text(path: Path, limit: int) -> str:
+    """A file of at most ``limit`` bytes; FileNotFoundError, or UserError for any other reason."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+            raise UserError(f"{path} is no file; remove it")
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+        if len(data) > limit:
+            raise UserError(
+                f"{path} has more than {limit} bytes, which none of ours has; remove it"
+            )
+        return data.decode("utf-8")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); mend that") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not text (byte {error.start}); remove it") from error
+
+
+def read_json(path: Path, limit: int = 10 * MB) -> dict[str, Any]:
+    """The object in a JSON file; FileNotFoundError, or UserError where it holds none."""
+    text = read_text(path, limit)
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not JSON ({one_line(str(error))}); remove it") from error
+    if not isinstance(found, dict):
+        raise UserError(f"{path} holds no object, but a {type(found).__name__}; remove it")
+    return found
+
+
+def json_rows(path: Path, limit: int = 64 * MB) -> Iterator[dict[str, Any]]:
+    """The objects in a file of one a line; what a killed process has half written is passed over.
+
+    Raises UserError for a file that is longer than any of ours.
+    """
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        while text := file.readline(MB):
+            if file.tell() > limit:
+                raise UserError(f"{path} has more than {limit} bytes; shorten or remove it")
+            try:
+                row = json.loads(text)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(row, dict):
+                yield row
+
+
 def read_yaml(path: Path) -> Any:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    """Plain values in a YAML file of at most 1 MB; FileNotFoundError, or UserError."""
+    return parse_yaml(read_text(path, MB), str(path))
+
+
+def parse_yaml(text: str, name: str) -> Any:
+    """Plain values; UserError for tags, which name types, and for aliases, of which a few stand
+
+    for billions of values.
+    """
+    try:
+        depth = 0
+        for event in yaml.parse(text, Loader=_LOADER):
+            starts = isinstance(event, yaml.CollectionStartEvent)
+            depth += starts - isinstance(event, yaml.CollectionEndEvent)
+            if getattr(event, "anchor", None) is not None:
+                reason = "an anchor or alias"
+            elif (tag := getattr(event, "tag", None)) is not None:
+                reason = f"the tag {shown(tag)}"
+            elif depth > _YAML_DEPTH:
+                reason = f"more than {_YAML_DEPTH} levels"
+            elif isinstance(event, yaml.ScalarEvent) and len(event.value) > _YAML_WORD:
+                reason = f"a word of more than {_YAML_WORD} letters"
+            else:
+                continue
+            raise UserError(f"{name} has {reason}; write plain values")
+        return _LOADER(text).get_single_data()
+    except UserError:
+        raise
+    except (yaml.YAMLError, ValueError, TypeError, OverflowError) as error:
+        raise UserError(
+            f"{name} is not YAML ({one_line(str(error))}); mend or remove it"
+        ) from error
 
 
 def _sync(path: Path) -> None:
