@@ -55,7 +55,10 @@ class Info:
         return info
 
     def _require_sane(self) -> None:
-        require_name(str(self.name))
+        try:
+            require_name(str(self.name))
+        except UserError as error:
+            raise ValueError(f"info: {error}") from error
         for n in self.shape:
             if type(n) is not int or not 0 < n < 2**31:
                 raise ValueError(f"info.shape holds {shown(n)}, not a positive whole number")
