@@ -62,7 +62,7 @@ def save(checkpoint: dict[str, Any], path: Path) -> None:
 
 def intact(path: Path) -> bool:
     """Whether a checkpoint is there and agrees with its side-car."""
-    return path.exists() and sha256(path) in _known(path).split()
+    return path.is_file() and sha256(path) in _known(path).split()
 
 
 def load(path: Path, map_location: Any = "cpu") -> dict[str, Any]:

@@ -103,12 +103,17 @@ class Saved:
 
 
 _OTHER = "use another checkpoint"
-_TRAINERS = {"state_dict": dict, "loops": dict, "optimizer_states": list, "lr_schedulers": list}
+_TRAINERS: dict[str, type[Any]] = {
+    "state_dict": dict,
+    "loops": dict,
+    "optimizer_states": list,
+    "lr_schedulers": list,
+}
 
 
 def _entry(path: Path, content: dict[str, Any], key: str, kind: type[T]) -> T:
     """What a trainer has left under ``key``; UserError where it is something else."""
     found = content.get(key)
-    if type(found) is not kind and not (isinstance(found, kind) and kind is dict):
+    if not isinstance(found, kind) or (kind is int and isinstance(found, bool)):
         raise UserError(f"{path} has no {key} that a trainer would have left; {_OTHER}")
     return found
