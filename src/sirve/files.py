@@ -1,6 +1,7 @@
 """Files that are either whole or absent, and reading those that may come from a stranger."""
 
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -15,6 +16,8 @@ import yaml
 from sirve.errors import UserError, one_line, shown
 
 MB = 1_000_000
+_REMEDY = "mend or remove it"
+ROWS = 1_000_000  # of a record
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _YAML_DEPTH, _YAML_WORD = 50, 4096
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -68,51 +71,54 @@ def require_inside(path: Path, root: Path, what: str) -> None:
         raise UserError(f"{path} is a link that leaves {what} {root}; remove it")
 
 
-def read_text(path: Path, limit: int) -> str:
+def read_text(path: Path, limit: int, remedy: str = _REMEDY) -> str:
     """A file of at most ``limit`` bytes; FileNotFoundError, or UserError for any other reason."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
-            raise UserError(f"{path} is no file; remove it")
+            raise UserError(f"{path} is no file; {remedy}")
         with path.open("rb") as file:
             data = file.read(limit + 1)
         if len(data) > limit:
-            raise UserError(
-                f"{path} has more than {limit} bytes, which none of ours has; remove it"
-            )
+            raise UserError(f"{path} has more than {limit} bytes, as none of ours; {remedy}")
         return data.decode("utf-8")
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}); mend that") from error
+        raise UserError(f"{path} cannot be read ({error.strerror}); {remedy}") from error
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not text (byte {error.start}); remove it") from error
+        raise UserError(f"{path} is damaged: no text at byte {error.start}; {remedy}") from error
 
 
-def read_json(path: Path, limit: int = 10 * MB) -> dict[str, Any]:
-    """The object in a JSON file; FileNotFoundError, or UserError where it holds none."""
-    text = read_text(path, limit)
+def read_json(path: Path, remedy: str = _REMEDY) -> dict[str, Any]:
+    """The object in a JSON file of at most 10 MB; FileNotFoundError, or UserError."""
+    text = read_text(path, 10 * MB, remedy)
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not JSON ({one_line(str(error))}); remove it") from error
+        raise UserError(f"{path} is damaged: {one_line(str(error))}; {remedy}") from error
     if not isinstance(found, dict):
-        raise UserError(f"{path} holds no object, but a {type(found).__name__}; remove it")
+        raise UserError(f"{path} is damaged: it holds no object; {remedy}")
     return found
 
 
-def json_rows(path: Path, limit: int = 64 * MB) -> Iterator[dict[str, Any]]:
+def json_rows(path: Path, most: int = 64 * MB) -> Iterator[dict[str, Any]]:
     """The objects in a file of one a line; what a killed process has half written is passed over.
 
-    Raises UserError for a file that is longer than any of ours.
+    Of a file of more than ``most`` bytes, those of every second, third, ... line. Raises UserError
+    for one that is longer than any of ours.
     """
     if not path.is_file():
         return
+    every = 1 + path.stat().st_size // most
     with path.open("rb") as file:
-        while text := file.readline(MB):
-            if file.tell() > limit:
-                raise UserError(f"{path} has more than {limit} bytes; shorten or remove it")
+        for number in itertools.count():
+            text = file.readline(MB)
+            if not text:
+                return
+            if number > ROWS or file.tell() > ROWS * 64:
+                raise UserError(f"{path} is longer than {ROWS} rows; shorten or remove it")
             try:
-                row = json.loads(text)
+                row = json.loads(text) if number % every == 0 else None
             except (ValueError, RecursionError):
                 continue
             if isinstance(row, dict):

@@ -12,6 +12,7 @@ import numpy as np
 from hostile_files.row import INFO, Row
 from sirve.data.shards import read_shard, write_shard
 from sirve.report import load_run
+from sirve.report.compare import settings
 
 
 def shard(folder: Path) -> Path:
@@ -130,6 +131,13 @@ def of_shard(folder: Path) -> object:
     return read_shard(folder / "x.hdf5", INFO)
 
 
+def compared(folder: Path) -> object:
+    return settings(load_run(folder))
+
+
+LONG_ROW = '{"step": 1, "train/loss": 0.123456789, "train/lr": 0.1}\n'
+
+
 def cut(make: Callable[[Path], Path], length: int) -> Callable[[Path], None]:
     return lambda folder: os.truncate(make(folder), length)
 
@@ -150,8 +158,10 @@ HDF5 = {
     "shard, empty": Row(cut(shard, 0), of_shard, "is not readable"),
     "shard, cut off": Row(cut(shard, 3000), of_shard, "is not readable"),
     "run, cut off": Row(cut(rollouts, 3000), load_run, "is not readable"),
-    "run, nested JSON": Row(written("metrics.json", "[" * 100_000), load_run, "is not JSON"),
+    "run, nested JSON": Row(written("metrics.json", "[" * 100_000), load_run, "is damaged"),
     "run, long JSON": Row(written("metrics.json", "[],\n" * 3_000_000), load_run, "more than 10"),
     "run, nested rows": Row(written("metrics.jsonl", "[" * 100_000), load_run, None),
-    "run, many rows": Row(written("metrics.jsonl", '{"a":1}\n' * 7_000_000), load_run, None),
+    "run, long rows": Row(written("metrics.jsonl", LONG_ROW * 500_000), load_run, None),
+    "run, many rows": Row(written("metrics.jsonl", '{"a":1}\n' * 3_000_000), load_run, "longer"),
+    "run, a config of aliases": Row(written("config.yaml", "a: &a [1]\nb: *a\n"), compared, None),
 }

@@ -82,7 +82,7 @@ DATASETS = {
     "read through a link": Row(moved("data/train/00000.hdf5"), opened, _OUT),
     "nested manifest": Row(manifest('{"a":' * 100_000), opened, "is damaged"),
     "a list for a manifest": Row(manifest("[1]"), opened, "is damaged"),
-    "long manifest": Row(manifest(" " * 11_000_000), opened, "is damaged"),
+    "long manifest": Row(manifest(" " * 11_000_000), opened, "more than 10000000"),
     **{
         f"dataset's name {name!a}": Row(
             manifest(lambda c, name=name: c["info"].update(name=name)), opened, "must be letters"

@@ -14,6 +14,7 @@ from sirve.files import read_json, require_inside, sha256, write_text
 
 SPLITS = ("train", "valid", "test")
 FORMAT = 1
+_REMEDY = "delete its folder to simulate it again"
 
 
 @dataclass
@@ -41,7 +42,7 @@ class Manifest:
         require_no_way_out(folder)
         path = folder / "manifest.json"
         try:
-            content = read_json(path)
+            content = read_json(path, _REMEDY)
             if content["format"] != FORMAT:
                 raise ValueError(f"format {shown(content['format'])}, not {FORMAT}")
             found = Manifest(
@@ -51,11 +52,10 @@ class Manifest:
             return found
         except FileNotFoundError:
             return None
+        except UserError:
+            raise
         except (ValueError, KeyError, TypeError) as error:
-            raise UserError(
-                f"{path} is damaged ({one_line(str(error))}); delete its folder to simulate it "
-                "again"
-            ) from error
+            raise UserError(f"{path} is damaged: {one_line(str(error))}; {_REMEDY}") from error
 
     def _require_sane(self) -> None:
         if not isinstance(self.config, dict):

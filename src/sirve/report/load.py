@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 
-from sirve.errors import UserError, shown
+from sirve.errors import UserError, one_line, shown
 from sirve.files import MB, json_rows, read_json, read_text
 from sirve.hdf5 import reading
 
@@ -67,7 +66,8 @@ class Run:
     @property
     def channels(self) -> list[str]:
         """One label for every channel, with its unit unless it is dimensionless."""
-        known = self.metrics.get("channels") or []
+        known = self.metrics.get("channels")
+        known = known if isinstance(known, list) else []
         labels = []
         for i in range(self.shape[0]):
             channel = known[i] if i < len(known) and isinstance(known[i], dict) else {}
@@ -114,7 +114,7 @@ def load_run(path: Path) -> Run:
         if not (path / name).is_file():
             raise RunError(f"{path}: is no finished run, {name} is missing; {_REMEDY}")
     try:
-        metrics = read_json(path / "metrics.json")
+        metrics = read_json(path / "metrics.json", _REMEDY)
         config = path / "config.yaml"
         return Run(
             path=path,
@@ -123,8 +123,11 @@ def load_run(path: Path) -> Run:
             log=_read_log(path / "metrics.jsonl"),
             **_read_rollouts(path / "rollouts.h5", str(metrics.get("model"))),
         )
-    except (OSError, KeyError, ValueError) as error:
-        raise RunError(f"{path}: cannot be read, {error}; {_REMEDY}") from error
+    except UserError as error:
+        raise RunError(str(error)) from error
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        why = one_line(str(error))
+        raise RunError(f"{path}: cannot be read, {why}; {_REMEDY}") from error
 
 
 def find_runs(paths: Iterable[Path]) -> list[Run]:
@@ -147,8 +150,7 @@ def _order(name: str) -> int:
 
 def _read_log(path: Path) -> list[dict[str, float]]:
     """The numbers of every line, or of every other where there are very many."""
-    every = 1 + path.stat().st_size // (16 * MB) if path.is_file() else 1
-    rows = islice(json_rows(path), 0, None, every)
+    rows = json_rows(path, 16 * MB)
     return [{k: x for k, v in row.items() if (x := number(v)) is not None} for row in rows]
 
 
