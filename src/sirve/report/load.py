@@ -56,7 +56,8 @@ class Run:
     def step(self) -> float:
         """One time step, in ``time_unit``."""
         dt, unit = number(self.metrics.get("dt")), number(self.metrics.get("unit"))
-        return dt / unit if dt and unit else float(self.time[0])
+        step = dt / unit if dt and unit else 0.0
+        return step if 0 < step < np.inf else float(self.time[0])
 
     @property
     def kind(self) -> str:
@@ -85,6 +86,11 @@ class Run:
         for key in (name, *keys):
             value = value.get(key) if isinstance(value, dict) else None
         return value
+
+    def entries(self, name: str, key: str) -> set[str]:
+        """What ``score(name, key)`` holds values for."""
+        value = self.score(name, key)
+        return set(value) if isinstance(value, dict) else set()
 
     def states(self, i: int, at: np.ndarray | slice = slice(None)) -> tuple[np.ndarray, np.ndarray]:
         """Truth and prediction of rollout ``i`` at the steps ``at``, (steps, *shape) each."""
