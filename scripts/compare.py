@@ -10,9 +10,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sirve.errors import UserError
 from sirve.report.compare import markdown
 from sirve.report.compare_page import write_comparison
-from sirve.report.load import RunError, find_runs
+from sirve.report.load import find_runs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,10 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         runs = find_runs(options.runs)
-    except RunError as error:
+        page = write_comparison(runs, options.out)
+    except UserError as error:
         print(error, file=sys.stderr)
         return 2
-    page = write_comparison(runs, options.out)
     print(page, file=sys.stderr if options.markdown else sys.stdout)
     if options.markdown:
         print(markdown(runs), end="")

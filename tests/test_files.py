@@ -7,10 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import yaml
+from omegaconf import OmegaConf
+from support import configure
 
 from sirve import run_folder
 from sirve.errors import UserError
-from sirve.files import sha256, whole, write_text
+from sirve.files import json_rows, read_yaml, require_inside, sha256, whole, write_text
 
 
 def test_a_failure_keeps_the_old_file_and_leaves_nothing(tmp_path: Path) -> None:
@@ -92,3 +95,25 @@ def test_a_run_has_one_owner(tmp_path: Path) -> None:
     assert subprocess.run(owning, check=False).returncode == 3
     run_folder.leave(run)
     assert subprocess.run(owning, check=False).returncode == 0
+
+
+def test_links_that_lead_in_circles_lead_outside(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(UserError, match="leaves"):
+        require_inside(tmp_path / "a" / "x", tmp_path, "the root")
+    (tmp_path / "c").mkdir()
+    (tmp_path / "d").symlink_to(tmp_path / "c")
+    require_inside(tmp_path / "d" / "x", tmp_path, "the root")
+    with pytest.raises(UserError, match="leaves"):
+        require_inside(tmp_path / "d" / ".." / ".." / "x", tmp_path, "the root")
+
+
+def test_what_our_own_files_hold_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(OmegaConf.to_yaml(OmegaConf.create(configure())))
+    assert read_yaml(path) == yaml.safe_load(path.read_text())
+    (tmp_path / "rows").write_text('{"step": 1}\n[1]\n{"step": 2}\n\xff\n{"st')
+    assert [row["step"] for row in json_rows(tmp_path / "rows")] == [1, 2]
+    assert [row["step"] for row in json_rows(tmp_path / "rows", 30)] == [1, 2]
+    assert list(json_rows(tmp_path / "none")) == []

@@ -22,7 +22,9 @@ from plotly.offline import get_plotlyjs
 
 from sirve.report import RunError, load_run, write_report
 from sirve.report.compare import grouped, markdown
+from sirve.report.compare_page import write_comparison
 from sirve.report.frames import json_text
+from sirve.report.page import report_page
 from sirve.report.stats import Curve, early, error_range, pick, pooled, quartiles, thin
 from sirve.report.style import MISSING, count, digits, duration, moments, units
 
@@ -244,6 +246,37 @@ def test_hostile_strings_are_escaped(evil: Path) -> None:
     tags = Tags(page)
     data = tags.attributes.count(("type", "application/json"))
     assert tags.names.count("script") == data + 2  # Plotly and page.js
+
+
+@pytest.mark.parametrize("kind", ["vector", "frame"])
+def test_hostile_strings_are_escaped_in_a_comparison(tmp_path: Path, kind: str) -> None:
+    runs = []
+    for i in range(2):
+        run = hostile(tmp_path / str(i), kind)
+        content = json.loads((run / "metrics.json").read_text())
+        content["seed"] = f"</script><script>alert({i})</script>"
+        (run / "metrics.json").write_text(json.dumps(content))
+        (run / "config.yaml").write_text(f"model: {{a: '</script><img src=x onerror=alert({i})>'}}")
+        runs.append(load_run(run))
+    page = assert_self_contained(write_comparison(runs, tmp_path / "compare.html"))
+    assert "<script>alert" not in page
+    assert "<img" not in page
+    assert "\\u003cimg" not in page  # Plotly itself reads mark-up in names
+    tags = Tags(page)
+    data = tags.attributes.count(("type", "application/json"))
+    assert tags.names.count("script") == data + 2
+    assert "<script" not in markdown(runs).replace("\\<", "")
+
+
+@pytest.mark.parametrize("value", ["<b>", 10**400, {"a": [1]}, True])
+def test_wrong_types_in_a_record_do_not_stop_a_report(tmp_path: Path, value: Any) -> None:
+    run = make_run(tmp_path / "run", n=2, steps=5)
+    content = json.loads((run / "metrics.json").read_text())
+    scores = {name: dict.fromkeys(found, value) for name, found in content["scores"].items()}
+    for changed in (dict.fromkeys(content, value), content | {"scores": scores}):
+        (run / "metrics.json").write_text(json.dumps(changed))
+        report_page(load_run(run))
+        markdown([load_run(run)])
 
 
 def test_missing_and_broken_runs(tmp_path: Path) -> None:

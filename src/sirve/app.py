@@ -23,8 +23,8 @@ from omegaconf.errors import OmegaConfBaseException
 from omegaconf.resolvers import oc
 
 from sirve import run_folder, secrets, signals
-from sirve.errors import Stopped, UserError
-from sirve.explain import CONF, explain, line
+from sirve.errors import Stopped, UserError, one_line
+from sirve.explain import CONF, explain
 
 
 def main() -> None:
@@ -131,7 +131,7 @@ def _told() -> Iterator[None]:
         yield
     except (UserError, OSError) as error:
         if isinstance(error, OSError):  # a full disk, a quota, a folder that went away
-            error = Stopped(f"{line(error)}; what was written before is intact")
+            error = Stopped(f"{one_line(str(error))}; what was written before is intact")
         print(f"error: {error}", file=sys.stderr)
         if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
             raise error  # the other runs of the sweep go on; Hydra raises this again after the last

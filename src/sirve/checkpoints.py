@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
-from sirve.errors import Stopped, UserError
+from sirve import archive, weights
+from sirve.errors import Stopped, UserError, one_line
 from sirve.files import sha256, whole, write_text
 
 BEST, LAST, PREVIOUS = "best.ckpt", "last.ckpt", "previous.ckpt"
@@ -61,22 +62,27 @@ def save(checkpoint: dict[str, Any], path: Path) -> None:
 
 def intact(path: Path) -> bool:
     """Whether a checkpoint is there and agrees with its side-car."""
-    return path.exists() and sha256(path) in _known(path).split()
+    return path.is_file() and sha256(path) in _known(path).split()
 
 
 def load(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
     """Read a checkpoint, never a pickle; UserError if it is missing or damaged."""
-    if not path.exists():
+    if not path.is_file():
         raise UserError(f"{path} does not exist; name a run folder or a .ckpt file")
     if not _sidecar(path).exists():
         logging.getLogger(__name__).warning("%s has no checksum beside it: not checked", path)
     elif not intact(path):
         raise UserError(f"{path} is damaged: it differs from its checksum; use another checkpoint")
     try:
-        content: dict[str, Any] = torch.load(path, map_location=map_location, weights_only=True)
+        archive.require_plain(path)
+        content = torch.load(path, map_location=map_location, weights_only=True)
+        weights.require_real(content, path.stat().st_size)
+        if not isinstance(content, dict):
+            raise ValueError(f"a {type(content).__name__}")
     except Exception as error:  # torch raises many types for a file that is none of its own
+        why = str(error) if type(error) is ValueError else type(error).__name__
         raise UserError(
-            f"{path} is not a checkpoint of plain types ({type(error).__name__}); "
+            f"{path} is not a checkpoint of plain types ({one_line(why)}); "
             "what only a pickle could load is refused"
         ) from error
     return content

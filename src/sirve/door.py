@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, TypeVar
 
-from sirve.errors import UserError, nearest
+from sirve.errors import UserError, cut, nearest, one_line, shown
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ def trusted(packages: Sequence[str]) -> tuple[str, ...]:
         isinstance(name, str) and _DOTTED.fullmatch(name) for name in packages
     ):
         raise UserError(
-            f"trust={_shown(packages)} must be a list of packages, such as ['mine.cores']"
+            f"trust={shown(packages)} must be a list of packages, such as ['mine.cores']"
         )
     return (*TRUSTED, *packages)
 
@@ -119,7 +119,7 @@ class _Check:
         elif isinstance(value, str):
             if self.trust is not None and "${" in value:
                 raise UserError(
-                    f"{place}: {_shown(value)} refers to something else, which a file that is not "
+                    f"{place}: {shown(value)} refers to something else, which a file that is not "
                     "trusted may not; write the value itself"
                 )
         elif not isinstance(value, int | float | None):
@@ -129,7 +129,7 @@ class _Check:
         self._room(len(node), place, depth)
         for key, value in node.items():
             if not isinstance(key, str) or not _KEY.fullmatch(key):
-                raise UserError(f"{place}: the key {_shown(key)} is not a name; use letters and _")
+                raise UserError(f"{place}: the key {shown(key)} is not a name; use letters and _")
             if key.startswith("_") and key != "_target_":
                 raise UserError(
                     f"{place}.{key}: a name that begins with _ is no parameter; leave it out"
@@ -140,7 +140,7 @@ class _Check:
         self.seen += more
         if depth > DEPTH or self.seen > COUNT:
             raise UserError(
-                f"{_cut(place)}: nested more than {DEPTH} deep or more than {COUNT} values; "
+                f"{cut(place)}: nested more than {DEPTH} deep or more than {COUNT} values; "
                 "this is no configuration of ours"
             )
 
@@ -152,7 +152,7 @@ def _make(plan: _Plan, args: Sequence[Any], late: Mapping[str, Any]) -> Any:
     try:
         return plan.cls(*args, **kwargs)
     except Exception as error:  # an optimizer's own kinds of errors, too
-        raise UserError(f"{plan.place}: {_line(str(error))}") from error
+        raise UserError(f"{plan.place}: {one_line(str(error))}") from error
 
 
 def _is_node(value: Any) -> bool:
@@ -170,12 +170,12 @@ def _resolve(node: Any, expected: type[T], place: str, trust: Sequence[str] | No
     target = node["_target_"]
     module, _, name = target.rpartition(".")
     if not module or len(target) > 200 or not _DOTTED.fullmatch(target):
-        raise UserError(f"{place}: cannot import {_shown(target)}; write package.module.Class")
+        raise UserError(f"{place}: cannot import {shown(target)}; write package.module.Class")
     _require_trusted(target, place, trust)
     try:
         cls = getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:
-        why = _line(str(error))
+        why = one_line(str(error))
         raise UserError(f"{place}: cannot import {target} ({why}); check its spelling") from error
     if not (isinstance(cls, type) and issubclass(cls, expected)) or inspect.isabstract(cls):
         raise UserError(
@@ -206,16 +206,3 @@ def _class_of(hint: Any) -> type | None:
         named = [part for part in typing.get_args(hint) if part is not type(None)]
         hint = named[0] if len(named) == 1 else None
     return hint if isinstance(hint, type) and hint is not object else None
-
-
-def _shown(value: Any) -> str:
-    """A stranger's word, fit for a line of a terminal."""
-    return _cut(ascii(value))
-
-
-def _line(text: str) -> str:
-    return _cut("".join(c if c.isprintable() else "?" for c in " ".join(text.split())), 300)
-
-
-def _cut(text: str, length: int = 100) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"

@@ -16,6 +16,21 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"did you mean '{close[0]}'?" if close else f"choose from: {', '.join(known)}"
 
 
+def shown(value: object) -> str:
+    """A stranger's word, fit for a line of a terminal."""
+    return cut(ascii(value))
+
+
+def one_line(text: str) -> str:
+    """A stranger's text as one line."""
+    return cut("".join(c if c.isprintable() else "?" for c in " ".join(text.split())), 300)
+
+
+def cut(text: str, length: int = 100) -> str:
+    """``text``, shortened."""
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
 class Stopped(UserError):
     """Work that had begun had to stop; the command exits with 1."""
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from sirve.errors import one_line
+
 _HERE = Path(__file__).resolve().parent
 # In the wheel conf/ lies beside this file, in a checkout at its top.
 CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parents[1] / "conf"
@@ -33,12 +35,7 @@ def explain(error: Exception) -> str:
     missing = re.search(r"Environment variable '(\w+)' not found", text)
     if missing:
         return f"the environment has no {missing.group(1)}; set it, or write the value"
-    return line(error)
-
-
-def line(error: Exception) -> str:
-    """What an error says, in one line."""
-    return " ".join(str(error).split())
+    return one_line(text)
 
 
 def _known_keys() -> Iterator[str]:

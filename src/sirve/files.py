@@ -1,13 +1,26 @@
-"""Files that are either whole or absent."""
+"""Files that are either whole or absent, and reading those that may come from a stranger."""
 
 import hashlib
+import itertools
+import json
 import os
+import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from sirve.errors import UserError, one_line, shown
+
+MB = 1_000_000
+_REMEDY = "mend or remove it"
+ROWS = 1_000_000  # of a record
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_YAML_DEPTH, _YAML_WORD = 50, 4096
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @contextmanager
@@ -40,8 +53,111 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def require_name(name: str) -> None:
+    """Raise UserError for a name that is not a folder's own, such as ../x."""
+    if not _NAME.fullmatch(name):
+        raise UserError(
+            f"the name {shown(name)} must be letters, digits, '.', '_' and '-', at most 100"
+        )
+
+
+def require_inside(path: Path, root: Path, what: str) -> None:
+    """Raise UserError where links lead ``path`` out of ``root``, which is ``what`` of the user."""
+    try:
+        inside = path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError):  # links in a circle
+        inside = False
+    if not inside:
+        raise UserError(f"{path} is a link that leaves {what} {root}; remove it")
+
+
+def read_text(path: Path, limit: int, remedy: str = _REMEDY) -> str:
+    """A file of at most ``limit`` bytes; FileNotFoundError, or UserError for any other reason."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+            raise UserError(f"{path} is no file; {remedy}")
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+        if len(data) > limit:
+            raise UserError(f"{path} has more than {limit} bytes, as none of ours; {remedy}")
+        return data.decode("utf-8")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); {remedy}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is damaged: no text at byte {error.start}; {remedy}") from error
+
+
+def read_json(path: Path, remedy: str = _REMEDY) -> dict[str, Any]:
+    """The object in a JSON file of at most 10 MB; FileNotFoundError, or UserError."""
+    text = read_text(path, 10 * MB, remedy)
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is damaged: {one_line(str(error))}; {remedy}") from error
+    if not isinstance(found, dict):
+        raise UserError(f"{path} is damaged: it holds no object; {remedy}")
+    return found
+
+
+def json_rows(path: Path, most: int = 64 * MB) -> Iterator[dict[str, Any]]:
+    """The objects in a file of one a line; what a killed process has half written is passed over.
+
+    Of a file of more than ``most`` bytes, those of every second, third, ... line. Raises UserError
+    for one that is longer than any of ours.
+    """
+    if not path.is_file():
+        return
+    every = 1 + path.stat().st_size // most
+    with path.open("rb") as file:
+        for number in itertools.count():
+            text = file.readline(MB)
+            if not text:
+                return
+            if number > ROWS or file.tell() > ROWS * 64:
+                raise UserError(f"{path} is longer than {ROWS} rows; shorten or remove it")
+            try:
+                row = json.loads(text) if number % every == 0 else None
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(row, dict):
+                yield row
+
+
 def read_yaml(path: Path) -> Any:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    """Plain values in a YAML file of at most 1 MB; FileNotFoundError, or UserError."""
+    return parse_yaml(read_text(path, MB), str(path))
+
+
+def parse_yaml(text: str, name: str) -> Any:
+    """Plain values; UserError for tags, which name types, and for aliases, of which a few stand
+
+    for billions of values.
+    """
+    try:
+        depth = 0
+        for event in yaml.parse(text, Loader=_LOADER):
+            starts = isinstance(event, yaml.CollectionStartEvent)
+            depth += starts - isinstance(event, yaml.CollectionEndEvent)
+            if getattr(event, "anchor", None) is not None:
+                reason = "an anchor or alias"
+            elif (tag := getattr(event, "tag", None)) is not None:
+                reason = f"the tag {shown(tag)}"
+            elif depth > _YAML_DEPTH:
+                reason = f"more than {_YAML_DEPTH} levels"
+            elif isinstance(event, yaml.ScalarEvent) and len(event.value) > _YAML_WORD:
+                reason = f"a word of more than {_YAML_WORD} letters"
+            else:
+                continue
+            raise UserError(f"{name} has {reason}; write plain values")
+        return _LOADER(text).get_single_data()
+    except UserError:
+        raise
+    except (yaml.YAMLError, ValueError, TypeError, OverflowError) as error:
+        raise UserError(
+            f"{name} is not YAML ({one_line(str(error))}); mend or remove it"
+        ) from error
 
 
 def _sync(path: Path) -> None:

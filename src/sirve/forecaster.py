@@ -11,11 +11,11 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from sirve import checkpoints, metrics
+from sirve import checkpoints, metrics, weights
 from sirve.cores import Core
 from sirve.data.shards import Info
 from sirve.door import build, trusted
-from sirve.errors import Stopped, UserError
+from sirve.errors import Stopped, UserError, one_line, shown
 from sirve.objective import SquaredError
 from sirve.rollout import rollout
 
@@ -247,18 +247,26 @@ def restore(path: Path, trust: Sequence[str] | None) -> Forecaster:
     """``load`` of one file; ``trust`` None is for what this process has just written itself."""
     content = checkpoints.load(path)
     try:
-        about = content["sirve"]
+        about, state = content["sirve"], content["state_dict"]
         info = Info.of(about["info"])
-        shape, state = info.shape, content["state_dict"]
+        shape = info.shape
         dtype = {"float32": torch.float32, "float64": torch.float64}[about["dtype"]]
-        core = build(
-            about["model"], Core, place="model", trust=trust, shape=shape, walls=info.walls
-        )
+        std = about["std"]
+        if len(std) != shape[0] or not all(type(s) is float and math.isfinite(s) for s in std):
+            raise ValueError(f"std is {shown(std)}, not {shape[0]} numbers")
+
+        def make() -> Core:
+            return build(
+                about["model"], Core, place="model", trust=trust, shape=shape, walls=info.walls
+            )
+
+        weights.require_fits(make, state, "core.", ("normaliser.mean", "normaliser.std"))
         blank = np.ones(shape[0])
         normaliser = Normaliser(blank, blank, len(shape) - 1)
-        forecaster = Forecaster(core.to(dtype), normaliser, about["model"], info, about["std"])
+        forecaster = Forecaster(make().to(dtype), normaliser, about["model"], info, std)
         forecaster.load_state_dict(state)
-    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
-        line = " ".join(str(error).split())[:200]
-        raise UserError(f"{path} is not a checkpoint of sirve: {line}") from error
+    except UserError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise UserError(f"{path} is not a checkpoint of sirve: {one_line(str(error))}") from error
     return forecaster.eval()

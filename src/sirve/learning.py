@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from sirve import run_folder, signals
 from sirve.checkpoints import WholeCheckpointIO
 from sirve.data.windows import Windows, load
-from sirve.errors import Stopped
+from sirve.errors import Stopped, one_line
 from sirve.forecaster import Forecaster, Training
 from sirve.saving import Saver
 
@@ -114,7 +114,7 @@ def fit(
                 raise
             if trainer.strategy.launcher is not None:  # on the first rank: one that hangs stays
                 trainer.strategy.launcher.kill(signal.SIGKILL)
-            raise Stopped(f"a rank has failed ({_first_line(error)}); {CONTINUE}") from error
+            raise Stopped(f"a rank has failed ({one_line(str(error))}); {CONTINUE}") from error
     return trainer, saver.seconds
 
 
@@ -190,10 +190,6 @@ def _own_ranks() -> Iterator[None]:
         for key, value in before.items():
             if value is None:
                 os.environ.pop(key, None)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0][:200]
 
 
 def _quiet() -> None:

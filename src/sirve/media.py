@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import av
-import h5py
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
 from sirve import metrics
+from sirve.hdf5 import reading
 from sirve.report.stats import thin
 from sirve.report.style import units
 
@@ -44,7 +44,7 @@ def media_of(run: Path) -> Media:
     """Draw a run's rollouts into ``figures/rollouts/``."""
     folder = run / "figures" / "rollouts"
     folder.mkdir(parents=True, exist_ok=True)
-    with h5py.File(run / "rollouts.h5", "r") as file:
+    with reading(run / "rollouts.h5", "evaluate the run again") as file:
         dt, unit = float(file.attrs["dt"]), float(file.attrs["unit"])
         channels = [str(name) for name in file.attrs["channels"]]
         horizon = file["time"][:] / unit

@@ -10,8 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from sirve.errors import UserError, warn
-from sirve.files import write_text
+from sirve.errors import UserError, one_line, warn
+from sirve.files import read_json, write_text
 
 _PACKAGES = ("torch", "pytorch_lightning", "pytorch_optimizer", "numpy", "scipy", "h5py")
 # Another of these makes other bits, or may: the rest of the record only warns.
@@ -49,9 +49,8 @@ def here(classes: Iterable[type] = (), gpu: str | None = None) -> dict[str, Any]
 def read(run: Path) -> dict[str, Any]:
     """A run's record; empty where there is none."""
     try:
-        found = json.loads((run / _FILE).read_text(encoding="utf-8"))
-        return found if isinstance(found, dict) else {}
-    except (OSError, ValueError, RecursionError):
+        return read_json(run / _FILE)
+    except (OSError, UserError):
         return {}
 
 
@@ -84,7 +83,7 @@ def require_same(run: Path, now: dict[str, Any], accept: bool) -> None:
 
 def _differences(then: dict[str, Any], now: dict[str, Any], keys: Iterable[str]) -> str:
     return ", ".join(
-        f"{key} {then.get(key)} (here {now[key]})"
+        f"{key} {one_line(str(then.get(key)))} (here {now[key]})"
         for key in sorted(keys)
         if then.get(key) != now[key]
     )

@@ -1,14 +1,14 @@
 """metrics.jsonl: one flushed line per logged step, the record, whatever the tracker does."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
-from sirve.files import write_text
+from sirve.files import json_rows, write_text
 
 Row = dict[str, Any]
 
@@ -56,14 +56,5 @@ def last_step(path: Path) -> int:
     return max((row["step"] for row in _rows(path)), default=0)
 
 
-def _rows(path: Path) -> list[Row]:
-    """Every whole row; of the last one a killed process may have written a part."""
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict) and isinstance(row.get("step"), int):
-            rows.append(row)
-    return rows
+def _rows(path: Path) -> Iterator[Row]:
+    return (row for row in json_rows(path) if type(row.get("step")) is int)

@@ -13,7 +13,7 @@ import yaml
 
 from sirve import checkpoints, provenance, run_folder
 from sirve.errors import UserError, warn
-from sirve.files import read_yaml, write_text
+from sirve.files import read_yaml, require_name, write_text
 from sirve.record import last_step
 from sirve.saving import Saved
 
@@ -134,7 +134,7 @@ def _stored(run: Path) -> dict[str, Any]:
     if not isinstance(found, dict) or not all(isinstance(found.get(g), dict) for g in groups):
         raise UserError(f"{path} is not the configuration of a run; name another run")
     for key in ("sim", "model"):
-        run_folder.require_name(str(found["names"].get(key)))
+        require_name(str(found["names"].get(key)))
     return found
 
 

@@ -2,15 +2,14 @@
 
 import fcntl
 import os
-import re
 import tempfile
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 from sirve.errors import UserError
+from sirve.files import require_inside, require_name
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _INHERITED = "SIRVE_RUN"  # tells the other ranks of this run where the first one writes
 _LOCK = ".lock"
 _owned: list[int] = []  # the lock of this process's run, an open file
@@ -23,16 +22,9 @@ def place(root: Path, sim: str, model: str) -> Path:
     """
     name = f"{sim}-{model}"
     require_name(name)
+    require_inside(root / name, root, "runs")
     require_writable(root / name, "runs")
-    if not (root / name).resolve().is_relative_to(root.resolve()):
-        raise UserError(f"{root / name} is a link that leaves runs={root}; remove it")
     return root / name
-
-
-def require_name(name: str) -> None:
-    """Raise UserError for a name that is not a folder's own, such as ../x."""
-    if not _NAME.fullmatch(name):
-        raise UserError(f"the name '{name}' must be letters, digits, '.', '_' and '-', at most 100")
 
 
 def create(parent: Path) -> Path:

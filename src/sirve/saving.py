@@ -2,15 +2,17 @@
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
 from sirve import checkpoints, signals
 from sirve.checkpoints import BEST, LAST
-from sirve.errors import Stopped
+from sirve.errors import Stopped, UserError
 from sirve.forecaster import Forecaster
+
+T = TypeVar("T")
 
 
 class Saver(Callback):
@@ -89,7 +91,29 @@ class Saved:
 
     def __init__(self, path: Path) -> None:
         content = checkpoints.load(path)
-        self.path, self.step = path, int(content["global_step"])
-        state = content.get("callbacks", {}).get(Saver.__name__, {})
-        self.done, self.seconds = bool(state.get("done")), float(state.get("seconds", 0.0))
-        self.has_best = state.get("best", float("inf")) < float("inf")
+        state = _entry(path, _entry(path, content, "callbacks", dict), Saver.__name__, dict)
+        for key, kind in _TRAINERS.items():
+            _entry(path, content, key, kind)
+        self.path, self.step = path, _entry(path, content, "global_step", int)
+        self.done = _entry(path, state, "done", bool)
+        self.seconds = _entry(path, state, "seconds", float)
+        self.has_best = _entry(path, state, "best", float) < float("inf")
+        if self.step < 0 or not 0 <= self.seconds < float("inf"):
+            raise UserError(f"{path} counts steps {self.step}, seconds {self.seconds}; {_OTHER}")
+
+
+_OTHER = "use another checkpoint"
+_TRAINERS: dict[str, type[Any]] = {
+    "state_dict": dict,
+    "loops": dict,
+    "optimizer_states": list,
+    "lr_schedulers": list,
+}
+
+
+def _entry(path: Path, content: dict[str, Any], key: str, kind: type[T]) -> T:
+    """What a trainer has left under ``key``; UserError where it is something else."""
+    found = content.get(key)
+    if not isinstance(found, kind) or (kind is int and isinstance(found, bool)):
+        raise UserError(f"{path} has no {key} that a trainer would have left; {_OTHER}")
+    return found

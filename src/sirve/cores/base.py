@@ -19,7 +19,8 @@ class Core(nn.Module, ABC):
     predicts ``x[:, k + 1]``. ``state`` is the core's memory, opaque to the caller; None is blank.
 
     Laws (tests/cores/test_laws.py, over every member): a whole sequence equals its pieces with
-    the state passed on; causal; batch members independent.
+    the state passed on; causal; batch members independent. It can be built without memory, under
+    ``torch.device("meta")``: so a checkpoint's sizes are compared before any is taken.
     """
 
     readout: nn.Module

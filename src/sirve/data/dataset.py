@@ -9,11 +9,12 @@ import numpy as np
 import yaml
 
 from sirve.data.shards import Info, read_shard
-from sirve.errors import UserError
-from sirve.files import sha256, write_text
+from sirve.errors import UserError, one_line, shown
+from sirve.files import read_json, require_inside, sha256, write_text
 
 SPLITS = ("train", "valid", "test")
 FORMAT = 1
+_REMEDY = "delete its folder to simulate it again"
 
 
 @dataclass
@@ -37,20 +38,45 @@ class Manifest:
 
     @staticmethod
     def load(folder: Path) -> "Manifest | None":
-        """None where there is no dataset yet."""
+        """None where there is no dataset yet; UserError for what is damaged or leads elsewhere."""
+        require_no_way_out(folder)
         path = folder / "manifest.json"
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = read_json(path, _REMEDY)
             if content["format"] != FORMAT:
-                raise ValueError(f"format {content['format']}, not {FORMAT}")
-            info = Info.of(content["info"])
-            return Manifest(content["config"], info, content["block"], content["shards"])
+                raise ValueError(f"format {shown(content['format'])}, not {FORMAT}")
+            found = Manifest(
+                content["config"], Info.of(content["info"]), content["block"], content["shards"]
+            )
+            found._require_sane()
+            return found
         except FileNotFoundError:
             return None
+        except UserError:
+            raise
         except (ValueError, KeyError, TypeError) as error:
-            raise UserError(
-                f"{path} is damaged ({error}); delete its folder to simulate it again"
-            ) from error
+            raise UserError(f"{path} is damaged: {one_line(str(error))}; {_REMEDY}") from error
+
+    def _require_sane(self) -> None:
+        if not isinstance(self.config, dict):
+            raise ValueError("config is no object")
+        if type(self.block) is not int or not 0 < self.block < 2**31:
+            raise ValueError(f"block is {shown(self.block)}, not a positive whole number")
+        if not isinstance(self.shards, dict) or not all(
+            isinstance(value, str) for value in self.shards.values()
+        ):
+            raise ValueError("shards is no table of checksums")
+
+
+def require_no_way_out(folder: Path) -> None:
+    """Raise UserError where a link in a dataset would have something else read or written.
+
+    One level after the other: what a link leads to is not even listed.
+    """
+    for pattern in ("*", "data/*", "data/*/*"):
+        for path in folder.glob(pattern):
+            if path.is_symlink():
+                require_inside(path, folder, "the dataset")
 
 
 def shard_name(split: str, block: int) -> str:
@@ -74,12 +100,18 @@ class Dataset:
         for block in range(blocks):
             name = shard_name(split, block)
             path = self.folder / "data" / name
-            if not path.exists() or sha256(path) != self.manifest.shards.get(name):
+            require_inside(path, self.folder, "the dataset")
+            if not path.is_file() or sha256(path) != self.manifest.shards.get(name):
                 raise UserError(
                     f"{path} is missing or differs from its checksum; delete it and run again"
                 )
             rows = min(self.manifest.block, count - block * self.manifest.block)
             parts.append(read_shard(path, self.info, rows))
+            if len(parts[-1]) < rows or parts[-1].shape[1:] != parts[0].shape[1:]:
+                raise UserError(
+                    f"{path} holds {parts[-1].shape}, not {rows} trajectories as the others have "
+                    "them; delete the dataset's folder to simulate it again"
+                )
         return np.concatenate(parts)
 
 

@@ -22,7 +22,7 @@ from simulators import SimulationError, Simulator
 from sirve.data.dataset import SPLITS, Dataset, Manifest, shard_name, write_stats
 from sirve.data.shards import Info, write_shard
 from sirve.errors import UserError
-from sirve.files import sha256
+from sirve.files import require_inside, require_name, sha256
 from sirve.progress import track
 from sirve.provenance import code_of
 
@@ -90,6 +90,8 @@ def generate(
     }
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
     folder = root / f"{info.name}-{digest[:10]}"
+    require_name(info.name)
+    require_inside(folder, root, "data.root")
     with _owned(folder):
         manifest = Manifest.load(folder) or Manifest(config, info, block, {})
         missing = [
@@ -110,6 +112,7 @@ def generate(
 def _owned(folder: Path) -> Iterator[None]:
     """One process at a time: a second one waits, and then finds the work done."""
     folder.mkdir(parents=True, exist_ok=True)
+    require_inside(folder / ".lock", folder, "the dataset")
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(
             lock, fcntl.LOCK_EX

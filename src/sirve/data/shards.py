@@ -5,16 +5,18 @@ spatial dimension; vectors are float64 (float32 alone would end a perfect foreca
 Lyapunov times), frames float32.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
 import h5py
 import numpy as np
 
-from sirve.errors import UserError
-from sirve.files import sha256
-from sirve.hdf5 import create
+from sirve.errors import UserError, shown
+from sirve.files import require_name, sha256
+from sirve.hdf5 import create, reading
+
+CHANNELS = 100_000  # of a system, at most
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,41 @@ class Info:
 
     @staticmethod
     def of(plain: dict[str, Any]) -> "Info":
-        """From what ``plain`` gave."""
-        tuples = {key: tuple(plain[key]) for key in ("shape", "channels", "units")}
-        return Info(**{**plain, **tuples})
+        """From what ``plain`` gave; ValueError for whatever else a stranger may have written."""
+        if not isinstance(plain, dict) or set(plain) != {field.name for field in fields(Info)}:
+            raise ValueError("info does not have the entries it should have")
+        lists = {key: plain[key] for key in ("shape", "channels", "units")}
+        for key, value in lists.items():
+            if not isinstance(value, list | tuple) or not 0 < len(value) <= CHANNELS:
+                raise ValueError(f"info.{key} is not a list of 1 to {CHANNELS} values")
+        info = Info(**{**plain, **{key: tuple(value) for key, value in lists.items()}})
+        info._require_sane()
+        return info
+
+    def _require_sane(self) -> None:
+        try:
+            require_name(str(self.name))
+        except UserError as error:
+            raise ValueError(f"info: {error}") from error
+        for n in self.shape:
+            if type(n) is not int or not 0 < n < 2**31:
+                raise ValueError(f"info.shape holds {shown(n)}, not a positive whole number")
+        if len(self.shape) > 3 or not self.shape[0] == len(self.channels) == len(self.units):
+            raise ValueError(f"info.shape {shown(self.shape)} does not fit its channels")
+        for word in (self.name, self.time_unit, self.solver, *self.channels, *self.units):
+            if not isinstance(word, str) or not word.isprintable() or len(word) > 1000:
+                raise ValueError(f"info holds {shown(word)}, not a word")
+        for name in self.channels:
+            if not name or name.startswith(".") or "/" in name:
+                raise ValueError(f"info.channels holds {shown(name)}, not a name")
+        for key, value in (("dt", self.dt), ("unit", self.unit)):
+            if type(value) not in (int, float) or not 0 < value < 1e300:
+                raise ValueError(f"info.{key} is {shown(value)}, not a positive number")
+        if self.walls not in (None, *_BOUNDARY) or not isinstance(self.parameters, dict):
+            raise ValueError("info.walls or info.parameters is none that a system has")
 
 
+_AGAIN = "delete the dataset's folder to simulate it again"
 _BOUNDARY = {"neumann": "WALL", "dirichlet": "WALL", "periodic": "PERIODIC"}
 
 
@@ -77,19 +109,17 @@ def write_shard(
 
 def read_shard(path: Path, info: Info, rows: int | None = None) -> np.ndarray:
     """Trajectories (rows, T, *shape) of one shard; UserError if it is not what ``info`` says."""
-    try:
-        with h5py.File(path, "r", locking="best-effort") as file:
-            fields = [file["t0_fields"][name] for name in info.channels]
-            if any(field.shape[2:] != info.shape[1:] for field in fields):
-                raise UserError(
-                    f"{path}: fields of shape {fields[0].shape[2:]}, expected {info.shape[1:]}; "
-                    "delete the dataset's folder to simulate it again"
-                )
-            return np.stack([field[:rows] for field in fields], axis=2)
-    except (OSError, KeyError) as error:
-        raise UserError(
-            f"{path} is not readable ({error}); delete it and run the command again"
-        ) from error
+    with reading(path, "delete it and run the command again") as file:
+        found = [file.get(f"t0_fields/{name}") for name in info.channels]
+        if not all(isinstance(field, h5py.Dataset) for field in found):
+            raise UserError(f"{path} lacks one of the channels {shown(info.channels)}; {_AGAIN}")
+        states = {field.shape[:2] for field in found}
+        if len(states) > 1 or any(field.shape[2:] != info.shape[1:] for field in found):
+            raise UserError(
+                f"{path}: fields of shape {found[0].shape}, expected (n, T, "
+                f"{', '.join(map(str, info.shape[1:]))}); {_AGAIN}"
+            )
+        return np.stack([field[:rows] for field in found], axis=2)
 
 
 def _describe(

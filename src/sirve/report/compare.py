@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import yaml
 
+from sirve.errors import UserError
+from sirve.files import parse_yaml
 from sirve.metrics import valid_steps
 from sirve.report.load import MODEL, Run, number
 from sirve.report.stats import pooled
@@ -95,8 +96,8 @@ def grouped(runs: Sequence[Run]) -> tuple[Group, ...]:
 def settings(run: Run) -> dict[str, str]:
     """What makes a run what it is, flat, without its seed and the places of its files."""
     try:
-        config = yaml.safe_load(run.config)
-    except yaml.YAMLError:
+        config = parse_yaml(run.config, "config.yaml")
+    except UserError:
         config = None
     kept = {k: str(run.metrics.get(k)) for k in ("data_seed", "parameters", "dt", "steps")}
     for path, value in _leaves(config, ()):

@@ -1,6 +1,5 @@
 """Reads a finished training run from its folder."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +8,13 @@ from typing import Any
 import h5py
 import numpy as np
 
-from sirve.errors import UserError
+from sirve.errors import UserError, one_line, shown
+from sirve.files import MB, json_rows, read_json, read_text
+from sirve.hdf5 import reading
 
 MODEL = "model"  # the name of the trained model among the scores and the errors
 _BASELINES = ("persistence", "linear", "climatology")
+_REMEDY = "give the folder of a finished run"
 _NEEDED = ("time", "truth", "prediction", "context", f"error/{MODEL}")
 
 
@@ -54,7 +56,8 @@ class Run:
     def step(self) -> float:
         """One time step, in ``time_unit``."""
         dt, unit = number(self.metrics.get("dt")), number(self.metrics.get("unit"))
-        return dt / unit if dt and unit else float(self.time[0])
+        step = dt / unit if dt and unit else 0.0
+        return step if 0 < step < np.inf else float(self.time[0])
 
     @property
     def kind(self) -> str:
@@ -64,7 +67,8 @@ class Run:
     @property
     def channels(self) -> list[str]:
         """One label for every channel, with its unit unless it is dimensionless."""
-        known = self.metrics.get("channels") or []
+        known = self.metrics.get("channels")
+        known = known if isinstance(known, list) else []
         labels = []
         for i in range(self.shape[0]):
             channel = known[i] if i < len(known) and isinstance(known[i], dict) else {}
@@ -83,15 +87,20 @@ class Run:
             value = value.get(key) if isinstance(value, dict) else None
         return value
 
+    def entries(self, name: str, key: str) -> set[str]:
+        """What ``score(name, key)`` holds values for."""
+        value = self.score(name, key)
+        return set(value) if isinstance(value, dict) else set()
+
     def states(self, i: int, at: np.ndarray | slice = slice(None)) -> tuple[np.ndarray, np.ndarray]:
         """Truth and prediction of rollout ``i`` at the steps ``at``, (steps, *shape) each."""
-        with h5py.File(self.path / "rollouts.h5") as file, np.errstate(over="ignore"):
+        with reading(self.path / "rollouts.h5", _REMEDY) as file, np.errstate(over="ignore"):
             truth, prediction = (np.asarray(file[k][i, at], "f4") for k in ("truth", "prediction"))
         return truth, prediction
 
     def before(self, i: int, steps: int) -> np.ndarray:
         """The last ``steps`` states of the context of rollout ``i``."""
-        with h5py.File(self.path / "rollouts.h5") as file:
+        with reading(self.path / "rollouts.h5", _REMEDY) as file:
             return np.asarray(file["context"][i, self.context - steps :], "f4")
 
 
@@ -99,29 +108,32 @@ def number(value: Any) -> float | None:
     """``value`` as a finite float, or None."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if np.isfinite(value) else None
+    try:
+        return float(value) if np.isfinite(float(value)) else None
+    except OverflowError:  # JSON knows whole numbers of any length
+        return None
 
 
 def load_run(path: Path) -> Run:
     """Read the run in the folder ``path``. Raises RunError."""
-    remedy = "give the folder of a finished run"
     for name in ("metrics.json", "rollouts.h5"):
         if not (path / name).is_file():
-            raise RunError(f"{path}: is no finished run, {name} is missing; {remedy}")
+            raise RunError(f"{path}: is no finished run, {name} is missing; {_REMEDY}")
     try:
-        metrics = json.loads((path / "metrics.json").read_text("utf-8"))
-        if not isinstance(metrics, dict):
-            raise ValueError("metrics.json holds no object")
+        metrics = read_json(path / "metrics.json", _REMEDY)
         config = path / "config.yaml"
         return Run(
             path=path,
             metrics=metrics,
-            config=config.read_text("utf-8") if config.is_file() else "",
+            config=read_text(config, MB) if config.is_file() else "",
             log=_read_log(path / "metrics.jsonl"),
             **_read_rollouts(path / "rollouts.h5", str(metrics.get("model"))),
         )
-    except (OSError, KeyError, ValueError) as error:
-        raise RunError(f"{path}: cannot be read, {error}; {remedy}") from error
+    except UserError as error:
+        raise RunError(str(error)) from error
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        why = one_line(str(error))
+        raise RunError(f"{path}: cannot be read, {why}; {_REMEDY}") from error
 
 
 def find_runs(paths: Iterable[Path]) -> list[Run]:
@@ -143,43 +155,53 @@ def _order(name: str) -> int:
 
 
 def _read_log(path: Path) -> list[dict[str, float]]:
-    """The numbers of every line; a line cut off by a crash is passed over."""
-    lines = []
-    for text in path.read_text("utf-8").splitlines() if path.is_file() else []:
-        try:
-            line = json.loads(text)
-        except ValueError:
-            continue
-        if isinstance(line, dict):
-            lines.append({k: x for k, v in line.items() if (x := number(v)) is not None})
-    return lines
+    """The numbers of every line, or of every other where there are very many."""
+    rows = json_rows(path, 16 * MB)
+    return [{k: x for k, v in row.items() if (x := number(v)) is not None} for row in rows]
 
 
 def _read_rollouts(path: Path, model: str) -> dict[str, Any]:
-    with h5py.File(path) as file:
+    with reading(path, _REMEDY) as file:
         for name in _NEEDED:
-            if name not in file:
+            if not isinstance(file.get(name), h5py.Dataset):
                 raise ValueError(f"rollouts.h5 holds no {name}")
         shape = file["truth"].shape
-        if not (
-            3 <= len(shape) <= 5 and shape[0] and shape[1] and shape == file["prediction"].shape
-        ):
+        if not (3 <= len(shape) <= 5 and all(shape) and shape == file["prediction"].shape):
             raise ValueError(f"rollouts.h5 holds truth of the shape {shape}")
-        unit = float(file.attrs.get("unit") or 1.0)
+        n, steps = shape[:2]
+        context = file["context"].shape
+        if context[:1] + context[2:] != shape[:1] + shape[2:]:
+            raise ValueError(f"rollouts.h5 holds context of the shape {context}")
+        unit = number(float(file.attrs.get("unit", 1.0))) or 1.0
         errors = {}
         for name in sorted(file["error"], key=lambda n: (n != MODEL, _order(n), n)):
             if name == model != MODEL:
                 continue  # a baseline that was run as the model is shown once
-            error = np.asarray(file["error"][name], "f8")
+            error = _array(file["error"], name, (n, steps))
             errors[str(name)] = np.where(np.isnan(error), np.inf, error)
         return {
-            "time": np.asarray(file["time"], "f8") / (unit if np.isfinite(unit) else 1.0),
+            "time": _array(file, "time", (steps,)) / unit,
             "errors": errors,
             "invariants": {
-                str(name): (np.asarray(group["truth"], "f8"), np.asarray(group["prediction"], "f8"))
-                for name, group in (file["invariants"].items() if "invariants" in file else ())
-                if "truth" in group and "prediction" in group
+                name: (
+                    _array(group, "truth", (n, steps + 1)),
+                    _array(group, "prediction", (n, steps + 1)),
+                )
+                for name, group in _groups(file, "invariants")
             },
             "shape": tuple(shape[2:]),
-            "context": int(file["context"].shape[1]),
+            "context": int(context[1]),
         }
+
+
+def _groups(file: h5py.File, name: str) -> list[tuple[str, h5py.Group]]:
+    outer = file.get(name)
+    found = outer.items() if isinstance(outer, h5py.Group) else ()
+    return [(str(name), group) for name, group in found if isinstance(group, h5py.Group)]
+
+
+def _array(group: h5py.Group, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    item = group.get(name)
+    if not isinstance(item, h5py.Dataset) or item.shape != shape:
+        raise ValueError(f"rollouts.h5 holds no {shown(name)} of the shape {shape}")
+    return np.asarray(item, "f8")

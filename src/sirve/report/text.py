@@ -108,8 +108,8 @@ def horizons(runs: Sequence[Run], score: str = "nrmse") -> list[str]:
     found: set[str] = set()
     for run in runs:
         for name in run.errors:
-            found |= set(run.score(name, score) or ())
-    return sorted((h for h in found if h.isdigit()), key=int)
+            found |= run.entries(name, score)
+    return sorted((h for h in found if h.isdecimal() and len(h) < 10), key=int)
 
 
 def score_table(run: Run) -> str:
@@ -147,7 +147,7 @@ def more_scores(run: Run) -> str:
     )
     for key, title in (("median_error", "Median error"), ("vrmse", "VRMSE")):
         blocks.append((f"{title} at step", [(h, (key, h)) for h in horizons([run], key)]))
-    drifts = sorted({d for name in run.errors for d in run.score(name, "invariants") or ()})
+    drifts = sorted({d for name in run.errors for d in run.entries(name, "invariants")})
     blocks.append(
         ("Drift of what should stay constant", [(escape(d), ("invariants", d)) for d in drifts])
     )
