@@ -204,7 +204,11 @@ class Forecaster(pl.LightningModule):
     # Saving and loading.
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["sirve"] = {
+        checkpoint["sirve"] = self.about()
+
+    def about(self) -> dict[str, Any]:
+        """What with the weights is the whole forecaster, in plain types."""
+        return {
             "model": self.model_config,
             "info": asdict(self.info),
             "std": self.std,
@@ -247,18 +251,22 @@ def restore(path: Path, trust: Sequence[str] | None) -> Forecaster:
     """``load`` of one file; ``trust`` None is for what this process has just written itself."""
     content = checkpoints.load(path)
     try:
-        about = content["sirve"]
-        info = Info.of(about["info"])
-        shape, state = info.shape, content["state_dict"]
-        dtype = {"float32": torch.float32, "float64": torch.float64}[about["dtype"]]
-        core = build(
-            about["model"], Core, place="model", trust=trust, shape=shape, walls=info.walls
-        )
-        blank = np.ones(shape[0])
-        normaliser = Normaliser(blank, blank, len(shape) - 1)
-        forecaster = Forecaster(core.to(dtype), normaliser, about["model"], info, about["std"])
-        forecaster.load_state_dict(state)
+        return assemble(content["sirve"], content["state_dict"], trust)
     except (KeyError, TypeError, AttributeError, RuntimeError) as error:
         line = " ".join(str(error).split())[:200]
         raise UserError(f"{path} is not a checkpoint of sirve: {line}") from error
+
+
+def assemble(
+    about: dict[str, Any], state: dict[str, Tensor], trust: Sequence[str] | None
+) -> Forecaster:
+    """From what ``Forecaster.about`` said and the weights; what does not fit raises as it may."""
+    info = Info.of(about["info"])
+    shape = info.shape
+    dtype = {"float32": torch.float32, "float64": torch.float64}[about["dtype"]]
+    core = build(about["model"], Core, place="model", trust=trust, shape=shape, walls=info.walls)
+    blank = np.ones(shape[0])
+    normaliser = Normaliser(blank, blank, len(shape) - 1)
+    forecaster = Forecaster(core.to(dtype), normaliser, about["model"], info, about["std"])
+    forecaster.load_state_dict(state)
     return forecaster.eval()
