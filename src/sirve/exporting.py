@@ -1,12 +1,14 @@
 """A forecaster as a folder that others can use, and back: ``sirve.export`` and ``sirve.load``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from sirve import forecaster, model_folder
 from sirve.cores import Core
@@ -32,7 +34,7 @@ def export(run: str | Path, path: str | Path, trust: Sequence[str] = ()) -> None
     target = Path(path)
     if target.exists() or target.is_symlink():
         raise UserError(f"{target} exists already; name another folder, or remove it first")
-    original = load(run, trust)
+    original = load(run, trust).requires_grad_(False)
     try:
         with whole_folder(target) as folder:
             _write(original, folder)
@@ -125,7 +127,9 @@ def _close(model: Forecaster, found: Tensor, expected: Tensor) -> bool:
 def _require_sizes(about: dict[str, Any], tensors: dict[str, Tensor], trust: Sequence[str]) -> None:
     """Raise UserError unless the file's tensors are those of the core, built without memory."""
     info, dtype = Info.of(about["info"]), torch.float64
-    with torch.device("meta"):
+    if not info.shape or not all(isinstance(n, int) and n > 0 for n in info.shape):
+        raise ValueError(f"shape {info.shape}")
+    with torch.device("meta"), _at_most(2 * len(tensors)):
         core = build(
             about["model"], Core, place="model", trust=trust, shape=info.shape, walls=info.walls
         ).to(getattr(torch, about["dtype"]))
@@ -141,6 +145,24 @@ def _require_sizes(about: dict[str, Any], tensors: dict[str, Tensor], trust: Seq
                 f"{model_folder.WEIGHTS}: {ascii(name)[:100]} is {theirs}, the model needs {ours}; "
                 "export the model again"
             )
+
+
+@contextmanager
+def _at_most(count: int) -> Iterator[None]:
+    """Let no more parameters be made: without their memory, a billion layers still take hours."""
+    made = 0
+
+    def hook(*_: Any) -> None:
+        nonlocal made
+        made += 1
+        if made > count:
+            raise ValueError(f"the model needs more weights than {model_folder.WEIGHTS} has")
+
+    handle = register_module_parameter_registration_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def _form(x: Tensor) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """The folder of an exported model, read without trusting it: no pickle, nothing larger than it is.
 
     model.safetensors   weights, exact bits, and a context with its forecast to check them by
-    model.json          what the model is: plain config, data, types, shapes, checksums
+    model.json          what the model is: plain config, data, types, checksums, and the step's
+                        shapes and types, (B, ...) with B as 1
     step.pt2            one step, by torch.export, for programs without sirve
 
-step.pt2 is hashed here and never loaded: ``torch.export.load`` unpickles (torch 2.13 reads sample
-inputs, and weights and constants that the archive itself marks so, with ``weights_only=False``;
-its own documentation says never to load a stranger's).
+step.pt2 is hashed here and never loaded: ``torch.export.load`` unpickles. In torch 2.13 weights and
+constants that the archive itself marks so go through ``torch.load(weights_only=False)`` or
+``pickle.loads``, and sample inputs do where ``weights_only=True`` fails; its own documentation says
+never to load what one does not trust.
 """
 
 import json
