@@ -13,8 +13,12 @@ __version__ = version("sirve")
 
 def __getattr__(name: str) -> Any:
     # torch and Lightning take seconds to import: only when a forecaster is asked for.
-    if name in ("load", "Forecaster"):
+    if name in ("load", "export"):
+        from sirve import exporting
+
+        return getattr(exporting, name)
+    if name == "Forecaster":
         from sirve import forecaster
 
-        return getattr(forecaster, name)
+        return forecaster.Forecaster
     raise AttributeError(f"module 'sirve' has no attribute {name!r}")

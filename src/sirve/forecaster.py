@@ -204,7 +204,11 @@ class Forecaster(pl.LightningModule):
     # Saving and loading.
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["sirve"] = {
+        checkpoint["sirve"] = self.about()
+
+    def about(self) -> dict[str, Any]:
+        """What with the weights is the whole forecaster, in plain types."""
+        return {
             "model": self.model_config,
             "info": asdict(self.info),
             "std": self.std,
@@ -247,26 +251,36 @@ def restore(path: Path, trust: Sequence[str] | None) -> Forecaster:
     """``load`` of one file; ``trust`` None is for what this process has just written itself."""
     content = checkpoints.load(path)
     try:
-        about, state = content["sirve"], content["state_dict"]
-        info = Info.of(about["info"])
-        shape = info.shape
-        dtype = {"float32": torch.float32, "float64": torch.float64}[about["dtype"]]
-        std = about["std"]
-        if len(std) != shape[0] or not all(type(s) is float and math.isfinite(s) for s in std):
-            raise ValueError(f"std is {shown(std)}, not {shape[0]} numbers")
-
-        def make() -> Core:
-            return build(
-                about["model"], Core, place="model", trust=trust, shape=shape, walls=info.walls
-            )
-
-        weights.require_fits(make, state, "core.", ("normaliser.mean", "normaliser.std"))
-        blank = np.ones(shape[0])
-        normaliser = Normaliser(blank, blank, len(shape) - 1)
-        forecaster = Forecaster(make().to(dtype), normaliser, about["model"], info, std)
-        forecaster.load_state_dict(state)
+        return assemble(content["sirve"], content["state_dict"], trust)
     except UserError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise UserError(f"{path} is not a checkpoint of sirve: {one_line(str(error))}") from error
+
+
+def assemble(
+    about: dict[str, Any], state: dict[str, Tensor], trust: Sequence[str] | None
+) -> Forecaster:
+    """From what ``Forecaster.about`` said and the weights.
+
+    No memory is taken for a model before its sizes were found to be those of the weights. What
+    does not fit raises as it may.
+    """
+    info = Info.of(about["info"])
+    shape = info.shape
+    dtype = {"float32": torch.float32, "float64": torch.float64}[about["dtype"]]
+    std = about["std"]
+    if len(std) != shape[0] or not all(type(s) is float and math.isfinite(s) for s in std):
+        raise ValueError(f"std is {shown(std)}, not {shape[0]} numbers")
+
+    def make() -> Core:
+        return build(
+            about["model"], Core, place="model", trust=trust, shape=shape, walls=info.walls
+        )
+
+    weights.require_fits(make, state, "core.", ("normaliser.mean", "normaliser.std"))
+    blank = np.ones(shape[0])
+    normaliser = Normaliser(blank, blank, len(shape) - 1)
+    forecaster = Forecaster(make().to(dtype), normaliser, about["model"], info, std)
+    forecaster.load_state_dict(state)
     return forecaster.eval()
