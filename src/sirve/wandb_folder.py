@@ -19,8 +19,8 @@ def known(folder: Path) -> str | None:
 def last_record(folder: Path) -> bytes:
     """The last record of the .wandb file, a protocol buffer; empty where the file breaks off.
 
-    The format is LevelDB's log: pieces of records, each behind its checksum, size and kind (1 whole,
-    2 first, 3 middle, 4 last), in blocks that no piece crosses.
+    The format is LevelDB's log: pieces of records, each behind its checksum, size and kind (1
+    whole, 2 first, 3 middle, 4 last), in blocks that no piece crosses.
     """
     (path,) = folder.glob("run-*.wandb")
     content = path.read_bytes()
