@@ -3,6 +3,7 @@
 The only module that imports wandb, and only when it is asked for.
 """
 
+import logging
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -98,12 +99,16 @@ class WandB(Tracker):
         os.environ["WANDB_DATA_DIR"] = _DATA_DIR or str(run.absolute() / "wandb")
         # It reports its own use to its makers, offline too, unless told not to.
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+        logging.raiseExceptions = False  # a traceback for every line that a full disk did not take
         self._aside = Aside("W&B")
         try:
             import wandb  # noqa: F401  # here: from a slow disk this takes long, and is no failure
 
             self._aside.do(lambda: self._init(run, names, config))
-            self._aside.settle(self.wait + _GRACE)
+            with suppress(
+                TimeoutError
+            ):  # on a slow machine it begins later: rows wait for it aside
+                self._aside.settle(self.wait + _GRACE)
         except Exception as error:  # whatever W&B does, the run goes on
             self._fail(error)
 
@@ -159,6 +164,8 @@ class WandB(Tracker):
         if self._aside is None:
             return
         try:
+            if self._run is None:
+                raise TimeoutError("it has not begun in all this time")
             media = media_of(run)
             self._aside.do(lambda: self._curves(media))
             self._aside.do(lambda: self._rollouts(media))
@@ -173,9 +180,11 @@ class WandB(Tracker):
         if self._aside is None:
             return
         try:
-            self._close(1)
+            if self._run is not None:
+                self._close(1)
         except Exception:  # why the run has stopped is the one thing to say
-            self._leave()
+            pass
+        self._leave()
 
     def _close(self, exit_code: int) -> None:
         """Finish, and let its service end now: the hook it has for the end of Python may hang."""

@@ -3,9 +3,11 @@
 WHERE is a function by its dotted name. seconds.json then says how long W&B held the run up.
 """
 
+import atexit
 import json
 import os
 import pkgutil
+import resource
 import runpy
 import signal
 import subprocess
@@ -34,6 +36,11 @@ def killed() -> None:
 
 def stopped() -> None:
     os.kill(service(), signal.SIGSTOP)
+
+
+def limited() -> None:
+    """Its file can grow no more, while all others can."""
+    resource.prlimit(service(), resource.RLIMIT_FSIZE, (8192, 8192))
 
 
 def no_folder() -> None:
@@ -81,13 +88,17 @@ def main() -> None:
     def spent(name: str) -> Any:
         def add(value: float) -> None:
             seconds[name] += value
-            seconds["end"] = time.time()
-            Path("seconds.json").write_text(json.dumps(seconds))
 
         return add
 
-    for name in ("start", "log", "finish", "abort"):
-        wrap(f"sirve.tracking.WandB.{name}", lambda: None, spent(name))
+    for name in ("WandB.start", "WandB.log", "WandB.finish", "WandB.abort", "media_of"):
+        wrap(f"sirve.tracking.{name}", lambda: None, spent(name))
+
+    def leave() -> None:
+        seconds["exit"] += time.perf_counter()
+        Path("seconds.json").write_text(json.dumps(seconds))
+
+    atexit.register(leave)  # before W&B's own, so it is called after them
     called = 0
 
     def count() -> None:
@@ -98,7 +109,10 @@ def main() -> None:
 
     wrap(where, count)
     sys.argv = sys.argv[4:]
-    runpy.run_path(sys.argv[0], run_name="__main__")
+    try:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    finally:
+        seconds["exit"] -= time.perf_counter()
 
 
 if __name__ == "__main__":
