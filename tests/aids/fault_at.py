@@ -4,6 +4,7 @@ WHERE is a function by its dotted name. seconds.json then says how long W&B held
 """
 
 import atexit
+import importlib
 import json
 import os
 import pkgutil
@@ -91,14 +92,15 @@ def main() -> None:
 
         return add
 
-    for name in ("WandB.start", "WandB.log", "WandB.finish", "WandB.abort", "media_of"):
-        wrap(f"sirve.tracking.{name}", lambda: None, spent(name))
-
     def leave() -> None:
         seconds["exit"] += time.perf_counter()
         Path("seconds.json").write_text(json.dumps(seconds))
 
     atexit.register(leave)  # before W&B's own, so it is called after them
+    importlib.import_module("wandb")  # takes seconds on a busy machine, and is no fault
+    for name in ("WandB.start", "WandB.log", "WandB.finish", "WandB.abort", "media_of"):
+        wrap(f"sirve.tracking.{name}", lambda: None, spent(name))
+
     called = 0
 
     def count() -> None:
