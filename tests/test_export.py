@@ -156,7 +156,7 @@ HOSTILE: dict[str, tuple[Callable[[dict[str, Any], dict[str, Tensor]], Any], str
     "nested": (lambda a, t: a["model"]["cell"].update(_target_="os.system"), "outside the trust"),
     "hidden": (lambda a, t: a["model"].update(hidden=10**8), "have shape"),
     "overflow": (lambda a, t: a["model"].update(hidden=10**30), "model: "),
-    "layers": (lambda a, t: a["model"].update(layers=10**12), "declares more weights than the file has"),
+    "layers": (lambda a, t: a["model"].update(layers=10**12), "more weights than the file has"),
     "shape": (lambda a, t: a["info"].update(shape=[10**12]), "not a positive whole number"),
     "frame": (lambda a, t: a["info"].update(shape=[3, 10**6, 10**6]), "model: .* overflowed"),
     "no shape": (lambda a, t: a["info"].update(shape=[]), "not an exported model"),

@@ -124,3 +124,17 @@ def _film(path: Path, truth: np.ndarray, prediction: np.ndarray, pixels: int = 1
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
     return path
+
+
+def summary(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers one sorts runs by."""
+    scores = metrics["scores"]["model"]
+    found: dict[str, Any] = {
+        f"score/nrmse_{h}": v for h, v in scores["nrmse"].items() if v is not None
+    }
+    found |= {f"score/valid_time_{t}": v["median"] for t, v in scores["valid_time"].items()}
+    found |= {f"score/seconds_{k}": v for k, v in metrics["seconds"].items()}
+    found |= {"score/parameters": metrics["parameters"], "score/diverged": scores["diverged"]}
+    if metrics["one_step"] is not None:
+        found["score/one_step"] = metrics["one_step"]
+    return found

@@ -18,8 +18,8 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from sirve import wandb_folder
 from sirve.aside import Aside
-from sirve.errors import warn
-from sirve.media import Media, media_of
+from sirve.errors import one_line, warn
+from sirve.media import Media, media_of, summary
 from sirve.record import Rows
 from sirve.report.stats import early
 
@@ -105,9 +105,7 @@ class WandB(Tracker):
             import wandb  # noqa: F401  # here: from a slow disk this takes long, and is no failure
 
             self._aside.do(lambda: self._init(run, names, config))
-            with suppress(
-                TimeoutError
-            ):  # on a slow machine it begins later: rows wait for it aside
+            with suppress(TimeoutError):  # on a slow machine it begins later: rows wait for it
                 self._aside.settle(self.wait + _GRACE)
         except Exception as error:  # whatever W&B does, the run goes on
             self._fail(error)
@@ -170,7 +168,7 @@ class WandB(Tracker):
             self._aside.do(lambda: self._curves(media))
             self._aside.do(lambda: self._rollouts(media))
             self._aside.do(lambda: self._figures(run))
-            self._aside.do(lambda: self._run.summary.update(_summary(metrics)))
+            self._aside.do(lambda: self._run.summary.update(summary(metrics)))
             self._close(0)
             self._require_whole()
         except Exception as error:
@@ -208,10 +206,9 @@ class WandB(Tracker):
 
     def _fail(self, error: BaseException) -> None:
         self._leave()
-        line = " ".join(str(error).split())[:200]
         warn(
-            f"W&B stopped tracking ({type(error).__name__}: {line}); the run goes on and "
-            "metrics.jsonl is complete"
+            f"W&B stopped tracking ({type(error).__name__}: {one_line(str(error))}); the run goes "
+            "on and metrics.jsonl is complete"
         )
 
     def _leave(self) -> None:
@@ -259,17 +256,3 @@ class WandB(Tracker):
         if self._folder is None:
             return None
         return f"{self._folder} (wandb sync it, or look: wandb leet {self._folder})"
-
-
-def _summary(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """The numbers one sorts runs by."""
-    scores = metrics["scores"]["model"]
-    found: dict[str, Any] = {
-        f"score/nrmse_{h}": v for h, v in scores["nrmse"].items() if v is not None
-    }
-    found |= {f"score/valid_time_{t}": v["median"] for t, v in scores["valid_time"].items()}
-    found |= {f"score/seconds_{k}": v for k, v in metrics["seconds"].items()}
-    found |= {"score/parameters": metrics["parameters"], "score/diverged": scores["diverged"]}
-    if metrics["one_step"] is not None:
-        found["score/one_step"] = metrics["one_step"]
-    return found
