@@ -1,7 +1,9 @@
 """Pictures and films of a run's test rollouts, for a tracker: read from rollouts.h5 alone."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import matplotlib
