@@ -284,7 +284,7 @@ def test_missing_and_broken_runs(tmp_path: Path) -> None:
         load_run(tmp_path / "nowhere")
     run = make_run(tmp_path / "run")
     (run / "metrics.json").write_text("[1]")
-    with pytest.raises(RunError, match="holds no object"):
+    with pytest.raises(RunError, match="it holds no object"):
         load_run(run)
     (run / "metrics.json").write_text("{}")
     with h5py.File(run / "rollouts.h5", "a") as file:
@@ -292,7 +292,7 @@ def test_missing_and_broken_runs(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="holds no error/model"):
         load_run(run)
     (run / "rollouts.h5").write_text("no HDF5")
-    with pytest.raises(RunError, match="cannot be read"):
+    with pytest.raises(RunError, match="is not readable"):
         load_run(run)
 
 

@@ -113,6 +113,8 @@ def _line(checksum: str, path: Path) -> str:
 
 def _known(path: Path) -> str:
     """What the side-car says, newest first; empty where there is none."""
+    if not _sidecar(path).is_file():  # a pipe would be waited for
+        return ""
     try:
         with _sidecar(path).open(encoding="utf-8", errors="replace") as file:
             return file.read(4096)

@@ -105,9 +105,9 @@ def read_text(path: Path, limit: int, remedy: str = _REMEDY) -> str:
         raise UserError(f"{path} is damaged: no text at byte {error.start}; {remedy}") from error
 
 
-def read_json(path: Path, remedy: str = _REMEDY) -> dict[str, Any]:
-    """The object in a JSON file of at most 10 MB; FileNotFoundError, or UserError."""
-    text = read_text(path, 10 * MB, remedy)
+def read_json(path: Path, remedy: str = _REMEDY, limit: int = 10 * MB) -> dict[str, Any]:
+    """The object in a JSON file of at most ``limit`` bytes; FileNotFoundError, or UserError."""
+    text = read_text(path, limit, remedy)
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -13,29 +13,32 @@ from sirve.errors import shown
 
 SHARED = 4  # times that weights may be held in common, as tied ones are
 ROOM = 1_000_000
+VALUES = 2_000_000  # and letters, of a checkpoint; a few shared lists can stand for billions
 WEIGHTS = 10_000  # tensors of one forecaster
 
 
 def require_real(content: Any, size: int) -> None:
     """Raise ValueError for a tensor that is no plain array of numbers in the file of ``size``.
 
-    A view of four bytes can declare any shape; whoever copies it takes the memory.
+    A view of four bytes can declare any shape, one tensor stand under many names, and one list in
+    many others: whoever copies or prints them takes the memory. So each counts wherever it stands.
     """
-    left, seen, rest = SHARED * size + ROOM, set(), [content]
+    left, values, rest = SHARED * size + ROOM, VALUES, [content]
     while rest:
         value = rest.pop()
-        if id(value) in seen:
-            continue
-        seen.add(id(value))
         if isinstance(value, Tensor):
             _require_plain(value)
             left -= value.numel() * value.element_size()
             if left < 0:
                 raise ValueError("its tensors declare more bytes than the file has")
-        elif isinstance(value, Mapping):
-            rest += [*value.keys(), *value.values()]
-        elif isinstance(value, list | tuple | set):
-            rest += value
+        elif isinstance(value, dict | list | tuple | set | str | bytes):
+            values -= len(value)
+            if values < 0:
+                raise ValueError(f"it stands for more than {VALUES} values and letters")
+            if isinstance(value, dict):
+                rest += [*value.keys(), *value.values()]
+            elif not isinstance(value, str | bytes):
+                rest += value
 
 
 def _require_plain(value: Tensor) -> None:

@@ -1,5 +1,6 @@
 """Checkpoints of strangers: x.ckpt."""
 
+import os
 import pickle
 import zipfile
 from collections.abc import Callable
@@ -77,6 +78,31 @@ def trainers(**changes: Any) -> Callable[[Path], None]:
     return lambda folder: torch.save(content | changes, folder / "x.ckpt")
 
 
+def shared() -> Any:
+    """A list of lists of lists: 9**12 values, in some hundred bytes."""
+    value: Any = ["x"]
+    for _ in range(12):
+        value = [value] * 9
+    return value
+
+
+def tied(folder: Path) -> None:
+    """One tensor under the names of all the weights of 100 layers: 400 MB for 4."""
+    path = good_checkpoint(folder)
+    content = torch.load(path, weights_only=True)
+    content["sirve"]["model"] |= {"hidden": 576, "layers": 100}
+    weight = torch.zeros(3 * 576, 576)
+    for i in range(100):
+        for part in ("w", "u"):
+            content["state_dict"][f"core.layers.{i}.{part}.weight"] = weight
+    torch.save(content, path)
+
+
+def piped(folder: Path) -> None:
+    good_checkpoint(folder)
+    os.mkfifo(folder / "x.ckpt.sha256")
+
+
 def pickled(folder: Path) -> None:
     with (folder / "x.ckpt").open("wb") as file:
         pickle.dump({"state_dict": payload(folder)}, file)
@@ -146,6 +172,17 @@ CHECKPOINTS = {
         checkpoint,
         "declare more bytes than the file has",
     ),
+    "one array under many names": Row(tied, checkpoint, "declare more bytes than the file has"),
+    **{
+        f"shared lists for {keys[-1]}": Row(
+            changed("sirve", *keys, value=shared()), checkpoint, "stands for more than 2000000"
+        )
+        for keys in (("info", "name"), ("info", "parameters", "rho"), ("std",))
+    },
+    "a tensor for a parameter": Row(
+        changed("sirve", "info", "parameters", "rho", value=_LONG), checkpoint, "than JSON can"
+    ),
+    "a pipe for a checksum": Row(piped, checkpoint, "differs from its checksum"),
     "sparse tensor": Row(weight(_SPARSE), checkpoint, "calls 'torch._utils._rebuild_sparse"),
     "tensor of nothing": Row(
         weight(torch.empty(10**6, 10**6, device="meta")), checkpoint, "calls 'torch._utils"

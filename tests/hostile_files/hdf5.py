@@ -11,7 +11,7 @@ import numpy as np
 
 from hostile_files.row import INFO, Row
 from sirve.data.shards import read_shard, write_shard
-from sirve.report import load_run
+from sirve.report import load_run, write_report
 from sirve.report.compare import settings
 
 
@@ -147,6 +147,25 @@ def written(name: str, text: str) -> Callable[[Path], object]:
     return lambda folder: rollouts(folder).with_name(name).write_text(text)
 
 
+def with_unit(value: Any) -> Callable[[Path], None]:
+    def make(folder: Path) -> None:
+        with h5py.File(rollouts(folder), "a") as file:
+            file.attrs["unit"] = value
+
+    return make
+
+
+def with_invariants(folder: Path) -> None:
+    with h5py.File(rollouts(folder), "a") as file:
+        for i in range(300):
+            for part in ("truth", "prediction"):
+                file[f"invariants/q{i}/{part}"] = np.ones((5, 61))
+
+
+def filled(value: Any) -> Any:
+    return lambda g, n, s, f: g.create_dataset(n, data=np.full(s, value))
+
+
 HDF5 = {
     "good shard": Row(shard, of_shard, None),
     "good run": Row(rollouts, load_run, None),
@@ -155,6 +174,25 @@ HDF5 = {
         for k, (h, r) in HOW.items()
     },
     **{f"run, {k}": Row(replaced(rollouts, "truth", h), load_run, r) for k, (h, r) in HOW.items()},
+    "run, a truth of inf": Row(
+        replaced(rollouts, "truth", filled(np.inf)), write_report, "is not finite"
+    ),
+    "run, a time of nan": Row(
+        replaced(rollouts, "time", filled(np.nan)), load_run, "is not finite"
+    ),
+    "run, no context": Row(
+        replaced(
+            rollouts, "context", lambda g, n, s, f: g.create_dataset(n, (s[0], 0, *s[2:]), "f4")
+        ),
+        load_run,
+        "holds context of the shape",
+    ),
+    "run, words for a unit": Row(with_unit(["a" * 9000] * 9), load_run, "a unit that is no number"),
+    "run, a unit of next to nothing": Row(with_unit(1e-320), load_run, "is not finite"),
+    "run, 300 invariants": Row(with_invariants, load_run, "more than 20 invariants"),
+    "shard, numbers without a shape": Row(
+        replaced(shard, "t0_fields/y", lambda g, n, s, f: g.__setitem__(n, 1.0)), of_shard, "shape"
+    ),
     "shard, empty": Row(cut(shard, 0), of_shard, "is not readable"),
     "shard, cut off": Row(cut(shard, 3000), of_shard, "is not readable"),
     "run, cut off": Row(cut(rollouts, 3000), load_run, "is not readable"),

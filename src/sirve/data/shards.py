@@ -5,6 +5,7 @@ spatial dimension; vectors are float64 (float32 alone would end a perfect foreca
 Lyapunov times), frames float32.
 """
 
+import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -75,6 +76,10 @@ class Info:
                 raise ValueError(f"info.{key} is {shown(value)}, not a positive number")
         if self.walls not in (None, *_BOUNDARY) or not isinstance(self.parameters, dict):
             raise ValueError("info.walls or info.parameters is none that a system has")
+        try:
+            json.dumps(self.parameters)
+        except (TypeError, RecursionError) as error:
+            raise ValueError("info.parameters holds more than JSON can") from error
 
 
 _AGAIN = "delete the dataset's folder to simulate it again"
@@ -114,7 +119,9 @@ def read_shard(path: Path, info: Info, rows: int | None = None) -> np.ndarray:
         if not all(isinstance(field, h5py.Dataset) for field in found):
             raise UserError(f"{path} lacks one of the channels {shown(info.channels)}; {_AGAIN}")
         states = {field.shape[:2] for field in found}
-        if len(states) > 1 or any(field.shape[2:] != info.shape[1:] for field in found):
+        if len(states) > 1 or any(
+            field.ndim < 2 or field.shape[2:] != info.shape[1:] for field in found
+        ):
             raise UserError(
                 f"{path}: fields of shape {found[0].shape}, expected (n, T, "
                 f"{', '.join(map(str, info.shape[1:]))}); {_AGAIN}"

@@ -15,6 +15,8 @@ from sirve.hdf5 import reading
 MODEL = "model"  # the name of the trained model among the scores and the errors
 _BASELINES = ("persistence", "linear", "climatology")
 _REMEDY = "give the folder of a finished run"
+_NAMES = 20  # invariants, at most: each has a plot of its own
+_MOST = 1e30  # of a number that can be drawn
 _NEEDED = ("time", "truth", "prediction", "context", f"error/{MODEL}")
 
 
@@ -96,6 +98,8 @@ class Run:
         """Truth and prediction of rollout ``i`` at the steps ``at``, (steps, *shape) each."""
         with reading(self.path / "rollouts.h5", _REMEDY) as file, np.errstate(over="ignore"):
             truth, prediction = (np.asarray(file[k][i, at], "f4") for k in ("truth", "prediction"))
+        if not np.isfinite(truth).all():
+            raise RunError(f"{self.path}: rollout {i} holds a truth that is not finite; {_REMEDY}")
         return truth, prediction
 
     def before(self, i: int, steps: int) -> np.ndarray:
@@ -120,7 +124,7 @@ def load_run(path: Path) -> Run:
         if not (path / name).is_file():
             raise RunError(f"{path}: is no finished run, {name} is missing; {_REMEDY}")
     try:
-        metrics = read_json(path / "metrics.json", _REMEDY)
+        metrics = read_json(path / "metrics.json", _REMEDY, MB)
         config = path / "config.yaml"
         return Run(
             path=path,
@@ -157,7 +161,8 @@ def _order(name: str) -> int:
 def _read_log(path: Path) -> list[dict[str, float]]:
     """The numbers of every line, or of every other where there are very many."""
     rows = json_rows(path, 16 * MB)
-    return [{k: x for k, v in row.items() if (x := number(v)) is not None} for row in rows]
+    numbers = [{k: number(v) for k, v in row.items()} for row in rows]
+    return [{k: x for k, x in row.items() if x is not None and abs(x) < _MOST} for row in numbers]
 
 
 def _read_rollouts(path: Path, model: str) -> dict[str, Any]:
@@ -170,9 +175,11 @@ def _read_rollouts(path: Path, model: str) -> dict[str, Any]:
             raise ValueError(f"rollouts.h5 holds truth of the shape {shape}")
         n, steps = shape[:2]
         context = file["context"].shape
-        if context[:1] + context[2:] != shape[:1] + shape[2:]:
+        if context[:1] + context[2:] != shape[:1] + shape[2:] or not context[1]:
             raise ValueError(f"rollouts.h5 holds context of the shape {context}")
-        unit = number(float(file.attrs.get("unit", 1.0))) or 1.0
+        time = _array(file, "time", (steps,)) / _unit(file)
+        if not (np.abs(time) < _MOST).all():
+            raise ValueError("rollouts.h5 holds a time that is not finite")
         errors = {}
         for name in sorted(file["error"], key=lambda n: (n != MODEL, _order(n), n)):
             if name == model != MODEL:
@@ -180,7 +187,7 @@ def _read_rollouts(path: Path, model: str) -> dict[str, Any]:
             error = _array(file["error"], name, (n, steps))
             errors[str(name)] = np.where(np.isnan(error), np.inf, error)
         return {
-            "time": _array(file, "time", (steps,)) / unit,
+            "time": time,
             "errors": errors,
             "invariants": {
                 name: (
@@ -194,9 +201,21 @@ def _read_rollouts(path: Path, model: str) -> dict[str, Any]:
         }
 
 
+def _unit(file: h5py.File) -> float:
+    """An attribute that is no number is not read: one text can stand in it any number of times."""
+    if "unit" not in file.attrs:
+        return 1.0
+    unit = file.attrs.get_id("unit")
+    if unit.dtype.kind not in "iuf" or unit.shape:
+        raise ValueError("rollouts.h5 holds a unit that is no number")
+    return number(float(file.attrs["unit"])) or 1.0
+
+
 def _groups(file: h5py.File, name: str) -> list[tuple[str, h5py.Group]]:
     outer = file.get(name)
     found = outer.items() if isinstance(outer, h5py.Group) else ()
+    if len(found) > _NAMES:
+        raise ValueError(f"rollouts.h5 holds more than {_NAMES} {name}")
     return [(str(name), group) for name, group in found if isinstance(group, h5py.Group)]
 
 
