@@ -1,7 +1,6 @@
 """Calls that nobody may have to wait for: made one after another in a thread of their own."""
 
 import threading
-import time
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
@@ -15,8 +14,8 @@ class Aside:
 
     def __init__(self, name: str) -> None:
         self.error: BaseException | None = None
+        self._open = True
         self._calls: SimpleQueue[Callable[[], Any] | threading.Event | None] = SimpleQueue()
-        self._last = 0.0  # when a call ended
         threading.Thread(target=self._work, name=name, daemon=True).start()
 
     def do(self, call: Callable[[], Any]) -> None:
@@ -24,30 +23,28 @@ class Aside:
         self._calls.put(call)
 
     def settle(self, seconds: float) -> None:
-        """Wait for all calls so far, as long as each takes at most ``seconds``.
+        """Wait for all calls so far, ``seconds`` at most, however many they are.
 
         Raises TimeoutError, and what a call raised.
         """
         settled = threading.Event()
         self._calls.put(settled)
-        start = time.monotonic()
-        while not settled.wait(max(start, self._last) + seconds - time.monotonic()):
-            if time.monotonic() >= max(start, self._last) + seconds:
-                raise TimeoutError(f"no answer for {seconds:g} s")
+        if not settled.wait(seconds):
+            raise TimeoutError(f"not done after {seconds:g} s")
         if self.error is not None:
             raise self.error
 
     def close(self) -> None:
-        """End the thread after the calls so far."""
+        """Make no further call, and end the thread."""
+        self._open = False
         self._calls.put(None)
 
     def _work(self) -> None:
         while (call := self._calls.get()) is not None:
             if isinstance(call, threading.Event):
                 call.set()
-            elif self.error is None:
+            elif self._open and self.error is None:
                 try:
                     call()
                 except BaseException as error:  # SystemExit, too: this is no thread to exit from
                     self.error = error
-            self._last = time.monotonic()

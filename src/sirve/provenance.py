@@ -16,7 +16,9 @@ from sirve.files import read_json, write_text
 _PACKAGES = ("torch", "pytorch_lightning", "pytorch_optimizer", "numpy", "scipy", "h5py")
 # Another of these makes other bits, or may: the rest of the record only warns.
 _BINDING = ("code", "torch", "pytorch_lightning", "pytorch_optimizer", "numpy", "machine")
-_SILENT = ("app", "table", "tracking", "media", "progress", "report")  # no number comes from these
+# No number comes from these.
+_SILENT = ("app", "aside", "explain", "exporting", "media", "model_folder", "progress", "report")
+_SILENT += ("secrets", "signals", "stepping", "table", "tracking", "wandb_folder")
 _FILE = "environment.json"
 _HERE = Path(__file__).parent
 

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from subprocess import TimeoutExpired
 from typing import Any
 
 import numpy as np
@@ -67,8 +68,8 @@ class WandB(Tracker):
 
     ``mode`` "offline" needs no account and no network; "online" needs ``wandb login``. Going on in
     the same folder goes on as the same W&B run. A failure of W&B at any point is one warning, and
-    the run goes on; ``wait`` is how many seconds without an answer of W&B are one. It is waited for
-    at the start and at the end only.
+    the run goes on. W&B is waited for at the start and at the end only, ``wait`` seconds at most;
+    one that is not done at the end has failed.
     """
 
     def __init__(
@@ -221,10 +222,14 @@ class WandB(Tracker):
 
             last = Aside("W&B's end")
             last.do(wandb.teardown)
-            last.settle(_GRACE)
-            last.close()
+            try:
+                last.settle(_GRACE)
+            finally:
+                last.close()
         if self._service is not None and self._service.poll() is None:
             self._service.kill()
+            with suppress(TimeoutExpired):  # it is gone at once, unless the system holds it
+                self._service.wait(_GRACE)
 
     def _curves(self, media: Media) -> None:
         for k in early(len(media.horizon), CURVE_POINTS):
