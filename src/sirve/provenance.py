@@ -16,9 +16,10 @@ from sirve.files import read_json, write_text
 _PACKAGES = ("torch", "pytorch_lightning", "pytorch_optimizer", "numpy", "scipy", "h5py")
 # Another of these makes other bits, or may: the rest of the record only warns.
 _BINDING = ("code", "torch", "pytorch_lightning", "pytorch_optimizer", "numpy", "machine")
-# No number comes from these.
-_SILENT = ("app", "aside", "explain", "exporting", "media", "model_folder", "progress", "report")
-_SILENT += ("secrets", "signals", "stepping", "table", "tracking", "wandb_folder")
+_SILENT = {  # no number comes from these
+    *("app", "aside", "explain", "exporting", "media", "model_folder", "progress", "report"),
+    *("secrets", "signals", "stepping", "table", "tracking", "wandb_folder"),
+}
 _FILE = "environment.json"
 _HERE = Path(__file__).parent
 
