@@ -105,7 +105,7 @@ VALIDATION = "sirve.forecaster.Forecaster.validation_step"
     ("loaders", "kills"),
     [
         (0, [(STEP, 5), (STEP, 18), (STEP, 4), (VALIDATION, 1), ("os.replace", 12)]),
-        (2, [(STEP, 19), (STEP, 3)]),
+        pytest.param(2, [(STEP, 19), (STEP, 3)], marks=pytest.mark.slow),
     ],
 )
 def test_killed_at_any_instant_it_is_the_same_run(
@@ -157,7 +157,7 @@ def test_twenty_kills_at_random(whole: dict[str, Any], tmp_path: Path, loaders: 
         assert same(content(folder), whole)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_it_between_two_steps(
     whole: dict[str, Any], tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -246,6 +246,7 @@ def test_two_ranks_stop_together_and_go_on(
     assert same(content(tmp_path), whole_of_two)
 
 
+@pytest.mark.slow
 def test_a_silent_rank_is_not_waited_for_longer_than_asked(tmp_path: Path) -> None:
     with started(tmp_path, *ALL, *TWO, "trainer.timeout=5") as process:
         until_step(tmp_path, 12)
