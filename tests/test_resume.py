@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from support import (
     AIDS,
     DROPPING,
@@ -22,6 +21,7 @@ from support import (
     Done,
     ranks,
     run_command,
+    same,
     started,
     until_step,
 )
@@ -75,17 +75,6 @@ def content(folder: Path) -> dict[str, Any]:
         "record": (found / "metrics.jsonl").read_text(),
         "rollouts": (found / "rollouts.h5").stat().st_size,
     }
-
-
-def same(a: Any, b: Any) -> bool:
-    """Bit for bit."""
-    if isinstance(a, torch.Tensor):
-        return torch.equal(a, b)
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(map(same, a, b))
-    return bool(a == b)
 
 
 @pytest.fixture(scope="module")
@@ -221,13 +210,10 @@ def whole_of_two(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return content(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "first", "second"),
-    [
-        (signal.SIGTERM, 1, 0),
-        pytest.param(signal.SIGKILL, 0, 1, marks=pytest.mark.slow),
-        pytest.param(signal.SIGKILL, 1, 1, marks=pytest.mark.slow),
-    ],
+    [(signal.SIGTERM, 1, 0), (signal.SIGKILL, 0, 1), (signal.SIGKILL, 1, 1)],
 )
 def test_two_ranks_stop_together_and_go_on(
     whole_of_two: dict[str, Any], tmp_path: Path, number: signal.Signals, first: int, second: int

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from support import FEW, SMALL, Command, members
+from support import FEW, SMALL, Command, members, same
 
 from sirve import checkpoints
 from sirve.forecaster import Forecaster
@@ -35,16 +34,6 @@ def state(folder: Path) -> tuple[dict[str, Any], str]:
     last["callbacks"]["Saver"].pop("seconds")
     last["best"] = checkpoints.load(run / "checkpoints" / "best.ckpt")
     return last, (run / "metrics.jsonl").read_text()
-
-
-def same(a: Any, b: Any) -> bool:
-    if isinstance(a, torch.Tensor):
-        return torch.equal(a, b)
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(map(same, a, b))
-    return bool(a == b)
 
 
 SLOW = ("bfloat16", "constant rate", "sum", "two threads", "convrnn", "convgru", "rnn")

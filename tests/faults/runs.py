@@ -14,12 +14,11 @@ from faults.table import (
     fault,
     flip,
     refused,
-    same,
     small_disk,
     told,
     weights,
 )
-from support import AIDS, DROPPING, TWO, ranks, started, until_step
+from support import AIDS, DROPPING, TWO, ranks, same, started, until_step
 
 from sirve import checkpoints
 from sirve.errors import UserError
@@ -185,9 +184,13 @@ def lost_rank(bench: Bench) -> None:
         os.kill(rank, signal.SIGKILL)
         process.communicate(timeout=15)
     assert process.returncode != 0
-    done = bench.process(*LONG, *DROPPING, *TWO, env={"PYTHONPATH": str(AIDS)})
-    assert done.returncode == 0, done.stderr
-    assert "goes on from last.ckpt, step 8" in done.stdout
+    for runs in ("runs", "whole"):
+        two = [*LONG, *DROPPING, *TWO, f"runs={runs}"]
+        done = bench.process(*two, env={"PYTHONPATH": str(AIDS)})
+        assert done.returncode == 0, done.stderr
+        assert ("goes on from last.ckpt, step " in done.stdout) == (runs == "runs")
+    (whole,) = bench.folder.glob("whole/*/*/")
+    assert same(weights(bench.run()), weights(whole))
 
 
 @fault(

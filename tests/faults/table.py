@@ -114,11 +114,6 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
     return dict(checkpoints.load(run / "checkpoints" / "last.ckpt")["state_dict"])
 
 
-def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
-    """Bit for bit."""
-    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
-
-
 @contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[None]:
     """A disk of its own at ``folder``; skips where nothing can be mounted."""
