@@ -29,7 +29,7 @@ def code_of(cls: type) -> str:
 
     Results of equations that were mended since must not be taken for new ones.
     """
-    return _digest([inspect.getsource(inspect.getmodule(cls) or cls)])
+    return _digest([_source(cls)])
 
 
 def here(classes: Iterable[type] = (), gpu: str | None = None) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def here(classes: Iterable[type] = (), gpu: str | None = None) -> dict[str, Any]
     own = sorted(_HERE.rglob("*.py"))
     sources = [p for p in own if p.relative_to(_HERE).parts[0].removesuffix(".py") not in _SILENT]
     code = [path.read_text(encoding="utf-8") for path in sources]
-    code += sorted({inspect.getsource(inspect.getmodule(cls) or cls) for cls in classes})
+    code += sorted({_source(cls) for cls in classes})
     return {
         "sirve": version("sirve"),
         "code": _digest(code),
@@ -90,6 +90,14 @@ def _differences(then: dict[str, Any], now: dict[str, Any], keys: Iterable[str])
         for key in sorted(keys)
         if then.get(key) != now[key]
     )
+
+
+def _source(cls: type) -> str:
+    """Of the module that defines a class; empty where there is none, as in a compiled one."""
+    try:
+        return inspect.getsource(inspect.getmodule(cls) or cls)
+    except (OSError, TypeError):
+        return ""
 
 
 def _digest(sources: Iterable[str]) -> str:
