@@ -48,8 +48,8 @@ def save(checkpoint: dict[str, Any], path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole(path) as temporary:
             _write(checkpoint, temporary)
-            if path.name == LAST and intact(path):
-                _keep(path, path.with_name(PREVIOUS))
+            if path.name == LAST and (known := _good(path)):
+                _keep(path, path.with_name(PREVIOUS), known)
             line = _line(sha256(temporary), path)
             write_text(_sidecar(path), line + _known(path))
         write_text(_sidecar(path), line)
@@ -62,7 +62,7 @@ def save(checkpoint: dict[str, Any], path: Path) -> None:
 
 def intact(path: Path) -> bool:
     """Whether a checkpoint is there and agrees with its side-car."""
-    return path.is_file() and sha256(path) in _known(path).split()
+    return _good(path) is not None
 
 
 def load(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
@@ -99,9 +99,15 @@ def _write(checkpoint: dict[str, Any], path: Path) -> None:
         raise
 
 
-def _keep(path: Path, as_path: Path) -> None:
+def _good(path: Path) -> str | None:
+    """The checksum of a checkpoint that agrees with its side-car."""
+    checksum = sha256(path) if path.is_file() else None
+    return checksum if checksum in _known(path).split() else None
+
+
+def _keep(path: Path, as_path: Path, checksum: str) -> None:
     """Move a checkpoint, with its side-car, to another name."""
-    line = _line(sha256(path), as_path)
+    line = _line(checksum, as_path)
     write_text(_sidecar(as_path), line + _known(as_path))
     os.replace(path, as_path)
     write_text(_sidecar(as_path), line)

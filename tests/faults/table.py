@@ -3,11 +3,8 @@
 ``python tests/faults/table.py > docs/faults.md`` writes it down.
 """
 
-import os
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,19 +109,6 @@ def flip(path: Path, bit: int | None = None) -> None:
 def weights(run: Path) -> dict[str, torch.Tensor]:
     """The last checkpoint's."""
     return dict(checkpoints.load(run / "checkpoints" / "last.ckpt")["state_dict"])
-
-
-@contextmanager
-def small_disk(folder: Path, size: str) -> Iterator[None]:
-    """A disk of its own at ``folder``; skips where nothing can be mounted."""
-    folder.mkdir(parents=True, exist_ok=True)
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)]
-    if os.getuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("not allowed to mount a small disk here")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 HEAD = """# What can go wrong, and what sirve does then
