@@ -8,7 +8,15 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import fft
 
-from simulators.base import Channel, Simulator, Walls, require_positive
+from simulators.base import (
+    Channel,
+    Simulator,
+    Walls,
+    along,
+    require_choice,
+    require_positive,
+    require_size,
+)
 
 _TRANSFORMS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "neumann": (fft.dctn, fft.idctn),  # DCT-II: cell centres, mirrored at the walls
@@ -47,22 +55,16 @@ class Heat(Simulator):
     smoothness: float = 2.0
 
     channels: ClassVar = (Channel("temperature", "K"),)
+    varying: ClassVar = ("diffusivity", "smoothness")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", tuple(self.size))
         require_positive(
             diffusivity=self.diffusivity, spacing=self.spacing, smoothness=self.smoothness
         )
-        if len(self.size) != 2 or any(not isinstance(n, int) or n < 2 for n in self.size):
-            raise ValueError(f"size={self.size} must be two whole numbers of at least 2")
-        if self.walls not in _TRANSFORMS:
-            raise ValueError(
-                f'walls="{self.walls}" is unknown: take one of {", ".join(_TRANSFORMS)}'
-            )
-        if self.laplacian not in ("5-point", "spectral"):
-            raise ValueError(
-                f'laplacian="{self.laplacian}" is unknown: take "5-point" or "spectral"'
-            )
+        require_size(self.size, 2)
+        require_choice(tuple(_TRANSFORMS), walls=self.walls)
+        require_choice(("5-point", "spectral"), laplacian=self.laplacian)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -122,5 +124,6 @@ class Heat(Simulator):
         forward, inverse = _TRANSFORMS[self.walls]
         axes = (-2, -1)
         modes = forward(x0, axes=axes, norm="ortho")[:, None]
-        decay = np.exp(self.diffusivity * self.eigenvalues * (t - t[0])[:, None, None])
-        return inverse(modes * decay[:, None], axes=axes, norm="ortho").real
+        rate = along(self.diffusivity, modes) * self.eigenvalues
+        decay = np.exp(rate * (t - t[0])[:, None, None, None])
+        return inverse(modes * decay, axes=axes, norm="ortho").real

@@ -9,7 +9,13 @@ from simulators.base import SimulationError
 
 Rhs = Callable[[float, np.ndarray], np.ndarray]
 
+METHODS = ("RK45", "DOP853", "Radau", "BDF", "LSODA")
 _SMALLEST_RTOL = 2.3e-14  # SciPy clips below 100 eps, with a warning
+
+
+def other(method: str) -> str:
+    """A method of another family, to check one against: multistep for Runge-Kutta and back."""
+    return "DOP853" if method in ("LSODA", "BDF") else "LSODA"
 
 
 def integrate(
@@ -43,7 +49,10 @@ def integrate(
             raise SimulationError(f"more than {max_evaluations} evaluations at t={time:g}")
         dy = rhs(time, y.reshape(dim, batch))
         if not np.isfinite(dy).all():
-            raise SimulationError(f"the right-hand side is not finite at t={time:g}")
+            raise SimulationError(
+                f"the right-hand side is not finite at t={time:g}",
+                int(np.argmin(np.isfinite(dy).all(0))),
+            )
         return dy.ravel()
 
     if not np.isfinite(x0).all():

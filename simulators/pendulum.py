@@ -1,13 +1,22 @@
 """The pendulum, with damping and drive."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 from scipy.special import ellipj, ellipk, ellipkinc
 
-from simulators.base import Channel, Simulator, require_positive
-from simulators.ode import integrate
+from simulators.base import (
+    Channel,
+    Simulator,
+    along,
+    require_choice,
+    require_finite,
+    require_not_negative,
+    require_positive,
+)
+from simulators.ode import METHODS, integrate, other
+from simulators.scene import Scene
 
 
 @dataclass(frozen=True)
@@ -25,7 +34,7 @@ class Pendulum(Simulator):
     Parameters: ``omega0`` rad/s, ``damping`` 1/s, ``drive`` rad/s^2, ``drive_frequency`` rad/s,
     ``release`` rad, the widest amplitude of the initial states, below pi. ``method`` "auto" takes
     the closed form where there is one (no damping, no drive) and DOP853 with ``rtol``, ``atol``
-    elsewhere; "DOP853" always integrates. Good values: dt 0.1 s, release 2.5.
+    elsewhere; one of SciPy's solve_ivp always integrates. Good values: dt 0.1 s, release 2.5.
 
     Source: L. D. Landau, E. M. Lifshitz, Mechanics, section 11, problem 1; A. Beléndez et al.,
     Rev. Bras. Ens. Fis. 29 (2007), section 2 (Jacobi elliptic functions).
@@ -45,6 +54,8 @@ class Pendulum(Simulator):
         Channel("cos", "1"),
         Channel("omega", "rad/s"),
     )
+    varying: ClassVar = ("omega0", "damping", "drive", "drive_frequency", "release")
+    dimension: ClassVar = 2
 
     def __post_init__(self) -> None:
         require_positive(
@@ -54,19 +65,18 @@ class Pendulum(Simulator):
             rtol=self.rtol,
             atol=self.atol,
         )
-        if not 0 <= self.damping < np.inf:
-            raise ValueError(f"damping={self.damping} must be zero or a positive number")
-        if not np.isfinite(self.drive):
-            raise ValueError(f"drive={self.drive} must be a finite number")
-        if self.release > np.pi - 1e-4:  # closer, SciPy's elliptic functions lose all digits
+        require_not_negative(damping=self.damping)
+        require_finite(drive=self.drive)
+        if np.any(
+            np.greater(self.release, np.pi - 1e-4)
+        ):  # closer, SciPy's elliptic functions lose all digits
             raise ValueError(f"release={self.release} must be at most pi - 1e-4, nearly upright")
-        if self.method not in ("auto", "DOP853"):
-            raise ValueError(f'method="{self.method}" is unknown: take "auto" or "DOP853"')
+        require_choice(("auto", *METHODS), method=self.method)
 
     @property
     def conservative(self) -> bool:
         """Whether the energy is constant."""
-        return self.damping == 0 and self.drive == 0
+        return not (np.any(self.damping) or np.any(self.drive))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -79,8 +89,18 @@ class Pendulum(Simulator):
 
     @property
     def solver(self) -> str:
-        exact = self.conservative and self.method == "auto"
-        return "Jacobi elliptic functions" if exact else "DOP853"
+        return "Jacobi elliptic functions" if self._exact else self._method
+
+    @property
+    def _exact(self) -> bool:
+        return self.conservative and self.method == "auto"
+
+    @property
+    def _method(self) -> str:
+        return "DOP853" if self.method == "auto" else self.method
+
+    def twin(self) -> Simulator:
+        return replace(self, method="DOP853" if self._exact else other(self._method))
 
     def initial(self, rng: np.random.Generator) -> np.ndarray:
         """A random point on the free orbit of an amplitude between 0.1 release and release."""
@@ -92,24 +112,38 @@ class Pendulum(Simulator):
         """Energy per m l^2, omega^2/2 + omega0^2 (1 - cos theta), 1/s^2, where it is constant."""
         if not self.conservative:
             return {}
-        return {"energy": x[..., 2] ** 2 / 2 + self.omega0**2 * (1 - x[..., 1])}
+        stiffness = along(self.omega0, x[..., 1]) ** 2
+        return {"energy": x[..., 2] ** 2 / 2 + stiffness * (1 - x[..., 1])}
+
+    def scene(self, x: np.ndarray) -> Scene:
+        """A rod of length 1 with a bob, hanging from the middle."""
+        bob = np.stack([x[..., 0], -x[..., 1]], axis=-1)
+        radius, thickness = np.full_like(bob[..., :1], 0.18), np.full_like(bob[..., :1], 0.05)
+        rod = np.concatenate([np.zeros_like(bob), bob, thickness], axis=-1)
+        return Scene(
+            np.concatenate([bob, radius], axis=-1)[..., None, :],
+            rod[..., None, :],
+            (-1.3, -1.3, 2.6),
+        )
 
     def solve(self, x0: np.ndarray, t: np.ndarray) -> np.ndarray:
-        if not (self.conservative and self.method == "auto"):
+        if not self._exact:
             return self.integrated(x0, t)
         half_sin = np.sin(np.arctan2(x0[:, 0], x0[:, 1]) / 2)
         k2 = (x0[:, 2] / (2 * self.omega0)) ** 2 + half_sin**2
         separatrix = np.abs(k2 - 1) < 1e-9  # SciPy's ellipj is wrong from m = 1 - 1e-10 on
         x = np.empty((len(x0), len(t), 3))
-        x[~separatrix] = self.closed_form(x0[~separatrix], t)
+        x[~separatrix] = self.rows(~separatrix).closed_form(x0[~separatrix], t)
         if separatrix.any():
-            x[separatrix] = self.integrated(x0[separatrix], t)
+            x[separatrix] = self.rows(separatrix).integrated(x0[separatrix], t)
         return x
 
     def integrated(self, x0: np.ndarray, t: np.ndarray) -> np.ndarray:
-        """By DOP853, any damping and drive."""
+        """By SciPy's solve_ivp, any damping and drive."""
         angle = np.stack([np.arctan2(x0[:, 0], x0[:, 1]), x0[:, 2]], axis=-1)
-        theta, omega = np.moveaxis(integrate(self.rhs, angle, t, self.rtol, self.atol), -1, 0)
+        theta, omega = np.moveaxis(
+            integrate(self.rhs, angle, t, self.rtol, self.atol, self._method), -1, 0
+        )
         return np.stack([np.sin(theta), np.cos(theta), omega], axis=-1)
 
     def rhs(self, t: float, u: np.ndarray) -> np.ndarray:
@@ -140,5 +174,5 @@ class Pendulum(Simulator):
         sn, cn, dn, _ = ellipj(u, m[:, None])
         k, swings, sign = k[:, None], swings[:, None], sign[:, None]
         sin_half, cos_half = np.where(swings, k * sn, sn), np.where(swings, dn, cn)
-        omega = 2 * self.omega0 * k * np.where(swings, cn, sign * dn)
+        omega = 2 * along(self.omega0, k) * k * np.where(swings, cn, sign * dn)
         return np.stack([2 * sin_half * cos_half, 1 - 2 * sin_half**2, omega], axis=-1)

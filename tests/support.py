@@ -11,14 +11,26 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
+import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"
 
+def members(group: str) -> list[str]:
+    """The choices of a config group."""
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def _small(sim: str) -> list[str]:
+    training = yaml.safe_load((CONF / "sim" / f"{sim}.yaml").read_text())["training"]
+    window = training["context"] + training["horizon"]
+    return [f"sim.states={window + 10}", "sim.steps=30", "sim.valid_steps=12", "data.batch=4"]
+
+
 # A run of seconds: every size small, nothing left out.
-SMALL = {
+SMALL = {sim: _small(sim) for sim in members("sim")} | {
     "lorenz": ["sim.states=80", "sim.steps=60", "sim.valid_steps=30", "data.batch=16"],
     "pendulum": ["sim.states=80", "sim.steps=60", "sim.valid_steps=30", "data.batch=16"],
     "heat": ["sim.states=20", "sim.steps=30", "sim.valid_steps=12", "data.batch=4"],
@@ -34,11 +46,6 @@ FEW = [
 
 
 TWO = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
-
-
-def members(group: str) -> list[str]:
-    """The choices of a config group."""
-    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
 def configure(*overrides: str) -> dict[str, Any]:

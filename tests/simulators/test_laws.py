@@ -21,6 +21,7 @@ MEMBERS = [
     if inspect.isclass(value) and issubclass(value, Simulator) and not inspect.isabstract(value)
 ]
 FLOATS = [(cls, f) for cls in MEMBERS for f in fields(cls) if type(f.default) is float]
+VARYING = [(cls, name) for cls in MEMBERS for name in cls.varying]
 BATCH = 5
 FLOW = 1e-7  # of the state's standard deviation, over one time unit
 UNIT = np.array([0.0, 0.37, 1.0])
@@ -145,8 +146,67 @@ def test_states_do_not_depend_on_the_times_asked_for(cls: type[Simulator]) -> No
 @member
 def test_invariants_stay_constant(cls: type[Simulator]) -> None:
     sim = cls()
-    for name, value in sim.invariants(sim.simulate(generators(BATCH), 0.1, 200)).items():
-        assert np.ptp(value, axis=1).max() <= 1e-8, name
+    x = sim.simulate(generators(BATCH), 0.1, 100)
+    sim.require_invariants(x)
+    for value in sim.invariants(x).values():
+        assert value.shape == (BATCH, 100)
+    x[2, 50:] += 1.0  # and a trajectory that breaks one is named, where there is one to break
+    if any(np.ptp(value[2]) > 1e-3 for value in sim.invariants(x).values()):
+        with pytest.raises(SimulationError, match="drifts") as found:
+            sim.require_invariants(x)
+        assert found.value.trajectory == 2
+
+
+@member
+def test_twin_agrees(cls: type[Simulator]) -> None:
+    """Another method for the same equations; where there is none, the solution is exact."""
+    sim = cls()
+    twin = sim.twin()
+    if twin is None:
+        assert "exact" in sim.solver
+        return
+    assert twin != sim
+    x0 = settled(sim)
+    apart = np.abs(sim.trajectories(x0, UNIT) - twin.trajectories(x0, UNIT)).max()
+    assert 0 < apart <= 10 * FLOW * scale(sim)
+
+
+@pytest.mark.parametrize(("cls", "name"), VARYING)
+def test_unlike_systems_in_one_batch_equal_each_alone(cls: type[Simulator], name: str) -> None:
+    usual = cls()
+    values = float(getattr(usual, name)) * np.array([0.9, 1.0, 1.1]) + np.array([0.0, 0.0, 0.01])
+    batch = usual.each(**{name: values})
+    x0 = settled(usual)[:3]
+    x = batch.trajectories(x0, UNIT)
+    for i, value in enumerate(values):
+        alone = batch.rows(i)
+        assert alone == cls(**{name: value})
+        expected = alone.trajectories(x0[i : i + 1], UNIT)
+        assert np.abs(x[i] - expected[0]).max() <= FLOW * scale(usual)
+        own = alone.invariants(expected)
+        for key, path in batch.invariants(x).items():
+            np.testing.assert_allclose(path[i], own[key][0], atol=1e-6)
+
+
+@member
+def test_only_what_may_vary_varies(cls: type[Simulator]) -> None:
+    fixed = [f.name for f in fields(cls) if f.name not in cls.varying]
+    for name in fixed:
+        with pytest.raises(ValueError, match="cannot vary"):
+            cls().each(**{name: np.ones(2)})
+
+
+@member
+def test_a_scene_lies_in_its_window(cls: type[Simulator]) -> None:
+    sim = cls()
+    scene = sim.scene(sim.simulate(generators(3), 0.1, 20))
+    if scene is None:
+        return
+    left, bottom, side = scene.window
+    assert scene.discs.shape[:2] == scene.bars.shape[:2] == (3, 20)
+    for centre, radius in ((scene.discs[..., :2], scene.discs[..., 2:3]),):
+        assert (centre - radius >= [left, bottom]).all()
+        assert (centre + radius <= [left + side, bottom + side]).all()
 
 
 @member
