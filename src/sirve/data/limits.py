@@ -4,18 +4,20 @@ from typing import Any
 
 import numpy as np
 
-from simulators import SimulationError, Simulator
+from simulators import SimulationError
 from simulators.lyapunov import exponents
 from sirve import metrics
 from sirve.data.dataset import Dataset, Manifest
 from sirve.data.generate import generators, owned
 from sirve.data.moments import Moments
 from sirve.data.recipe import Recipe
+from sirve.data.shards import dtype_of
 from sirve.errors import warn
 
 THRESHOLDS = (0.3, 0.4, 0.5, 0.9)
 # A vector's whole spectrum costs little in one batch; of more numbers, only the largest.
 WHOLE = 8
+LONGER = 1.5  # times the test, so that a ceiling beyond its end is found too
 EVERY = 10  # steps of dt between two orthonormalisations
 # (intervals, orbits) of that length: for vectors, and for fields and long vectors
 VECTORS, FIELDS = (150, 32), (40, 8)
@@ -34,7 +36,7 @@ def measure(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
     if not dataset.manifest.limits:
         with owned(dataset.folder):
             manifest = Manifest.load(dataset.folder) or dataset.manifest
-            manifest.limits = {**_exponents(recipe), **_ceiling(recipe, dataset)}
+            manifest.limits = {**_exponents(recipe), **_ceiling(recipe)}
             manifest.save(dataset.folder)
             dataset.manifest = manifest
     return dataset.manifest.limits
@@ -54,20 +56,23 @@ def _exponents(recipe: Recipe) -> dict[str, Any]:
     return {"exponents": {"value": found.value.tolist(), "error": found.error.tolist()}}
 
 
-def _ceiling(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
-    """The twin from the stored first states of the first block of the test split."""
+def _ceiling(recipe: Recipe) -> dict[str, Any]:
+    """The twin beside the first block of the test split, and LONGER, from its stored states."""
     family, info = recipe.families["test"], recipe.infos["test"]
-    truth = dataset.read("test", recipe.block)
-    drawn = family.draw(generators(recipe, "test", 0, recipe.block))
-    twin: Simulator | None = family.sim.each(**drawn).twin()
-    if twin is None:
+    rngs = generators(recipe, "test", 0, recipe.block)
+    if family.sim.twin() is None:
         return {"twin": None, "ceiling": None}
-    time = family.sim.transient + recipe.dt * np.arange(truth.shape[1])
+    states = round(LONGER * recipe.states["test"])
+    time = family.sim.transient + recipe.dt * np.arange(states)
     try:
-        again = twin.trajectories(truth[:, 0].astype(np.float64), time)
+        truth, drawn = family.simulate(rngs, recipe.dt, states)
+        stored = truth[:, 0].astype(dtype_of(info)).astype(np.float64)
+        twin = family.sim.each(**drawn).twin()
+        assert twin is not None
+        again = twin.trajectories(stored, time)
     except SimulationError as error:
         warn(f"the ceiling of {recipe.name} is unknown: its other solver failed ({error})")
-        return {"twin": twin.solver, "ceiling": None}
+        return {"twin": None, "ceiling": None}
     moments = Moments()
     moments.add(truth)
     apart = metrics.normalised_error(truth[:, 1:], again[:, 1:], moments.std)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -70,9 +70,7 @@ class Recipe:
         """From what ``config`` gave, which a stranger may have written; raises UserError."""
         try:
             families = {
-                split: family(
-                    {"_target_": config["system"], **config["parameters"][split]}, {}, trust
-                )
+                split: family({"_target_": config["system"], **config["parameters"][split]}, trust)
                 for split in SPLITS
             }
             found = Recipe(
@@ -100,32 +98,31 @@ def shown_target(config: Mapping[str, Any]) -> str:
 
 
 def family(
-    system: Mapping[str, Any], changes: Mapping[str, Any], trust: Sequence[str] | None
+    node: Mapping[str, Any], trust: Sequence[str] | None, place: str = "sim.system"
 ) -> Family:
     """The systems of a configuration: ``{_target_: ..., rho: 28}``, or ``rho: {uniform: [26, 32]}``
 
-    where each trajectory draws its own; ``changes`` are a split's own parameters. Raises UserError.
+    where each trajectory draws its own. Raises UserError, naming ``place``.
     """
-    node = {**system, **changes}
     draws, plain = {}, {}
     for key, value in node.items():
         if isinstance(value, Mapping):
             try:
                 draws[key] = Draw.of(value, key)
             except ValueError as error:
-                raise UserError(f"sim.system.{error}") from error
+                raise UserError(f"{place}.{error}") from error
         else:
             plain[key] = value
     sim = build(
         {**plain, **{key: draw.middle for key, draw in draws.items()}},
         Simulator,
-        place="sim.system",
+        place=place,
         trust=trust,
     )
     try:
         return Family(sim, draws)
     except ValueError as error:
-        raise UserError(f"sim.system: {error}") from error
+        raise UserError(f"{place}: {error}") from error
 
 
 def families(
@@ -133,18 +130,15 @@ def families(
 ) -> dict[str, Family]:
     """One for each split; ``splits`` is such as ``{test: {rho: {uniform: [32, 36]}}}``."""
     splits = splits or {}
-    _require_known("sim.splits", splits, SPLITS)
+    found = dict.fromkeys(SPLITS, family(system, trust))
     for split, changes in splits.items():
+        place = f"sim.splits.{split}"
+        if split not in SPLITS:
+            raise UserError(f"{place}: no such split; {nearest(split, SPLITS)}")
         if not isinstance(changes, Mapping) or "_target_" in changes:
-            raise UserError(f"sim.splits.{split}={changes} must be parameters of sim.system")
-        _require_known(f"sim.splits.{split}", changes, system)
-    return {split: family(system, splits.get(split, {}), trust) for split in SPLITS}
-
-
-def _require_known(place: str, keys: Iterable[str], known: Iterable[str]) -> None:
-    for key in keys:
-        if key not in known:
-            raise UserError(f"{place}.{key}: unknown; " + nearest(key, list(known)))
+            raise UserError(f"{place}={changes} must be parameters of sim.system")
+        found[split] = family({**system, **changes}, trust, place)
+    return found
 
 
 def describe(name: str, family: Family, dt: float) -> Info:
