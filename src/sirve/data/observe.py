@@ -77,28 +77,37 @@ class Observe:
         names = info.channels if self.channels is None else self.channels
         return x[:, :: self.stride, [info.channels.index(name) for name in names]]
 
-    def noisy(
+    def noisy(self, clean: np.ndarray, std: np.ndarray, split: str, seed: int) -> np.ndarray:
+        """``clean``, the first trajectories of a split, as measured."""
+        rows = np.arange(len(clean))
+        noise = self.noise_of(rows, 0 * rows, clean.shape, clean.shape[1], split, seed)
+        return self.measured(clean, noise, std)
+
+    def noise_of(
         self,
-        clean: np.ndarray,
-        std: np.ndarray,
+        rows: np.ndarray,
+        starts: np.ndarray,
+        shape: tuple[int, ...],
+        states: int,
         split: str,
         seed: int,
-        first: int = 0,
-        start: int = 0,
-        states: int | None = None,
-    ) -> np.ndarray:
-        """``clean`` as measured; ``std`` (C,) is the deviation of each clean channel.
+    ) -> np.ndarray | None:
+        """Standard normal numbers of windows ``shape``, (B, length, C, *space), None without noise.
 
-        Its trajectories are ``first`` and those after it, its states ``start`` and those after it
-        of ``states`` in all, by default of just these.
+        They are of the trajectories ``rows`` (B,), from the states ``starts`` (B,) of ``states``.
         """
         if self.noise == 0:
+            return None
+        noise = np.empty(shape)
+        for part, row, start in zip(noise, rows.tolist(), starts.tolist(), strict=True):
+            key = np.random.SeedSequence(seed, spawn_key=(SPLITS.index(split), row, 1))
+            whole = np.random.default_rng(key).normal(size=(states, *shape[2:]))
+            part[:] = whole[start : start + shape[1]]
+        return noise
+
+    def measured(self, clean: np.ndarray, noise: np.ndarray | None, std: np.ndarray) -> np.ndarray:
+        """``clean`` with that noise; ``std`` (C,) is the deviation of each clean channel."""
+        if noise is None:
             return clean
         amplitude = self.noise * std.reshape(-1, *[1] * (clean.ndim - 3))
-        measured = np.empty_like(clean)
-        for i, x in enumerate(clean):
-            key = np.random.SeedSequence(seed, spawn_key=(SPLITS.index(split), first + i, 1))
-            whole = (states or len(x), *x.shape[1:])
-            noise = np.random.default_rng(key).normal(size=whole)[start : start + len(x)]
-            measured[i] = x + amplitude * noise
-        return measured
+        return (clean + amplitude * noise).astype(clean.dtype)

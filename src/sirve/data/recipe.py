@@ -126,15 +126,16 @@ def family(
 
 
 def families(
-    system: Mapping[str, Any], splits: Mapping[str, Any] | None, trust: Sequence[str] | None
+    system: Mapping[str, Any], splits: Mapping[str, Any], trust: Sequence[str] | None
 ) -> dict[str, Family]:
     """One for each split; ``splits`` is such as ``{test: {rho: {uniform: [32, 36]}}}``."""
-    splits = splits or {}
     found = dict.fromkeys(SPLITS, family(system, trust))
     for split, changes in splits.items():
         place = f"sim.splits.{split}"
         if split not in SPLITS:
             raise UserError(f"{place}: no such split; {nearest(split, SPLITS)}")
+        if changes is None:
+            continue
         if not isinstance(changes, Mapping) or "_target_" in changes:
             raise UserError(f"{place}={changes} must be parameters of sim.system")
         found[split] = family({**system, **changes}, trust, place)

@@ -4,7 +4,7 @@ import os
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterator
-from pathlib import Path
+from math import prod
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sirve.data.dataset import Dataset
 from sirve.data.observe import Observe
-from sirve.data.shards import Place, places
+from sirve.data.shards import dtype_of, places
 from sirve.errors import UserError
 
 OPEN = 128  # shards at once
@@ -83,50 +83,53 @@ class Stored(States):
         channels = len(seen.channels) + len(seen.known)
         states = len(range(0, self.raw, observe.stride))
         self.shape = (count, states, channels, *seen.shape[1:])
-        self._shards: OrderedDict[Path, tuple[int, list[Place]]] = OrderedDict()
+        self._shards: OrderedDict[int, tuple[int, list[int]]] = OrderedDict()
 
     def windows(self, trajectory: Tensor, start: Tensor, length: int) -> Tensor:
-        pairs = zip(trajectory.tolist(), start.tolist(), strict=True)
-        return torch.as_tensor(np.stack([self._window(i, t, length) for i, t in pairs]))
+        rows, starts = trajectory.numpy(), start.numpy()
+        stride = self.observe.stride
+        raw = self._read(rows.tolist(), (starts * stride).tolist(), (length - 1) * stride + 1)
+        clean = self.observe.clean(raw, self.dataset.info)
+        return torch.as_tensor(self._seen(clean, rows, starts))
 
     def blocks(self) -> Iterator[np.ndarray]:
         first = 0
         for x in self.dataset.blocks("train", self.count):
-            yield self._seen(self.observe.clean(x, self.dataset.info), first)
+            rows = np.arange(first, first + len(x))
+            yield self._seen(self.observe.clean(x, self.dataset.info), rows, 0 * rows)
             first += len(x)
 
-    def _window(self, trajectory: int, start: int, length: int) -> np.ndarray:
-        stride = self.observe.stride
-        raw = self._read(trajectory, start * stride, (length - 1) * stride + 1)
-        return self._seen(self.observe.clean(raw[None], self.dataset.info), trajectory, start)[0]
+    def _seen(self, clean: np.ndarray, rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
+        """States as the model sees them, of these trajectories and from these states on."""
+        noise = self.observe.noise_of(rows, starts, clean.shape, self.shape[1], "train", self.seed)
+        measured = self.observe.measured(clean, noise, self.std)
+        return with_known(measured, self.known[rows])
 
-    def _seen(self, clean: np.ndarray, first: int, start: int = 0) -> np.ndarray:
-        noisy = self.observe.noisy(clean, self.std, "train", self.seed, first, start, self.shape[1])
-        return with_known(noisy, self.known[first : first + len(clean)])
+    def _read(self, rows: list[int], starts: list[int], length: int) -> np.ndarray:
+        """States (B, length, *shape) as they are stored."""
+        cells, kind = self.dataset.info.shape[1:], dtype_of(self.dataset.info)
+        x = np.empty((len(rows), self.dataset.info.shape[0], length, *cells), kind)
+        state = prod(cells) * x.itemsize
+        for i, (trajectory, start) in enumerate(zip(rows, starts, strict=True)):
+            number, row = divmod(trajectory, self.dataset.manifest.block)
+            descriptor, offsets = self._shard(number)
+            skip = (row * self.raw + start) * state
+            for part, offset in zip(x[i], offsets, strict=True):
+                if os.preadv(descriptor, [part], offset + skip) != part.nbytes:
+                    raise UserError(f"{self.paths[number]} was cut short; run the command again")
+        return x.swapaxes(1, 2)
 
-    def _read(self, trajectory: int, start: int, length: int) -> np.ndarray:
-        """States (length, *shape) as they are stored."""
-        number, row = divmod(trajectory, self.dataset.manifest.block)
-        descriptor, fields = self._shard(self.paths[number])
-        space = fields[0].shape[2:]
-        x = np.empty((len(fields), length, *space), fields[0].dtype)
-        state = int(np.prod(space, dtype=int)) * x.itemsize
-        for part, place in zip(x, fields, strict=True):
-            offset = place.offset + (row * self.raw + start) * state
-            if os.preadv(descriptor, [part.data.cast("B")], offset) != part.nbytes:
-                raise UserError(f"{self.paths[number]} has become shorter; run the command again")
-        return x.swapaxes(0, 1)
-
-    def _shard(self, path: Path) -> tuple[int, list[Place]]:
-        if path in self._shards:
-            self._shards.move_to_end(path)
-            return self._shards[path]
-        if len(self._shards) == OPEN:
-            os.close(self._shards.popitem(last=False)[1][0])
-        found = places(path, self.dataset.info)
-        # pread has no position of its own: a process that forks may go on reading.
-        self._shards[path] = (os.open(path, os.O_RDONLY | os.O_CLOEXEC), found)
-        return self._shards[path]
+    def _shard(self, number: int) -> tuple[int, list[int]]:
+        """An open file, and where each channel begins in it."""
+        if number not in self._shards:
+            if len(self._shards) == OPEN:
+                os.close(self._shards.popitem(last=False)[1][0])
+            offsets = [place.offset for place in places(self.paths[number], self.dataset.info)]
+            # pread has no position of its own: a process that forks may go on reading.
+            opened = os.open(self.paths[number], os.O_RDONLY | os.O_CLOEXEC)
+            self._shards[number] = (opened, offsets)
+        self._shards.move_to_end(number)
+        return self._shards[number]
 
     def close(self) -> None:
         """Let go of the shards."""
