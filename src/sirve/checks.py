@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from joblib import cpu_count
 
+from sirve.cores import Core
 from sirve.data.dataset import SPLITS
 from sirve.errors import UserError
 from sirve.learning import Hardware, Rhythm
@@ -27,6 +28,16 @@ def lengths(sim: Mapping[str, Any]) -> dict[str, int]:
         "valid": context + sim["valid_steps"],
         "test": context + sim["steps"],
     }
+
+
+def fits(core: Core, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Refuse a split whose states the core cannot read."""
+    for split, shape in shapes.items():
+        if not core.fits(shape):
+            raise UserError(
+                f"sim.splits.{split} has states of shape {shape}, but this model reads those of "
+                f"train, {core.shape}, only; take a convolutional one, or the same size"
+            )
 
 
 def trainer(config: Mapping[str, Any], loaders: int) -> tuple[Hardware, Rhythm, dict[str, Any]]:
@@ -69,7 +80,7 @@ def sizes(config: Mapping[str, Any], objective: SquaredError) -> None:
     for keys, group, place in (
         (("context", "steps", "valid_steps", "states"), sim, "sim"),
         (SPLITS, sim["trajectories"], "sim.trajectories"),
-        (("block", "batch"), data, "data"),
+        (("block", "batch", "memory"), data, "data"),
         (
             ("steps", "validations", "checkpoint_every", "devices", "log_every", "threads"),
             trainer,

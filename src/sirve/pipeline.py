@@ -1,9 +1,10 @@
 """The main job: simulate, store, window, learn, roll out, score, show."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,20 @@ import pytorch_lightning as pl
 import torch
 from joblib import cpu_count
 
-from simulators import Simulator
 from sirve import checks, door, evaluate, provenance, resume, run_folder
 from sirve.checkpoints import BEST, LAST
 from sirve.cores import Climatology, Core, Linear, Persistence
-from sirve.data.dataset import SPLITS, Dataset
-from sirve.data.generate import describe, generate
-from sirve.data.observe import Observe, channel_moments
-from sirve.data.shards import Info
+from sirve.data.dataset import SPLITS
+from sirve.data.generate import generate
+from sirve.data.limits import measure
+from sirve.data.moments import Moments
+from sirve.data.observe import Observe
+from sirve.data.recipe import Recipe, families
+from sirve.data.shards import Info, dtype_of
+from sirve.data.states import Held, States, Stored, with_known
 from sirve.door import TRUSTED
 from sirve.errors import UserError
-from sirve.forecaster import Forecaster, Normaliser, Training, restore
+from sirve.forecaster import Forecaster, Normaliser, Training, make_core, restore
 from sirve.learning import Hardware, Rhythm, Seen, device, device_name, fit
 from sirve.objective import SquaredError
 from sirve.readout import solve_readout
@@ -32,8 +36,6 @@ from sirve.saving import Saved
 from sirve.table import show
 from sirve.tracking import Tracker
 
-FIT_BATCH = 16  # trajectories whose features are held at once by a closed-form fit
-
 
 @dataclass(frozen=True)
 class Job:
@@ -41,9 +43,8 @@ class Job:
 
     config: dict[str, Any]
     names: dict[str, str]  # {"sim": "lorenz", "model": "gru"}
-    sim: Simulator
+    recipe: Recipe
     observe: Observe
-    physical: Info
     info: Info
     core: Core
     training: Training
@@ -56,11 +57,17 @@ class Job:
 
 @dataclass(frozen=True)
 class Data:
-    """What the model sees of each split, and the clean truth, in physical units."""
+    """What the model sees of each split, known parameters and noise included, and the clean truth
 
-    seen: dict[str, np.ndarray]
+    that scores, in physical units.
+    """
+
+    train: States
+    seen: dict[str, np.ndarray]  # valid and test
     clean: dict[str, np.ndarray]
     std: np.ndarray  # (C,), of the clean training states
+    parameters: dict[str, np.ndarray]  # of the test trajectories, (n,)
+    limits: dict[str, Any]  # of prediction
 
 
 def run(config: dict[str, Any], plain: str) -> Path | None:
@@ -104,18 +111,18 @@ def prepare(config: dict[str, Any], plain: str) -> Job:
     # What the command line composed is trusted; what a run's folder says is not.
     trust = None if resume.asked(config) is None else (*TRUSTED, *config["trust"])
     build = partial(door.build, trust=trust)
-    sim = build(config["sim"]["system"], Simulator, place="sim.system")
     observe = build(config["observe"], Observe, place="observe")
     objective = build(config["objective"], SquaredError, place="objective")
     checks.sizes(config, objective)
     hardware, rhythm, plan = checks.trainer(config["trainer"], config["data"]["loaders"])
     tracker = door.build(config["logger"], Tracker, place="logger")  # never a run folder's
-    physical = describe(names["sim"], sim, config["sim"]["dt"])
-    info = observe.info(physical)
+    recipe = make_recipe(config, observe, trust)
+    info = observe.info(recipe.infos["train"])
     pl.seed_everything(config["seed"], verbose=False)
     torch.set_num_threads(config["trainer"]["threads"])
     torch.backends.cudnn.allow_tf32 = False  # float32 means float32, on a GPU's convolutions too
-    core = build(config["model"], Core, place="model", shape=info.shape, walls=info.walls)
+    core = make_core(config["model"], info, trust)
+    checks.fits(core, {split: observe.info(recipe.infos[split]).shape for split in SPLITS})
 
     def optimizer(parameters: Any) -> torch.optim.Optimizer:
         return build(config["optimizer"], torch.optim.Optimizer, parameters, place="optimizer")
@@ -124,14 +131,14 @@ def prepare(config: dict[str, Any], plain: str) -> Job:
         optimizer(core.parameters())  # only to refuse a wrong one now
     training = Training(objective, optimizer, seed=config["seed"], **plan)
     run_folder.require_writable(Path(config["data"]["root"]), "data.root")
-    made_by = provenance.here((type(sim), type(core), type(objective)), device_name(hardware))
+    system = type(recipe.families["train"].sim)
+    made_by = provenance.here((system, type(core), type(objective)), device_name(hardware))
     folder = resume.folder(config, plain, made_by)
     return Job(
         config=config,
         names=names,
-        sim=sim,
+        recipe=recipe,
         observe=observe,
-        physical=physical,
         info=info,
         core=core,
         training=training,
@@ -143,34 +150,49 @@ def prepare(config: dict[str, Any], plain: str) -> Job:
     )
 
 
+def make_recipe(config: Mapping[str, Any], observe: Observe, trust: Sequence[str] | None) -> Recipe:
+    """What the dataset is made of; raises UserError."""
+    sim, data = config["sim"], config["data"]
+    return Recipe(
+        config["names"]["sim"],
+        families(sim["system"], sim["splits"], trust),
+        sim["dt"],
+        {split: (n - 1) * observe.stride + 1 for split, n in checks.lengths(sim).items()},
+        data["seed"],
+        data["block"],
+    )
+
+
 def simulate(job: Job) -> Data:
     """The dataset, simulated where it is not there yet, and what the model sees of it."""
-    config, stride = job.config, job.observe.stride
-    sim, data = config["sim"], config["data"]
-    lengths = checks.lengths(sim)
-    dataset: Dataset = generate(
-        job.sim,
-        job.physical,
-        {split: (length - 1) * stride + 1 for split, length in lengths.items()},
-        sim["trajectories"],
-        Path(data["root"]),
-        seed=data["seed"],
-        block=data["block"],
-        workers=data["workers"] or cpu_count(),
-    )
-    clean = {
-        split: job.observe.clean(dataset.read(split, sim["trajectories"][split]), job.physical)
-        for split in SPLITS
-    }
-    _, std = channel_moments(clean["train"])
-    for name, deviation in zip(job.info.channels, std, strict=True):
+    data, counts, observe = job.config["data"], job.config["sim"]["trajectories"], job.observe
+    dataset = generate(job.recipe, counts, Path(data["root"]), data["workers"] or cpu_count())
+    physical = dataset.info
+
+    moments, clean = Moments(), {}
+    for x in dataset.blocks("train", counts["train"]):
+        moments.add(observe.clean(x, physical))
+    for name, deviation in zip(job.info.channels, moments.std, strict=True):
         if deviation == 0:
             raise UserError(
                 f"channel '{name}' is constant in the training data, so errors have no unit; leave "
                 "it out by observe.channels, or change sim.system"
             )
-    seen = {split: job.observe.noisy(x, std, split, data["seed"]) for split, x in clean.items()}
-    return Data(seen, clean, std)
+    train: States = Stored(dataset, counts["train"], observe, moments.std, data["seed"])
+    if prod(train.shape) * np.dtype(dtype_of(physical)).itemsize <= data["memory"] * 2**20:
+        train = Held(torch.as_tensor(np.concatenate(list(train.blocks()))), job.recipe.block)
+
+    seen = {}
+    for split in ("valid", "test"):
+        clean[split] = observe.clean(dataset.read(split, counts[split]), dataset.infos[split])
+        known = observe.known(dataset.parameters(split, counts[split]))
+        noisy = observe.noisy(clean[split], moments.std, split, data["seed"])
+        seen[split] = with_known(noisy, known)
+    limits = {}
+    if data["limits"]:
+        limits = measure(job.recipe, dataset)
+    parameters = dataset.parameters("test", counts["test"])
+    return Data(train, seen, clean, moments.std, parameters, limits)
 
 
 def learn(job: Job, data: Data, loggers: list[Any]) -> tuple[Forecaster | None, float]:
@@ -191,9 +213,8 @@ def learn(job: Job, data: Data, loggers: list[Any]) -> tuple[Forecaster | None, 
     if job.saved and job.saved.done:
         return restore(best, trust=None).to(device(job.hardware)), job.saved.seconds
     context = job.config["sim"]["context"]
-    seen = Seen(
-        data.seen["train"], data.seen["valid"][:, :context], data.clean["valid"][:, context:]
-    )
+    valid = data.seen["valid"][:, :context], data.clean["valid"][:, context:]
+    seen = Seen(data.train, *valid)
     trainer, seconds = fit(
         forecaster,
         seen,
@@ -213,20 +234,24 @@ def judge(
     job: Job, data: Data, forecaster: Forecaster, clock: Mapping[str, float]
 ) -> dict[str, Any]:
     """Roll out, score beside the baselines, and write rollouts.h5 and metrics.json."""
-    whole_state = job.info.channels == job.physical.channels
+    family, physical = job.recipe.families["test"], job.recipe.infos["test"]
+    info = job.observe.info(physical)
+    system = family.sim.each(**{name: data.parameters[name] for name in family.draws})
     test = evaluate.Test(
-        data.seen["test"],
+        data.seen["test"][:, :, : info.shape[0]],
         data.clean["test"],
         job.config["sim"]["context"],
         data.std,
-        job.info,
-        job.sim.invariants if whole_state else None,
+        info,
+        system.invariants if info.channels == physical.channels else None,
+        data.parameters,
     )
     forecasters = {"model": forecaster}
+    shape, known = job.info.shape, len(job.info.known)
     baselines: dict[str, Core] = {
-        "persistence": Persistence(job.info.shape),
-        "climatology": Climatology(job.info.shape),
-        "linear": Linear(job.info.shape, job.info.walls),
+        "persistence": Persistence(shape, known),
+        "climatology": Climatology(shape, known),
+        "linear": Linear(shape, job.info.walls, known=known),
     }
     for name, core in baselines.items():
         forecasters[name] = make_forecaster(job, data, core, {})
@@ -242,8 +267,8 @@ def judge(
         "dt": job.info.dt,
         "context": test.context,
         "steps": test.steps,
-        "time_unit": job.info.time_unit,
-        "unit": job.info.unit,
+        "time_unit": test.info.time_unit,
+        "unit": test.info.unit,
         "channels": [
             {"name": n, "unit": u} for n, u in zip(job.info.channels, job.info.units, strict=True)
         ],
@@ -253,23 +278,27 @@ def judge(
             "forecast_per_step": results["model"].seconds_per_step,
         },
         "one_step": evaluate.one_step(forecaster, test),
+        "limits": data.limits,
     }
     return evaluate.write_metrics(job.run, head, results)
 
 
 def make_forecaster(job: Job, data: Data, core: Core, model: dict[str, Any]) -> Forecaster:
     """Put a core into a forecaster whose normaliser and scale are those of the training data."""
-    seen = data.seen["train"]
-    mean, std = channel_moments(seen)
-    normaliser = Normaliser(mean, std, seen.ndim - 3)
-    _, delta = channel_moments(np.diff(seen, axis=1))
-    scale = np.where((std > 0) & (delta > 0), delta / np.where(std > 0, std, 1.0), 1.0)
+    states, increments = Moments(), Moments()
+    for x in data.train.blocks():
+        states.add(x)
+        increments.add(np.diff(x, axis=1))
+    own = job.info.shape[0]
+    mean, std, delta = states.mean, states.std, increments.std[:own]
+    scale = np.where((std[:own] > 0) & (delta > 0), delta / np.where(std > 0, std, 1.0)[:own], 1.0)
     core.scale.copy_(torch.as_tensor(scale).reshape(core.scale.shape))
+    normaliser = Normaliser(mean, std, len(job.info.shape) - 1)
     return Forecaster(core, normaliser, model, job.info, data.std.tolist(), job.training)
 
 
 def solve(forecaster: Forecaster, data: Data) -> None:
     """Fit a core's readout in closed form, in float64, on all training trajectories."""
     forecaster.core.double()
-    blocks = torch.as_tensor(data.seen["train"]).split(FIT_BATCH)
-    solve_readout(forecaster.core, (forecaster.normaliser(x.double()) for x in blocks))
+    blocks = (torch.as_tensor(x).double() for x in data.train.blocks())
+    solve_readout(forecaster.core, (forecaster.normaliser(x) for x in blocks))

@@ -95,6 +95,9 @@ def error(run: Run) -> Figure:
         look = {"color": MODEL_COLOUR, "mfc": "white", "mew": 1.6, "ms": 6, "zorder": 5}
         look |= {"marker": ">" if held.startswith("at least") else "o", "linestyle": ""}
         ax.plot([median], [THRESHOLD], label=f"valid time {held}", clip_on=False, **look)
+    if run.ceiling is not None and run.ceiling <= 1.01 * run.time[-1]:
+        look = {"color": "#555555", "linewidth": 1.0, "linestyle": "-."}
+        ax.axvline(run.ceiling, label="the solver's own ceiling", **look)
     ax.set(yscale="log", ylim=error_range(curves), xlim=(0, float(run.time[-1])))
     ax.set(xlabel=time_label(run), ylabel="error (standard deviations)")
     legend(figure, ax)
