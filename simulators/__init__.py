@@ -11,4 +11,5 @@ from simulators.draw import Draw as Draw
 from simulators.draw import Family as Family
 from simulators.heat import Heat as Heat
 from simulators.lorenz import Lorenz as Lorenz
+from simulators.lorenz96 import Lorenz96 as Lorenz96
 from simulators.pendulum import Pendulum as Pendulum
