@@ -6,8 +6,10 @@ One module a system; a new one is exported here and described in ``conf/sim/<nam
 from simulators.base import Channel as Channel
 from simulators.base import SimulationError as SimulationError
 from simulators.base import Simulator as Simulator
+from simulators.double_pendulum import DoublePendulum as DoublePendulum
 from simulators.draw import Draw as Draw
 from simulators.draw import Family as Family
 from simulators.heat import Heat as Heat
 from simulators.lorenz import Lorenz as Lorenz
+from simulators.lorenz96 import Lorenz96 as Lorenz96
 from simulators.pendulum import Pendulum as Pendulum
