@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"
 
+
 def members(group: str) -> list[str]:
     """The choices of a config group."""
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
