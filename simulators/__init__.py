@@ -11,3 +11,4 @@ from simulators.draw import Family as Family
 from simulators.heat import Heat as Heat
 from simulators.lorenz import Lorenz as Lorenz
 from simulators.pendulum import Pendulum as Pendulum
+from simulators.wave import Wave as Wave
