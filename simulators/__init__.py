@@ -6,6 +6,7 @@ One module a system; a new one is exported here and described in ``conf/sim/<nam
 from simulators.base import Channel as Channel
 from simulators.base import SimulationError as SimulationError
 from simulators.base import Simulator as Simulator
+from simulators.conduction import Conduction as Conduction
 from simulators.draw import Draw as Draw
 from simulators.draw import Family as Family
 from simulators.heat import Heat as Heat

@@ -30,7 +30,7 @@ class Wave(Simulator):
     spectrum: u and v/omega are alike and independent, without a mean where the walls leave one
     free, and u has unit standard deviation over a long time. Good value: speed dt / h 0.5.
 
-    Source: P. M. Morse, K. U. Ingard, Theoretical Acoustics (1968), sections 5.2 and 9.1.
+    Source: P. M. Morse, K. U. Ingard, Theoretical Acoustics (1968), chapter 5, the membrane.
     """
 
     speed: float = 1.0
