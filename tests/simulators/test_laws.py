@@ -114,6 +114,14 @@ def test_channels_and_coordinates_match_the_shape(cls: type[Simulator]) -> None:
 
 
 @member
+def test_times_are_plain_numbers(cls: type[Simulator]) -> None:
+    """NumPy's would go into a checkpoint as what only a pickle can load."""
+    sim = cls()
+    assert type(sim.transient) is float
+    assert sim.period is None or type(sim.period) is float
+
+
+@member
 @settings(derandomize=True, database=None, max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**63 - 1))
 def test_initial_is_a_function_of_the_generator(cls: type[Simulator], seed: int) -> None:
