@@ -96,8 +96,8 @@ def test_against_another_method() -> None:
 
 
 def patterned() -> np.ndarray:
-    """A state with fronts, on 16 x 16 points of a quarter."""
-    return GrayScott(size=(16, 16), length=0.25).simulate(generators(1), 1.0, 1)[0]
+    """A state with fronts, on 16 x 16 points of a quarter, one that does not die out."""
+    return GrayScott(size=(16, 16), length=0.25).simulate([np.random.default_rng(2)], 1.0, 1)[0]
 
 
 def test_fourth_order_in_time() -> None:
@@ -106,6 +106,7 @@ def test_fourth_order_in_time() -> None:
         GrayScott(size=(16, 16), length=0.25, step=h).trajectories(patterned(), t)[:, 1]
         for h in (4.0, 2.0, 1.0, 0.5, 0.125)
     ]
+    assert ends[-1][0, 1].std() > 0.05  # alive
     errors = [np.abs(end - ends[-1]).max() for end in ends[:-1]]
     orders = np.log2(np.array(errors[:-1]) / errors[1:])
     assert np.abs(orders[-2:] - 4).max() <= 0.25, f"errors {errors}, orders {orders}"
@@ -130,8 +131,8 @@ def test_spectral_convergence_in_space() -> None:
     errors = [
         np.abs(ends[n][:, :: n // 4, :: n // 4] - ends[48][:, ::12, ::12]).max() for n in ends
     ]
-    assert errors[0] <= 0.05  # the defaults have as many points to a length
-    assert errors[3] <= 1e-4
+    assert errors[0] <= 0.01  # the defaults have as many points to a length
+    assert errors[3] <= 1e-5
     assert (np.array(errors[1:4]) < np.array(errors[:3]) / 3).all(), errors
 
 
