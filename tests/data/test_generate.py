@@ -12,7 +12,7 @@ import pytest
 import yaml
 from support import run_command
 
-from simulators import Heat, Lorenz, Pendulum, Simulator
+from simulators import Burgers, Heat, Lorenz, Pendulum, Simulator
 from sirve.data.dataset import SPLITS, Dataset
 from sirve.data.generate import describe, generate
 from sirve.errors import UserError
@@ -206,11 +206,17 @@ def test_the_manifest_describes_the_dataset(tmp_path: Path) -> None:
     assert content["config"]["parameters"]["release"] == 2.5
 
 
-@pytest.mark.parametrize("walls", ["neumann", "dirichlet", "periodic"])
-def test_the_well_reads_what_we_wrote(tmp_path: Path, walls: Any) -> None:
+FIELDS = [
+    *(Heat(size=(6, 5), walls=walls) for walls in ("neumann", "dirichlet", "periodic")),
+    Burgers(size=(8,), waves=2),
+]
+
+
+@pytest.mark.parametrize("sim", FIELDS, ids=["neumann", "dirichlet", "periodic", "on a line"])
+def test_the_well_reads_what_we_wrote(tmp_path: Path, sim: Simulator) -> None:
     from the_well.data import WellDataset
 
-    dataset = make(tmp_path, Heat(size=(6, 5), walls=walls))
+    dataset = make(tmp_path, sim)
     shutil.copy(dataset.folder / "stats.yaml", tmp_path)  # where the_well 1.1 looks for it
     well = WellDataset(
         path=str(dataset.folder),
@@ -225,4 +231,5 @@ def test_the_well_reads_what_we_wrote(tmp_path: Path, walls: Any) -> None:
     np.testing.assert_array_equal(item["input_fields"].numpy()[..., 0], x[1, 1:5, 0])
     np.testing.assert_array_equal(item["output_fields"].numpy()[..., 0], x[1, 5:7, 0])
     np.testing.assert_allclose(np.diff(item["input_time_grid"].numpy()), 0.1)
-    np.testing.assert_allclose(item["space_grid"].numpy()[:, 0, 0], np.arange(6) + 0.5)
+    axes = np.meshgrid(*sim.coordinates.values(), indexing="ij")
+    np.testing.assert_allclose(item["space_grid"].numpy(), np.stack(axes, -1), rtol=1e-6)
