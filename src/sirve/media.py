@@ -63,13 +63,14 @@ def media_of(run: Path) -> Media:
                     picture, horizon, truth, prediction, channels, units(file.attrs["time_unit"])
                 )
             elif truth.ndim == 3:
-                _pictures(picture, [truth[:, 0].T, prediction[:, 0].T], ["truth", "forecast"])
+                over_time = [truth[:, 0].T, prediction[:, 0].T]
+                _pictures(picture, over_time, ["truth", "forecast"], width=8.0)
             else:
                 film = _film(folder / f"{number:04d}.mp4", truth[:, 0], prediction[:, 0])
                 at = np.unique(np.geomspace(1, len(truth), 5).round().astype(int)) - 1
                 shown = [x[k, 0] for x in (truth, prediction) for k in at]
                 titles = [f"{w} {k + 1}" for w in ("truth", "forecast") for k in at]
-                _pictures(picture, shown, titles)
+                _pictures(picture, shown, titles, width=2.0 * len(at))
             rollouts.append(Pictured(number, float(times[number]), picture, film))
     return Media(horizon, {k: np.median(e, axis=0) for k, e in errors.items()}, rollouts)
 
@@ -89,9 +90,9 @@ def _lines(
     figure.savefig(path, dpi=100)
 
 
-def _pictures(path: Path, frames: list[np.ndarray], titles: list[str]) -> None:
-    columns = max(1, len(frames) // 2)
-    figure = Figure(figsize=(2 * columns, 4.2), layout="constrained")
+def _pictures(path: Path, frames: list[np.ndarray], titles: list[str], width: float) -> None:
+    columns = len(frames) // 2
+    figure = Figure(figsize=(width, 4.2), layout="constrained")
     axes = figure.subplots(2, columns, squeeze=False).ravel()
     low, high = float(frames[0].min()), float(frames[0].max())
     for axis, frame, title in zip(axes, frames, titles, strict=True):
