@@ -231,6 +231,38 @@ def hostile(folder: Path, kind: str) -> Path:
     return run
 
 
+LEVEL = {"median": 5.0, "mean": 5.1, "low": 4.0, "high": 6.0, "censored": 0}
+UNSEEN = LEVEL | {"median": 18.0, "low": 18.0, "high": 18.0, "censored": 9}
+EXPONENTS = {"value": [0.9056, 0.0], "error": [0.012, 0.01]}
+
+
+@pytest.mark.parametrize(
+    ("limits", "words", "line"),
+    [
+        (
+            {"exponents": EXPONENTS, "twin": "LSODA", "ceiling": {"0.4": LEVEL}},
+            ["5.00 periods (against LSODA)", "0.906 ± 0.01", "agrees with itself for 5.00 only"],
+            True,
+        ),
+        ({"twin": "LSODA", "ceiling": {"0.4": UNSEEN}}, ["beyond what was looked at"], False),
+        ({"twin": None, "ceiling": None}, ["none: the solution is exact"], False),
+        ({"twin": 3, "ceiling": [1], "exponents": {"value": "x"}}, [], False),
+        ([1], [], False),
+    ],
+)
+def test_no_forecast_is_praised_beyond_the_ceiling(
+    tmp_path: Path, limits: Any, words: list[str], line: bool
+) -> None:
+    """The run holds for 6.12 periods."""
+    run = make_run(tmp_path / "run", limits=limits)
+    page = write_report(run).read_text()
+    for word in words:
+        assert word in page
+    assert ("solver's own ceiling\"" in page.replace("\\u0027", "'")) == line
+    assert ("only: what holds longer" in page) == line
+    assert (load_run(run).ceiling == 5.0) == line
+
+
 @pytest.fixture(scope="module", params=["vector", "field", "frame"])
 def evil(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of a run whose every string is an attack."""

@@ -80,7 +80,7 @@ def sizes(config: Mapping[str, Any], objective: SquaredError) -> None:
     for keys, group, place in (
         (("context", "steps", "valid_steps", "states"), sim, "sim"),
         (SPLITS, sim["trajectories"], "sim.trajectories"),
-        (("block", "batch", "memory"), data, "data"),
+        (("block", "batch"), data, "data"),
         (
             ("steps", "validations", "checkpoint_every", "devices", "log_every", "threads"),
             trainer,
@@ -94,6 +94,7 @@ def sizes(config: Mapping[str, Any], objective: SquaredError) -> None:
             _whole(f"{place}.{key}", group[key], least=1)
     _whole("trainer.warmup", trainer["warmup"], least=0)
     _whole("data.loaders", data["loaders"], least=0)
+    _whole("data.memory", data["memory"], least=0)
     for name, value in (("seed", config["seed"]), ("data.seed", data["seed"])):
         _whole(name, value, least=0)
     for name, value in (

@@ -17,7 +17,7 @@ def test_of_a_chaotic_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """At a tolerance of 1e-6 solvers part after log(0.4 / 1e-6) or so Lyapunov times."""
     made = recipe(Lorenz(rtol=1e-6, atol=1e-6), dt=0.02, states=dict.fromkeys(SPLITS, 1200))
     dataset = generate(made, dict.fromkeys(SPLITS, 1), tmp_path)
-    monkeypatch.setattr(limits, "VECTORS", (100, 16))
+    monkeypatch.setattr(limits, "SMALL", (100, 16))
     found = measure(made, dataset)
     assert found["exponents"]["value"][0] == pytest.approx(0.9056, abs=0.1)
     assert 0 < found["exponents"]["error"][0] < 0.2
@@ -37,4 +37,4 @@ def test_of_exact_and_of_regular_systems(tmp_path: Path) -> None:
     assert found["exponents"]["value"][0] <= 0.01
     made = recipe(Pendulum(), states=dict.fromkeys(SPLITS, 100))
     found = measure(made, generate(made, dict.fromkeys(SPLITS, 1), tmp_path))
-    assert found["ceiling"]["0.4"]["censored"] == made.block
+    assert found["ceiling"]["0.4"]["censored"] == limits.PAIRS

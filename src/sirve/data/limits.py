@@ -19,8 +19,10 @@ THRESHOLDS = (0.3, 0.4, 0.5, 0.9)
 WHOLE = 8
 LONGER = 1.5  # times the test, so that a ceiling beyond its end is found too
 EVERY = 10  # steps of dt between two orthonormalisations
-# (intervals, orbits) of that length: for vectors, and for fields and long vectors
-VECTORS, FIELDS = (150, 32), (40, 8)
+# (intervals of that length, orbits) of what is small, of what is large, and of what is large and
+# by its own account not chaotic
+SMALL, LARGE, REGULAR = (150, 32), (40, 8), (10, 2)
+PAIRS = 8  # of solutions that are compared
 
 
 def measure(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
@@ -45,7 +47,7 @@ def measure(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
 def _exponents(recipe: Recipe) -> dict[str, Any]:
     sim = recipe.families["train"].sim
     small = sim.dimension <= WHOLE
-    intervals, orbits = VECTORS if small else FIELDS
+    intervals, orbits = SMALL if small else REGULAR if sim.lyapunov is None else LARGE
     try:
         found = exponents(
             sim, None if small else 1, EVERY * recipe.dt, intervals, orbits, recipe.seed
@@ -57,12 +59,13 @@ def _exponents(recipe: Recipe) -> dict[str, Any]:
 
 
 def _ceiling(recipe: Recipe) -> dict[str, Any]:
-    """The twin beside the first block of the test split, and LONGER, from its stored states."""
+    """The twin beside the first trajectories of the test, from their stored first states."""
     family, info = recipe.families["test"], recipe.infos["test"]
-    rngs = generators(recipe, "test", 0, recipe.block)
+    rngs = generators(recipe, "test", 0, PAIRS)
     if family.sim.twin() is None:
         return {"twin": None, "ceiling": None}
-    states = round(LONGER * recipe.states["test"])
+    longer = 1.0 if family.sim.lyapunov is None else LONGER
+    states = round(longer * recipe.states["test"])
     time = family.sim.transient + recipe.dt * np.arange(states)
     try:
         truth, drawn = family.simulate(rngs, recipe.dt, states)

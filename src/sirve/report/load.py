@@ -106,6 +106,12 @@ class Run:
         unseen = (number(value.get("censored")) or 0) > 0 and median == high
         return None if unseen or median is None or median < 0 else median
 
+    @property
+    def drawn_ceiling(self) -> float | None:
+        """The same where it is not far beyond the end of the forecasts."""
+        near = self.ceiling is not None and self.ceiling <= 1.25 * float(self.time[-1])
+        return self.ceiling if near else None
+
     def entries(self, name: str, key: str) -> set[str]:
         """What ``score(name, key)`` holds values for."""
         value = self.score(name, key)

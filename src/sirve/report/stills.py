@@ -46,9 +46,10 @@ def time_label(run: Run) -> str:
 
 
 def legend(figure: Figure, ax: Axes) -> None:
-    """The labels of ``ax`` in one line above the figure."""
+    """The labels of ``ax`` in one line above the figure, or in two."""
     handles, labels = ax.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=6, columnspacing=1.4)
+    columns = 6 if sum(map(len, labels)) < 60 else (len(labels) + 1) // 2
+    figure.legend(handles, labels, loc="outside upper left", ncols=columns, columnspacing=1.4)
 
 
 def channels(run: Run, shown: Forecast) -> Figure:
