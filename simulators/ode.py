@@ -15,6 +15,7 @@ Rhs = Callable[[float, np.ndarray], np.ndarray]
 
 METHODS = ("RK45", "DOP853", "Radau", "BDF", "LSODA")
 _SMALLEST_RTOL = 2.3e-14  # SciPy clips below 100 eps, with a warning
+_TINY = np.finfo(float).tiny
 
 
 def other(method: str) -> str:
@@ -35,8 +36,8 @@ class _Block:
 
     def mean_square(self, error: np.ndarray) -> np.ndarray:
         """Of each trajectory: (..., D B) -> (..., B)."""
-        each = np.square(error).reshape(*error.shape[:-1], -1, self.batch)
-        return each.sum(-2) / each.shape[-2]
+        each = error.reshape(*error.shape[:-1], -1, self.batch)
+        return np.einsum("...db,...db->...b", each, each) / each.shape[-2]
 
 
 class _RK45(_Block, RK45):
@@ -49,7 +50,7 @@ class _DOP853(_Block, DOP853):
 
     def _estimate_error_norm(self, K: np.ndarray, h: float, scale: np.ndarray) -> float:
         fifth, third = self.mean_square(np.dot(self.E, K) / scale)
-        both = np.maximum(fifth + 0.01 * third, np.finfo(float).tiny)  # zero at rest
+        both = np.maximum(fifth + 0.01 * third, _TINY)  # zero at rest
         return np.abs(h) * (fifth / np.sqrt(both)).max()
 
 
@@ -75,7 +76,7 @@ def _flat(rhs: Rhs, dim: int, batch: int, max_evaluations: int) -> Rhs:
         if evaluations > max_evaluations:
             raise SimulationError(f"more than {max_evaluations} evaluations at t={time:g}")
         dy = rhs(time, y.reshape(dim, batch)).ravel()
-        if not isfinite(dy @ dy):  # cheap; what overflows only in its square may pass
+        if not isfinite(dy.dot(dy)):  # cheap; what overflows only in its square may pass
             finite = np.isfinite(dy).reshape(dim, batch).all(0)
             if not finite.all():
                 raise SimulationError(
