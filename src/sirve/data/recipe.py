@@ -9,7 +9,9 @@ from typing import Any
 
 from simulators import Draw, Family, SimulationError, Simulator
 from sirve.data.dataset import SPLITS
+from sirve.data.observe import Observe
 from sirve.data.shards import Info
+from sirve.data.sizes import lengths
 from sirve.door import build
 from sirve.errors import UserError, nearest
 from sirve.files import require_name
@@ -90,6 +92,19 @@ class Recipe:
                 "made: what is made now would be another one; run the command again"
             )
         return found
+
+
+def make_recipe(config: Mapping[str, Any], observe: Observe, trust: Sequence[str] | None) -> Recipe:
+    """What a composed configuration makes the dataset of; raises UserError."""
+    sim, data = config["sim"], config["data"]
+    return Recipe(
+        config["names"]["sim"],
+        families(sim["system"], sim["splits"], trust),
+        sim["dt"],
+        {split: (n - 1) * observe.stride + 1 for split, n in lengths(sim).items()},
+        data["seed"],
+        data["block"],
+    )
 
 
 def shown_target(config: Mapping[str, Any]) -> str:
