@@ -1,6 +1,5 @@
 """What a dataset is made of: all that fixes its bits."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,12 +7,12 @@ from functools import cached_property
 from typing import Any
 
 from simulators import Draw, Family, SimulationError, Simulator
-from sirve.data.dataset import SPLITS
+from sirve.data.dataset import SPLITS, digest
 from sirve.data.observe import Observe
 from sirve.data.shards import Info
 from sirve.data.sizes import lengths
 from sirve.door import build
-from sirve.errors import UserError, nearest
+from sirve.errors import UserError, nearest, one_line
 from sirve.files import require_name
 from sirve.provenance import code_of
 
@@ -64,8 +63,7 @@ class Recipe:
     def folder(self) -> str:
         """``<name>-<hash>``"""
         require_name(self.name)
-        digest = hashlib.sha256(json.dumps(self.config, sort_keys=True).encode())
-        return f"{self.name}-{digest.hexdigest()[:10]}"
+        return f"{self.name}-{digest(self.config)}"
 
     @staticmethod
     def of(config: Mapping[str, Any], trust: Sequence[str] | None) -> "Recipe":
@@ -84,8 +82,11 @@ class Recipe:
                 config["block"],
             )
             same = found.config == config
-        except (KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"this dataset's recipe is damaged ({error!r}); delete it") from error
+        except UserError:
+            raise
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+            why = one_line(repr(error))
+            raise UserError(f"this dataset's recipe is damaged ({why}); delete it") from error
         if not same:
             raise UserError(
                 f"the equations of {shown_target(config)} have changed since this dataset was "
