@@ -18,8 +18,8 @@ _PACKAGES = ("torch", "pytorch_lightning", "pytorch_optimizer", "numpy", "scipy"
 # Another of these makes other bits, or may: the rest of the record only warns.
 _BINDING = ("code", "torch", "pytorch_lightning", "pytorch_optimizer", "numpy", "machine")
 _SILENT = {  # no number comes from these
-    *("app", "aside", "explain", "exporting", "media", "model_folder", "progress", "report"),
-    *("secrets", "signals", "stepping", "table", "tracking", "wandb_folder"),
+    *("app", "aside", "explain", "exporting", "look", "media", "model_folder", "progress"),
+    *("report", "secrets", "signals", "stepping", "table", "tracking", "wandb_folder"),
 }
 _FILE = "environment.json"
 _HERE = Path(__file__).parent
