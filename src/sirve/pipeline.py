@@ -1,7 +1,7 @@
 """The main job: simulate, store, window, learn, roll out, score, show."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,10 +16,11 @@ from simulators import Simulator
 from sirve import checks, door, evaluate, provenance, resume, run_folder
 from sirve.checkpoints import BEST, LAST
 from sirve.cores import Climatology, Core, Linear, Persistence
+from sirve.data.bring import from_file
 from sirve.data.dataset import SPLITS, Dataset
-from sirve.data.generate import describe, generate
 from sirve.data.observe import Observe, channel_moments
 from sirve.data.shards import Info
+from sirve.data.source import Simulated, Source, Wanted
 from sirve.door import TRUSTED
 from sirve.errors import UserError
 from sirve.forecaster import Forecaster, Normaliser, Training, restore
@@ -41,7 +42,8 @@ class Job:
 
     config: dict[str, Any]
     names: dict[str, str]  # {"sim": "lorenz", "model": "gru"}
-    sim: Simulator
+    source: Source
+    wanted: Wanted
     observe: Observe
     physical: Info
     info: Info
@@ -100,17 +102,16 @@ def run(config: dict[str, Any], plain: str) -> Path | None:
 
 def prepare(config: dict[str, Any], plain: str) -> Job:
     """Build and check everything, then take a folder; raises UserError before any work."""
-    names = config["names"]
     # What the command line composed is trusted; what a run's folder says is not.
     trust = None if resume.asked(config) is None else (*TRUSTED, *config["trust"])
     build = partial(door.build, trust=trust)
-    sim = build(config["sim"]["system"], Simulator, place="sim.system")
     observe = build(config["observe"], Observe, place="observe")
+    source, config = _source(config, build, observe.stride)
     objective = build(config["objective"], SquaredError, place="objective")
     checks.sizes(config, objective)
     hardware, rhythm, plan = checks.trainer(config["trainer"], config["data"]["loaders"])
     tracker = door.build(config["logger"], Tracker, place="logger")  # never a run folder's
-    physical = describe(names["sim"], sim, config["sim"]["dt"])
+    physical = source.info
     info = observe.info(physical)
     pl.seed_everything(config["seed"], verbose=False)
     torch.set_num_threads(config["trainer"]["threads"])
@@ -124,12 +125,19 @@ def prepare(config: dict[str, Any], plain: str) -> Job:
         optimizer(core.parameters())  # only to refuse a wrong one now
     training = Training(objective, optimizer, seed=config["seed"], **plan)
     run_folder.require_writable(Path(config["data"]["root"]), "data.root")
-    made_by = provenance.here((type(sim), type(core), type(objective)), device_name(hardware))
+    wanted = _wanted(config, observe.stride)
+    said = source.look(wanted)
+    if said and run_folder.inherited() is None:
+        print(*said, sep="\n")
+    made_by = provenance.here(
+        (source.code, type(core), type(objective)), device_name(hardware), source.digest(wanted)
+    )
     folder = resume.folder(config, plain, made_by)
     return Job(
         config=config,
-        names=names,
-        sim=sim,
+        names=config["names"],
+        source=source,
+        wanted=wanted,
         observe=observe,
         physical=physical,
         info=info,
@@ -143,23 +151,37 @@ def prepare(config: dict[str, Any], plain: str) -> Job:
     )
 
 
-def simulate(job: Job) -> Data:
-    """The dataset, simulated where it is not there yet, and what the model sees of it."""
-    config, stride = job.config, job.observe.stride
+def _source(
+    config: dict[str, Any], build: Callable[..., Any], stride: int
+) -> tuple[Source, dict[str, Any]]:
+    """Where the trajectories come from, and the configuration, completed by what is there."""
+    sim, names = config["sim"], config["names"]
+    if sim["system"] is not None:
+        system = build(sim["system"], Simulator, place="sim.system")
+        return Simulated(system, names["sim"], sim["dt"]), config
+    source = from_file(sim, Path(str(config["data"]["root"])))
+    names = {**names, "sim": source.info.name}
+    return source, {**config, "names": names, "sim": source.completed(sim, stride)}
+
+
+def _wanted(config: dict[str, Any], stride: int) -> Wanted:
     sim, data = config["sim"], config["data"]
-    lengths = checks.lengths(sim)
-    dataset: Dataset = generate(
-        job.sim,
-        job.physical,
-        {split: (length - 1) * stride + 1 for split, length in lengths.items()},
-        sim["trajectories"],
-        Path(data["root"]),
+    return Wanted(
+        states={s: (length - 1) * stride + 1 for s, length in checks.lengths(sim).items()},
+        counts=sim["trajectories"],
+        root=Path(data["root"]),
         seed=data["seed"],
         block=data["block"],
         workers=data["workers"] or cpu_count(),
     )
+
+
+def simulate(job: Job) -> Data:
+    """The dataset, made where it is not there yet, and what the model sees of it."""
+    data = job.config["data"]
+    dataset: Dataset = job.source.dataset(job.wanted)
     clean = {
-        split: job.observe.clean(dataset.read(split, sim["trajectories"][split]), job.physical)
+        split: job.observe.clean(dataset.read(split, job.wanted.counts[split]), job.physical)
         for split in SPLITS
     }
     _, std = channel_moments(clean["train"])
@@ -220,7 +242,7 @@ def judge(
         job.config["sim"]["context"],
         data.std,
         job.info,
-        job.sim.invariants if whole_state else None,
+        job.source.invariants if whole_state else None,
     )
     forecasters = {"model": forecaster}
     baselines: dict[str, Core] = {

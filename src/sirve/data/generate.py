@@ -92,13 +92,13 @@ def generate(
     folder = root / f"{info.name}-{digest[:10]}"
     require_name(info.name)
     require_inside(folder, root, "data.root")
-    with _owned(folder):
+    with owned(folder):
         manifest = Manifest.load(folder) or Manifest(config, info, block, {})
         missing = [
             (split, number)
             for split in SPLITS
             for number in range(-(-counts[split] // block))
-            if not _committed(folder, manifest, shard_name(split, number))
+            if not committed(folder, manifest, shard_name(split, number))
         ]
         if missing:
             _simulate(sim, info, states, folder, manifest, missing, seed, workers)
@@ -109,7 +109,7 @@ def generate(
 
 
 @contextmanager
-def _owned(folder: Path) -> Iterator[None]:
+def owned(folder: Path) -> Iterator[None]:
     """One process at a time: a second one waits, and then finds the work done."""
     folder.mkdir(parents=True, exist_ok=True)
     require_inside(folder / ".lock", folder, "the dataset")
@@ -120,7 +120,8 @@ def _owned(folder: Path) -> Iterator[None]:
         yield
 
 
-def _committed(folder: Path, manifest: Manifest, name: str) -> bool:
+def committed(folder: Path, manifest: Manifest, name: str) -> bool:
+    """Whether a shard is there as the manifest has it."""
     path = folder / "data" / name
     return path.exists() and sha256(path) == manifest.shards.get(name)
 
