@@ -84,14 +84,18 @@ def record(opened: Opened, choices: Choices) -> Recorded:
     for several in given.values():
         for stack in several:
             _require_alike(stack, several[0], stacks[0])
+    info, said = _describe(opened, choices, stacks[0].shape[2:])
     shares = {n: choices.shares[n] for n in SPLITS if n == "train" or n not in given}
-    parts = split(given["train"], shares, choices.split) if len(shares) > 1 else {}
+    parts = {}
+    if len(shares) > 1:
+        alone = len(given["train"]) == given["train"][0].shape[0] == 1
+        by = choices.split or ("time" if alone else "trajectory")
+        parts = split(given["train"], shares, by)
+        what = "its time" if by == "time" else "the trajectories, in their order"
+        said.append(f"{', '.join(shares)}: shares {tuple(shares.values())} of {what}")
     for name, several in given.items():
         whole = (Segment(s, range(s.shape[0]), range(s.shape[1])) for s in several)
         parts.setdefault(name, Part(tuple(whole)))
-    info, said = _describe(opened, choices, stacks[0].shape[2:])
-    by = "as they are" if len(shares) == 1 else f"in shares {', '.join(map(str, shares.values()))}"
-    said.append(f"{', '.join(SPLITS)}: {by}")
     return Recorded(info, {name: parts[name] for name in SPLITS}, opened.content, tuple(said))
 
 
@@ -101,16 +105,16 @@ def _describe(opened: Opened, choices: Choices, shape: Sequence[int]) -> tuple[I
     channels = choices.channels or opened.channels or [f"x{i}" for i in range(shape[0])]
     if len(channels) != shape[0] or len(set(channels)) < len(channels):
         raise UserError(
-            f"sim.channels={list(channels)} must be {shape[0]} different names, as many as "
-            f"{opened.place} has channels ({said[0]})"
+            f"sim.channels={list(channels)} must be {shape[0]} different names, one a channel "
+            f"({said[0]})"
         )
     units = choices.units or (opened.units if opened.channels else None) or ["1"] * len(channels)
     if len(units) != len(channels):
         raise UserError(f"sim.units={list(units)} must be {len(channels)}, one a channel")
     field = len(shape) > 1
-    walls = choices.walls or opened.walls or ("neumann" if field else None)
-    if walls and not field:
-        raise UserError(f"sim.walls={walls}, but {opened.place} has vectors ({said[0]}); leave it")
+    if choices.walls and not field:
+        raise UserError(f"sim.walls={choices.walls} is for fields, these are vectors ({said[0]})")
+    walls = (choices.walls or opened.walls or "neumann") if field else None
     dt = choices.dt or opened.dt
     if dt is None:
         raise UserError(
@@ -123,7 +127,7 @@ def _describe(opened: Opened, choices: Choices, shape: Sequence[int]) -> tuple[I
     )
     if field:
         known = choices.walls or opened.walls
-        said.append(f"walls {walls}{'' if known else ', which is a guess: else sim.walls='}")
+        said.append(f"walls {walls}{'' if known else ' (a guess: else sim.walls=)'}")
     name = choices.name or re.sub(r"[^A-Za-z0-9._-]+", "-", opened.name).strip("-._")[:60] or "own"
     info = Info(
         name=name,

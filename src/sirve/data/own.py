@@ -104,13 +104,10 @@ def _stack(place: str, chosen: list[Array], choices: Choices, opened: Opened) ->
                 f"sim.axes, of {', '.join(AXES)}"
             )
         pieces.append((array, axes))
-    guessed = "" if choices.axes else f", by their number, else sim.axes=[{','.join(axes)}]"
-    names = chosen[0].name if len(chosen) == 1 else f"{len(chosen)} arrays"
-    opened.said.append(
-        f"{names}: {chosen[0].dtype}, "
-        + " x ".join(f"{n} {axis}" for n, axis in zip(array.shape, axes, strict=True))
-        + guessed
-    )
+    names = ", ".join(array.name for array in chosen[:5]) + ", ..." * (len(chosen) > 5)
+    sizes = ", ".join(f"{axis} {n}" for axis, n in zip(axes, array.shape, strict=True))
+    guess = "" if choices.axes else f" (a guess by their number: else sim.axes=[{','.join(axes)}])"
+    opened.said.append(f"{place}: {names}, {array.dtype}, axes {sizes}{guess}")
     return Stack(place, tuple(pieces))
 
 
@@ -146,7 +143,9 @@ def _well(
                 _time(opened, found.arrays["dimensions/time"], stack)
     shapes = [stack.shape for stacks in opened.stacks.values() for stack in stacks]
     opened.said.insert(
-        0, f"The Well's layout: {len(shapes)} files, {' x '.join(map(str, shapes[0][2:]))} a state"
+        0,
+        f"{opened.place}: The Well's layout, {len(shapes)} files, a state is "
+        f"{' x '.join(map(str, shapes[0][2:]))}",
     )
     if info:
         opened.units, opened.walls, opened.dt = info.units, info.walls, info.dt

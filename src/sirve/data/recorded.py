@@ -74,17 +74,17 @@ class Recorded:
 
     def look(self, wanted: Wanted) -> list[str]:
         """What was understood; every number is looked at before it is copied."""
-        lines = [f"{self.info.name}  {self.said[0]}", *self.said[1:]]
-        lines += [
-            f"{name:5} {wanted.counts[name]} trajectories of {wanted.states[name]} states"
-            f" (there are {part.count} of {part.states})"
-            for name, part in self.parts.items()
-        ]
+        lines = list(self.said)
+        for name, part in self.parts.items():
+            lines.append(
+                f"{name:5} {wanted.counts[name]} of {part.count} trajectories, "
+                f"{wanted.states[name]} of {part.states} states each"
+            )
         folder = self._place(wanted)
         manifest = Manifest.load(folder)
         there = manifest.shards if manifest else {}
         if all(name in there for _, _, name in self._shards(wanted)):
-            return [*lines, f"looked at before, when it was copied to {folder}"]
+            return [*lines, f"looked at before it was copied to {folder}"]
         found = look(self.parts, self._shards(wanted), wanted.states, self.info)
         return [*lines, *found.lines()]
 

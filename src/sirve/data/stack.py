@@ -144,18 +144,15 @@ def share(total: int, shares: Sequence[float]) -> list[int]:
     return [int(count) for count in counts]
 
 
-def split(
-    pool: Sequence[Stack], shares: Mapping[str, float], by: str | None = None
-) -> dict[str, Part]:
-    """Share the pool's trajectories, in their order, or, ``by`` time, cut each of them.
+def split(pool: Sequence[Stack], shares: Mapping[str, float], by: str) -> dict[str, Part]:
+    """Share the pool's trajectories, in their order; or, ``by`` time, cut each of them.
 
-    By time is also what is done with one trajectory alone. No state is in two parts. Raises
-    UserError where there are too few.
+    No state is in two parts, and every state in one. Raises UserError where there are too few.
     """
-    count = sum(stack.shape[0] for stack in pool)
     states = pool[0].shape[1]
-    by = by or ("time" if count == 1 else "trajectory")
-    total, things = (states, "states") if by == "time" else (count, "trajectories")
+    total, things = states, "states"
+    if by == "trajectory":
+        total, things = sum(stack.shape[0] for stack in pool), "trajectories"
     if total < len(shares):
         remedy = "bring more" if by == "time" else "give sim.split=time, which cuts each of them"
         raise UserError(
