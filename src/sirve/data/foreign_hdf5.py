@@ -137,7 +137,7 @@ def _sizes(dataset: Any, room: int) -> tuple[tuple[int, ...], np.dtype[Any]]:
     if kind.get_class() not in NUMBERS or kind.dtype.kind not in "biuf":
         raise _Refused("does not hold plain numbers; convert it")
     space = dataset.get_space()
-    if space.get_simple_extent_type() != h5s.SIMPLE or 0 in space.get_simple_extent_dims():
+    if space.get_simple_extent_type() == h5s.NULL or 0 in space.get_simple_extent_dims():
         raise _Refused("has no numbers in it")
     shape = tuple(space.get_simple_extent_dims())
     size = math.prod(shape) * kind.get_size()

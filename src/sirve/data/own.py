@@ -62,7 +62,7 @@ def open_arrays(
     """Arrays by name: one for each split, or one, or one for each channel."""
     times = [key for key in found if key.rpartition("/")[2].lower() in _TIMES]
     times = [key for key in times if len(found[key].shape) == 1 and len(found) > 1]
-    named = [key for key in found if key not in times]
+    named = [key for key, array in found.items() if key not in times and array.shape]
     if choices.dataset is not None:
         wanted = [choices.dataset] if isinstance(choices.dataset, str) else choices.dataset
         named = [key.strip("/") for key in wanted]
