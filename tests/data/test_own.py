@@ -256,7 +256,7 @@ def test_what_is_not_finite_is_refused_with_its_places(tmp_path: Path) -> None:
     with pytest.raises(UserError) as error:
         source.look(wanted(source, tmp_path / "data"))
     assert str(error.value) == (
-        "x: 3 numbers are NaN or infinite, the first at x.npy, trajectory 2, time 4, channel b; at "
+        "x: 3 values are NaN or infinite, the first at x.npy, trajectory 2, time 4, channel b; at "
         "x.npy, trajectory 19, time 29, channel a; at x.npy, trajectory 19, time 29, channel c; "
         "leave those trajectories out or fill them in, and save it again"
     )
@@ -416,7 +416,7 @@ def test_arrays_in_python_become_a_dataset_that_is_a_path(tmp_path: Path, fields
 
 def test_arrays_in_python_that_are_none_leave_nothing(tmp_path: Path) -> None:
     for x, message in (
-        (np.full((4, 9, 2), np.nan), "144 numbers|NaN or infinite"),
+        (np.full((4, 9, 2), np.nan), "72 values are NaN or infinite"),
         (np.array([[["a"]]]), "holds <U1 of shape"),
         ({"valid": X, "test": X[:2]}, "does not go with"),
         (X, "^dt=0 must be a positive number"),

@@ -71,16 +71,16 @@ class Npy:
         self.room = path.stat().st_size
         version = np.lib.format.read_magic(file)
         if version not in _HEADERS:
-            raise ValueError(f"its format {version} is not that of plain numbers")
+            raise ValueError(f"is in format {version}, which is not read")
         self.shape, self.fortran, self.dtype = _HEADERS[version](file)
         if self.dtype.kind not in "biuf":
-            raise ValueError(f"it holds {self.dtype}, not plain numbers")
+            raise ValueError(f"holds {self.dtype}, not plain numbers")
         if not self.shape or min(self.shape) < 1:
-            raise ValueError(f"its shape {shown(self.shape)} holds nothing")
+            raise ValueError(f"has the shape {shown(self.shape)}, which holds nothing")
         self.offset = file.tell()
         needed = self.offset + prod(self.shape) * self.dtype.itemsize
         if needed > size:
-            raise ValueError(f"its shape {shown(self.shape)} needs {needed} bytes, it has {size}")
+            raise ValueError(f"has the shape {shown(self.shape)}, {needed} bytes, in {size} bytes")
 
     def read(self, key: Key) -> np.ndarray:
         order: Any = "F" if self.fortran else "C"
@@ -127,8 +127,8 @@ def _npz(path: Path, scratch: Path) -> tuple[dict[str, Array], dict[str, str]]:
         declared = sum(member.file_size for member in members)
         if len(members) > MEMBERS or declared > EXPANSION * path.stat().st_size:
             raise ValueError(
-                f"its {len(members)} members declare {declared} bytes, more than {EXPANSION} times "
-                f"what the file has, or are more than {MEMBERS}"
+                f"declares {declared} bytes in {len(members)} arrays; the most is {EXPANSION} "
+                f"times what the file has, in {MEMBERS}"
             )
         for member in members:
             name = member.filename.removesuffix(".npy")

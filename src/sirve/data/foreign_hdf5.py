@@ -105,7 +105,8 @@ def _walk(file: Any, found: Outline, room: int) -> None:
         for name, kind in links:
             here = place + name.decode("utf-8", "replace")
             if kind != h5l.TYPE_HARD:
-                found.others[here] = f"is {LINKS.get(kind, 'a link of an unknown kind')}"
+                link = LINKS.get(kind, "a link of an unknown kind")
+                found.others[here] = f"is {link}; name or bring what it leads to"
                 continue
             info = h5o.get_info(group, name)
             if (info.fileno, info.addr) in seen:  # a circle, perhaps

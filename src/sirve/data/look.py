@@ -67,11 +67,12 @@ class Look:
             first = int(runs[row].argmax()) + 2 - int(most[row])
             self.longest = (int(most[row]), place.of(row, first))
 
-    def require_finite(self, name: str) -> None:
+    def require_finite(self, info: Info) -> None:
         """UserError with the first positions of what is not."""
         if self.bad:
+            kept = " as float32" if len(info.shape) > 1 else ""
             raise UserError(
-                f"{name}: {self.bad} numbers are NaN or infinite, the first at "
+                f"{info.name}: {self.bad} values are NaN or infinite{kept}, the first at "
                 f"{'; at '.join(self.places[:3])}; leave those trajectories out or fill them in, "
                 "and save it again"
             )
@@ -129,7 +130,7 @@ def look(
     ]
     for place, rows, times in track(pieces, f"look at {info.name}", len(pieces)):
         found.add(place.segment.read(rows, times), place)
-    found.require_finite(info.name)
+    found.require_finite(info)
     return found
 
 
