@@ -13,7 +13,6 @@ from support import FEW, SMALL, Command, same
 from test_app import check_scores_from_rollouts, only_run
 from test_resume_laws import interrupted_at
 
-import sirve
 from sirve import checkpoints
 from sirve.data.dataset import SPLITS, Dataset
 from sirve.forecaster import Forecaster
@@ -53,12 +52,6 @@ def test_three_lines_of_numpy_and_one_command(command: Command, tmp_path: Path) 
         assert line in done.stdout
     (folder,) = (tmp_path / "data").iterdir()
     assert Dataset(folder).read("test", 3).shape == (3, 400, 2)
-    sirve.export(only_run(tmp_path), tmp_path / "made")
-    assert sirve.load(tmp_path / "made").forecast(x[:2, :, :20].transpose(0, 2, 1), 5).shape == (
-        2,
-        5,
-        2,
-    )
 
 
 def test_frames_in_hdf5_with_words_beside_them(command: Command, tmp_path: Path) -> None:
