@@ -6,7 +6,7 @@ from typing import Any
 
 from sirve.data.dataset import SPLITS
 from sirve.data.stack import AXES
-from sirve.errors import UserError
+from sirve.errors import UserError, cut
 
 SHARES = {"train": 0.7, "valid": 0.15, "test": 0.15}
 
@@ -32,9 +32,10 @@ class Choices:
     def of(sim: Mapping[str, Any]) -> "Choices":
         """From the configuration, which may be a stranger's; UserError names what is wrong."""
         choices = Choices(**{f.name: sim[f.name] for f in fields(Choices) if f.name in sim})
-        if not isinstance(choices.path, str):
+        path = choices.path
+        if not isinstance(path, str) or not path.isprintable() or not 0 < len(path) < 1000:
             raise UserError(
-                f"sim.path={choices.path} must name what you bring: a .npy, .npz or HDF5 file, or "
+                f"sim.path={cut(str(path))} must name what you bring: a .npy, .npz or HDF5 file, or "
                 "a folder in The Well's layout"
             )
         return choices

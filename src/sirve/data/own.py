@@ -132,7 +132,8 @@ def _well(
     for split, paths in files.items():
         for file in paths:
             found = outline(file)
-            stack, channels, left = well.read(found, info.channels if info else None)
+            place = f"{split}/{file.name}" if path.is_dir() else file.name
+            stack, channels, left = well.read(found, place, info.channels if info else None)
             if opened.channels not in (None, channels):
                 raise UserError(f"{file} has {channels}, others {opened.channels}; bring one kind")
             if opened.channels is None:

@@ -33,10 +33,13 @@ def files(folder: Path) -> dict[str, list[Path]]:
     return {name: paths for name, paths in found.items() if paths}
 
 
-def read(found: Outline, wanted: Sequence[str] | None) -> tuple[Stack, list[str], list[str]]:
+def read(
+    found: Outline, place: str, wanted: Sequence[str] | None
+) -> tuple[Stack, list[str], list[str]]:
     """A file's states, the names of their channels, and what of the file is left out.
 
-    ``wanted`` are the fields, in their order; otherwise all of them, by name. Raises UserError.
+    ``place`` is its name for messages; ``wanted`` are the fields, in their order, otherwise all of
+    them, by name. Raises UserError.
     """
     path = found.path
     names = [f"t0_fields/{w}" for w in wanted] if wanted else _fields(found)
@@ -55,7 +58,7 @@ def read(found: Outline, wanted: Sequence[str] | None) -> tuple[Stack, list[str]
         pieces.append((found.arrays[name], axes))
         own = name.partition("/")[2]
         channels += [own] if parts == 1 else [f"{own}_{i}" for i in "xyz"[:parts]]
-    return Stack(path.name, tuple(pieces)), channels, left
+    return Stack(place, tuple(pieces)), channels, left
 
 
 def walls(found: Outline) -> str | None:
