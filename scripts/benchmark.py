@@ -129,8 +129,8 @@ def blocks(options: argparse.Namespace) -> dict[str, Any]:
     import numpy as np
     import yaml
 
-    from sirve.data.sizes import lengths
     from sirve.data.recipe import family
+    from sirve.data.sizes import lengths
 
     results: dict[str, Any] = {}
     print("| ms a trajectory in a block of | " + " | ".join(map(str, BLOCKS)) + " | default set |")
