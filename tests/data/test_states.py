@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import recipe
+from support import FEW, SMALL, recipe, run_command
 
 from simulators import Draw, Heat, Lorenz, Simulator
 from sirve.data.dataset import SPLITS, Dataset
@@ -73,6 +73,28 @@ def test_few_shards_are_open_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert len(list(Path("/proc/self/fd").iterdir())) <= before + 2
     stored.close()
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_what_is_on_disk(tmp_path: Path) -> None:
+    """Ten times the trajectories, 240 MB of frames, read window by window: as much memory."""
+    code = (
+        "import sys, resource; sys.argv = ['train.py', *sys.argv[1:]]\n"
+        "from sirve.app import main\n"
+        "try: main()\n"
+        "finally: print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    peaks = []
+    for count in (100, 1000):
+        arguments = [
+            *("sim=heat", "model=convgru", *SMALL["heat"], *FEW, "logger=none", "data.memory=0"),
+            *("sim.states=60", "data.workers=1", "data.block=16"),
+            f"sim.trajectories={{train: {count}, valid: 4, test: 4}}",
+        ]
+        done = run_command(["-c", code, *arguments], tmp_path)
+        assert done.returncode == 0, done.stderr
+        peaks.append(int(done.stdout.rpartition("peak")[2]) / 1024)
+    assert peaks[1] - peaks[0] <= 30, peaks
 
 
 @settings(derandomize=True, deadline=None, database=None)

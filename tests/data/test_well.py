@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 from grids import WALLS
-from support import CONF, members, recipe
+from support import CONF, SYSTEMS, recipe
 
 from simulators import Heat, Simulator
 from sirve.data.dataset import SPLITS, Dataset
@@ -22,7 +22,7 @@ STATES = 9
 def tiny_fields() -> list[Simulator]:
     """Each system in conf/sim that is a field, on few cells."""
     found = []
-    for name in members("sim"):
+    for name in SYSTEMS:
         target = yaml.safe_load((CONF / "sim" / f"{name}.yaml").read_text())["system"]["_target_"]
         sim = pkgutil.resolve_name(target)()
         if sim.walls is not None:
