@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from support import FEW, ROOT, SMALL, Command
+from support import FEW, ROOT, SMALL, SYSTEMS, Command, configure
 
 import sirve
 from sirve import metrics
@@ -39,6 +39,19 @@ def only_run(folder: Path) -> Path:
 PAIRS = [(sim, model) for sim in ("lorenz", "pendulum") for model in ("gru", "linear")]
 PAIRS += [("heat", model) for model in ("convlstm", "lstm", "persistence", "climatology")]
 PAIRS += [("burgers", "convgru")]  # a field of one dimension
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sim", [sim for sim in SYSTEMS if sim not in dict(PAIRS)])
+def test_every_system_runs_through(command: Command, tmp_path: Path, sim: str) -> None:
+    """A new one is tested by existing, its limits measured too."""
+    walls = configure(f"sim={sim}")["sim"]["system"].get("size")
+    model = "convgru" if walls else "gru"
+    done = command(
+        f"sim={sim}", f"model={model}", "logger=none", *SMALL[sim], *FEW, "data.limits=true"
+    )
+    assert done.returncode == 0, done.stderr
+    check_scores_from_rollouts(only_run(tmp_path))
 
 
 @pytest.mark.parametrize(("sim", "model"), PAIRS)
