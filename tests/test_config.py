@@ -14,8 +14,8 @@ from support import CONF, SYSTEMS, configure, members
 from simulators import Simulator
 from sirve import checks
 from sirve.cores import Core
-from sirve.data.generate import describe
 from sirve.data.observe import Observe
+from sirve.data.recipe import describe, families
 from sirve.door import build
 from sirve.objective import SquaredError
 from sirve.tracking import Tracker
@@ -28,9 +28,9 @@ ELSEWHERE = ("slurm", "file")  # one needs a plugin, the other a file
 @pytest.mark.parametrize(("group", "name"), [o for o in OPTIONS if o[1] not in ELSEWHERE])
 def test_every_option_composes_and_builds(group: str, name: str) -> None:
     config = configure(f"{group}={name}")
-    sim = build(config["sim"]["system"], Simulator, place="sim.system")
+    systems = families(config["sim"]["system"], config["sim"]["splits"], None)
     info = build(config["observe"], Observe, place="observe").info(
-        describe("x", sim, config["sim"]["dt"])
+        describe("x", systems["train"], config["sim"]["dt"])
     )
     if group != "model" or not name.startswith("conv"):
         build(config["model"], Core, place="model", shape=info.shape, walls=info.walls)
@@ -63,7 +63,7 @@ def test_yaml_and_python_have_the_same_parameters_and_defaults(
     node: dict[str, Any], path: Path
 ) -> None:
     cls = pkgutil.resolve_name(node["_target_"])
-    late = {"shape", "walls"} if issubclass(cls, Core) else set()
+    late = {"shape", "walls", "known"} if issubclass(cls, Core) else set()
     parameters = {k: p for k, p in inspect.signature(cls).parameters.items() if k not in late}
     assert set(node) - {"_target_"} == set(parameters), f"{path} and {cls} differ in parameters"
     sized_by_model = {"cell"}  # which cell it is, is what makes a model

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from simulators import Heat, Lorenz
-from sirve.data.generate import describe
-from sirve.data.observe import Observe, channel_moments
+from simulators import Family, Heat, Lorenz
+from sirve.data.moments import Moments
+from sirve.data.observe import Observe
+from sirve.data.recipe import describe
 from sirve.errors import UserError
 
-INFO = describe("lorenz", Lorenz(), 0.02)
+INFO = describe("lorenz", Family(Lorenz()), 0.02)
 X = np.random.default_rng(0).normal(size=(5, 40, 3)) * [1.0, 10.0, 100.0]
 
 
@@ -23,13 +24,15 @@ def test_channels_and_stride_are_picked_and_described() -> None:
 
 
 def test_the_step_as_unit_of_time_follows_the_stride() -> None:
-    info = Observe(stride=4).info(describe("heat", Heat(), 0.5))
+    info = Observe(stride=4).info(describe("heat", Family(Heat()), 0.5))
     assert (info.time_unit, info.unit, info.dt) == ("step", 2.0, 2.0)
 
 
 def test_noise_is_in_standard_deviations_and_fixed_for_a_trajectory() -> None:
     observe = Observe(noise=0.01)
-    _, std = channel_moments(X)
+    moments = Moments()
+    moments.add(X)
+    std = moments.std
     large = np.tile(X, (40, 1, 1))
     noise = observe.noisy(large, std, "train", seed=0) - large
     np.testing.assert_allclose(noise.std((0, 1)), 0.01 * std, rtol=0.03)

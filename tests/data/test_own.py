@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from support import CONF
 
 import sirve
-from sirve.data import look, recorded
+from sirve.data import recorded, survey
 from sirve.data.bring import Memory, from_file
 from sirve.data.choices import Choices
 from sirve.data.dataset import SPLITS, Dataset
@@ -45,7 +45,7 @@ def wanted(source: Recorded, root: Path, **changes: Any) -> Wanted:
         "states": {name: part.states for name, part in source.parts.items()},
         "counts": {name: part.count for name, part in source.parts.items()},
     }
-    return Wanted(**{**whole, "root": root, "seed": 0, "block": 4, "workers": 1, **changes})
+    return Wanted(**{**whole, "root": root, "block": 4, "workers": 1, **changes})
 
 
 def everything(source: Recorded) -> np.ndarray:
@@ -204,24 +204,24 @@ def test_vectors_of_the_well_need_no_space_or_a_point_of_it(tmp_path: Path) -> N
 
 def test_steps_of_time_are_read_and_gaps_are_told() -> None:
     t = Memory("t", np.arange(1000, dtype="f4") * np.float32(0.1))
-    assert look.step_of(t, 1000) == (0.1, [])
+    assert survey.step_of(t, 1000) == (0.1, [])
     gap = np.arange(1000) * 0.02 + np.where(np.arange(1000) > 56, 0.5, 0)
-    step, lines = look.step_of(Memory("t", np.stack([np.arange(1000) * 0.02, gap])), 1000)
+    step, lines = survey.step_of(Memory("t", np.stack([np.arange(1000) * 0.02, gap])), 1000)
     assert step == 0.02
     assert lines == [
         "gaps: 1 steps of time are not 0.02, the first 0.52, after time 56 of trajectory 1"
     ]
     with pytest.raises(UserError, match=r"does not increase .*give sim.dt="):
-        look.step_of(Memory("t", np.zeros(5)), 5)
+        survey.step_of(Memory("t", np.zeros(5)), 5)
     with pytest.raises(UserError, match=r"does not fit 9 states"):
-        look.step_of(Memory("t", np.arange(5)), 9)
+        survey.step_of(Memory("t", np.arange(5)), 9)
 
 
 @pytest.mark.parametrize("numbers", [10**6, 70, 1])
 def test_every_number_is_looked_at_in_pieces_of_any_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, numbers: int
 ) -> None:
-    monkeypatch.setattr(look, "NUMBERS", numbers)
+    monkeypatch.setattr(survey, "NUMBERS", numbers)
     x = X * [1, 10, 100] + [0, 1e6, 0]
     np.save(tmp_path / "x.npy", x)
     source = brought(tmp_path / "x.npy", dt=1.0)
@@ -429,7 +429,7 @@ def test_arrays_in_python_that_are_none_leave_nothing(tmp_path: Path) -> None:
 def test_memory_is_that_of_a_few_trajectories(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(look, "NUMBERS", 50_000)
+    monkeypatch.setattr(survey, "NUMBERS", 50_000)
     monkeypatch.setattr(recorded, "BLOCK", 50_000)
     monkeypatch.setattr(recorded, "write_stats", lambda *_: None)  # as a run does, it reads all
     x = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", "f8", (400, 1000, 10))

@@ -183,7 +183,7 @@ def _write(recorded: Recorded, folder: Path) -> None:
     states = {name: part.states for name, part in recorded.parts.items()}
     folder.parent.mkdir(parents=True, exist_ok=True)
     with whole_folder(folder) as temporary:
-        wanted = Wanted(states, counts, temporary, seed=0, block=16, workers=1)
+        wanted = Wanted(states, counts, temporary, block=16, workers=1)
         recorded.look(wanted)
         recorded.copy(temporary, wanted)
 

@@ -35,8 +35,8 @@ class Choices:
         path = choices.path
         if not isinstance(path, str) or not path.isprintable() or not 0 < len(path) < 1000:
             raise UserError(
-                f"sim.path={cut(str(path))} must name what you bring: a .npy, .npz or HDF5 file, "
-                "or a folder in The Well's layout"
+                f"sim.path={cut(str(path))} must name what you bring: a .npy, .npz, HDF5 file, or "
+                "a folder in The Well's layout"
             )
         return choices
 

@@ -1,6 +1,6 @@
 """What a model is allowed to see of the physical state."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +12,7 @@ from sirve.errors import UserError, nearest
 
 @dataclass(frozen=True)
 class Observe:
-    """Some channels, every ``stride``-th state, under Gaussian noise.
+    """Some channels, every ``stride``-th state, under Gaussian noise, and ``parameters`` known.
 
     ``noise`` is its standard deviation in units of each channel's own, over the clean training
     states. The noise of trajectory i is drawn once, from the data's seed, the split and i: a
@@ -22,6 +22,7 @@ class Observe:
     channels: Sequence[str] | None = None
     stride: int = 1
     noise: float = 0.0
+    parameters: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         names = self.channels
@@ -33,6 +34,8 @@ class Observe:
             raise ValueError(f"stride={self.stride} must be a positive whole number")
         if not self.noise >= 0:
             raise ValueError(f"noise={self.noise} must not be negative")
+        if isinstance(self.parameters, str):
+            raise ValueError(f"parameters={self.parameters} must be a list of names, such as [rho]")
 
     def info(self, info: Info) -> Info:
         """What is seen, described; UserError for a channel that the system does not have."""
@@ -45,6 +48,13 @@ class Observe:
                 )
         if not names:
             raise UserError("observe.channels is empty; name at least one channel, or null for all")
+        for name in self.parameters:
+            value = info.parameters.get(name)
+            if not isinstance(value, int | float | dict) or isinstance(value, bool):
+                raise UserError(
+                    f"observe.parameters: {info.name} has no number '{name}'; "
+                    + nearest(name, info.parameters)
+                )
         index = [info.channels.index(name) for name in names]
         return replace(
             info,
@@ -53,7 +63,13 @@ class Observe:
             units=tuple(info.units[i] for i in index),
             dt=info.dt * self.stride,
             unit=info.dt * self.stride if info.time_unit == "step" else info.unit,
+            known=tuple(self.parameters),
         )
+
+    def known(self, parameters: Mapping[str, np.ndarray], count: int) -> np.ndarray:
+        """Those that the model is given, of each of ``count`` trajectories: (count, K)."""
+        columns = [parameters[name] for name in self.parameters]
+        return np.stack(columns, axis=1) if columns else np.empty((count, 0))
 
     def clean(self, x: np.ndarray, info: Info) -> np.ndarray:
         """The seen part of x (n, T, *shape), without noise."""
@@ -61,18 +77,36 @@ class Observe:
         return x[:, :: self.stride, [info.channels.index(name) for name in names]]
 
     def noisy(self, clean: np.ndarray, std: np.ndarray, split: str, seed: int) -> np.ndarray:
-        """``clean`` as measured; ``std`` (C,) is the deviation of each clean channel."""
+        """``clean``, the first trajectories of a split, as measured."""
+        rows = np.arange(len(clean))
+        noise = self.noise_of(rows, 0 * rows, clean.shape, clean.shape[1], split, seed)
+        return self.measured(clean, noise, std)
+
+    def noise_of(
+        self,
+        rows: np.ndarray,
+        starts: np.ndarray,
+        shape: tuple[int, ...],
+        states: int,
+        split: str,
+        seed: int,
+    ) -> np.ndarray | None:
+        """Standard normal numbers of windows ``shape``, (B, length, C, *space), None without noise.
+
+        They are of the trajectories ``rows`` (B,), from the states ``starts`` (B,) of ``states``.
+        """
         if self.noise == 0:
+            return None
+        noise = np.empty(shape)
+        for part, row, start in zip(noise, rows.tolist(), starts.tolist(), strict=True):
+            key = np.random.SeedSequence(seed, spawn_key=(SPLITS.index(split), row, 1))
+            whole = np.random.default_rng(key).normal(size=(states, *shape[2:]))
+            part[:] = whole[start : start + shape[1]]
+        return noise
+
+    def measured(self, clean: np.ndarray, noise: np.ndarray | None, std: np.ndarray) -> np.ndarray:
+        """``clean`` with that noise; ``std`` (C,) is the deviation of each clean channel."""
+        if noise is None:
             return clean
         amplitude = self.noise * std.reshape(-1, *[1] * (clean.ndim - 3))
-        measured = np.empty_like(clean)
-        for i, x in enumerate(clean):
-            key = np.random.SeedSequence(seed, spawn_key=(SPLITS.index(split), i, 1))
-            measured[i] = x + amplitude * np.random.default_rng(key).normal(size=x.shape)
-        return measured
-
-
-def channel_moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each channel of x (n, T, C, *space), in float64."""
-    axes = tuple(i for i in range(x.ndim) if i != 2)
-    return x.mean(axes, dtype=np.float64), x.std(axes, dtype=np.float64)
+        return (clean + amplitude * noise).astype(clean.dtype)

@@ -10,9 +10,9 @@ from sirve.data.choices import Choices
 from sirve.data.dataset import SPLITS, Manifest
 from sirve.data.foreign import arrays
 from sirve.data.foreign_hdf5 import outline
-from sirve.data.look import step_of
 from sirve.data.shards import Info
 from sirve.data.stack import AXES, Array, Stack
+from sirve.data.survey import step_of
 from sirve.errors import UserError, nearest, shown
 from sirve.files import sha256
 
@@ -121,7 +121,7 @@ def _stack(place: str, chosen: list[Array], choices: Choices, opened: Opened) ->
 def _folder(path: Path, choices: Choices) -> Opened:
     files = well.files(path)
     manifest = Manifest.load(path)
-    opened = _well(files, path, choices, manifest.info if manifest else None)
+    opened = _well(files, path, choices, manifest.infos["train"] if manifest else None)
     sums = {str(p.relative_to(path)): sha256(p) for paths in files.values() for p in paths}
     for name, checksum in (manifest.shards if manifest else {}).items():
         if sums.get(f"data/{name}", checksum) != checksum:

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from sirve.data.dataset import Dataset, Manifest, shard_name, write_stats
+from sirve.data.dataset import SPLITS, Dataset, Manifest, shard_name, write_stats
 from sirve.data.generate import committed, owned
-from sirve.data.look import look
 from sirve.data.shards import Info, write_shard
 from sirve.data.source import Wanted
 from sirve.data.stack import Part
+from sirve.data.survey import survey
 from sirve.errors import UserError
 from sirve.files import require_inside
 from sirve.progress import track
@@ -36,7 +36,14 @@ class Recorded:
     def code(self) -> type:
         return type(self)
 
-    def invariants(self, x: np.ndarray) -> dict[str, np.ndarray]:
+    @property
+    def infos(self) -> Mapping[str, Info]:
+        return dict.fromkeys(SPLITS, self.info)
+
+    def invariants(self, parameters: Mapping[str, np.ndarray]) -> None:
+        return None
+
+    def limits(self, dataset: Dataset) -> dict[str, Any]:
         return {}
 
     def completed(self, sim: Mapping[str, Any], stride: int) -> dict[str, Any]:
@@ -85,7 +92,7 @@ class Recorded:
         there = manifest.shards if manifest else {}
         if all(name in there for _, _, name in self._shards(wanted)):
             return [*lines, f"looked at before it was copied to {folder}"]
-        found = look(self.parts, self._shards(wanted), wanted.states, self.info)
+        found = survey(self.parts, self._shards(wanted), wanted.states, self.info)
         return [*lines, *found.lines()]
 
     def dataset(self, wanted: Wanted) -> Dataset:
@@ -99,7 +106,7 @@ class Recorded:
         """The dataset in ``folder``, which is this process's."""
         manifest = Manifest.load(folder)
         if manifest is None:
-            manifest = Manifest(self._config(wanted), self.info, self._block(wanted), {})
+            manifest = Manifest(self._config(wanted), dict(self.infos), self._block(wanted))
         missing = [s for s in self._shards(wanted) if not committed(folder, manifest, s[2])]
         for name, rows, shard in track(missing, f"copy {self.info.name}", len(missing)):
             path = folder / "data" / shard
@@ -112,7 +119,7 @@ class Recorded:
             manifest.save(folder)
         dataset = Dataset(folder)
         if missing or not (folder / "stats.yaml").exists():
-            write_stats(folder, self.info, dataset.read("train", wanted.counts["train"]))
+            write_stats(dataset)
         return dataset
 
     def _block(self, wanted: Wanted) -> int:

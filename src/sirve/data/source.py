@@ -1,27 +1,28 @@
 """Where trajectories come from: equations that are solved, or files that are there."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from simulators import Simulator
 from sirve.data.dataset import Dataset
-from sirve.data.generate import describe, generate
+from sirve.data.generate import generate
+from sirve.data.limits import measure
+from sirve.data.recipe import Recipe
 from sirve.data.shards import Info
+
+Invariants = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """How much of it, by split, and where it is kept; the rest is for what is simulated."""
+    """How much of it, by split, and where and how it is kept."""
 
     states: Mapping[str, int]
     counts: Mapping[str, int]
     root: Path
-    seed: int
     block: int
     workers: int
 
@@ -30,8 +31,8 @@ class Source(Protocol):
     """Trajectories, described, looked at before any work, and given as a dataset on disk."""
 
     @property
-    def info(self) -> Info:
-        """What they are."""
+    def infos(self) -> Mapping[str, Info]:
+        """What those of each split are."""
 
     @property
     def code(self) -> type:
@@ -46,25 +47,26 @@ class Source(Protocol):
     def dataset(self, wanted: Wanted) -> Dataset:
         """The dataset, made where it is not there yet."""
 
-    def invariants(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        """Quantities that are constant along x (n, T, *shape): (n, T) each."""
+    def limits(self, dataset: Dataset) -> dict[str, Any]:
+        """How far it can be predicted at all, as far as that is known."""
+
+    def invariants(self, parameters: Mapping[str, np.ndarray]) -> Invariants | None:
+        """Of test trajectories x (n, T, *shape) with these parameters, (n,) each; None: unknown."""
 
 
 @dataclass(frozen=True)
 class Simulated:
-    """A system that is simulated."""
+    """Systems that are simulated."""
 
-    system: Simulator
-    name: str
-    dt: float
+    recipe: Recipe
 
-    @cached_property
-    def info(self) -> Info:
-        return describe(self.name, self.system, self.dt)
+    @property
+    def infos(self) -> Mapping[str, Info]:
+        return self.recipe.infos
 
     @property
     def code(self) -> type:
-        return type(self.system)
+        return type(self.recipe.families["train"].sim)
 
     def digest(self, wanted: Wanted) -> str | None:
         return None
@@ -73,16 +75,11 @@ class Simulated:
         return []
 
     def dataset(self, wanted: Wanted) -> Dataset:
-        return generate(
-            self.system,
-            self.info,
-            wanted.states,
-            wanted.counts,
-            wanted.root,
-            seed=wanted.seed,
-            block=wanted.block,
-            workers=wanted.workers,
-        )
+        return generate(self.recipe, wanted.counts, wanted.root, wanted.workers)
 
-    def invariants(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        return self.system.invariants(x)
+    def limits(self, dataset: Dataset) -> dict[str, Any]:
+        return measure(self.recipe, dataset)
+
+    def invariants(self, parameters: Mapping[str, np.ndarray]) -> Invariants:
+        family = self.recipe.families["test"]
+        return family.sim.each(**{name: parameters[name] for name in family.draws}).invariants

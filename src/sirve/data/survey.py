@@ -111,7 +111,7 @@ class _Place:
         )
 
 
-def look(
+def survey(
     parts: Mapping[str, Part],
     wanted: Iterable[tuple[str, range, Any]],
     states: Mapping[str, int],

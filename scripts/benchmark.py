@@ -1,0 +1,213 @@
+"""How long simulating takes, beside other people's solvers and by the size of a block.
+
+python scripts/benchmark.py simulate [--only PROBLEM] [--repeats 7] [--json FILE]
+python scripts/benchmark.py blocks [--only SYSTEM] [--repeats 3] [--json FILE]
+
+Everything runs in float64 on one core: the process and its children are bound to it, and the
+libraries told to use one thread. Time is CPU time, which others on the machine disturb less.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+CONTEND = [sys.executable, str(HERE / "contend.py")]
+LIBRARIES = ("numpy", "scipy", "jax", "diffrax", "exponax", "py-pde", "numba")
+BLOCKS = (4, 8, 16, 32, 64, 128, 256)
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "NUMBA_NUM_THREADS": "1",
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
+}
+
+
+class Contender:
+    """A solver in a process of its own, compiled and tuned, which runs when told to."""
+
+    def __init__(self, problem: str, label: str, file: Path) -> None:
+        self.label = label
+        self.process = subprocess.Popen(
+            [*CONTEND, "run", problem, label, str(file)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.found = self._answer()
+        self.times: list[dict[str, float]] = []
+
+    def _answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{self.label} failed; what it said is above")
+        return dict(json.loads(line))
+
+    def run(self) -> None:
+        assert self.process.stdin is not None
+        print(file=self.process.stdin, flush=True)
+        self.times.append(self._answer())
+
+    def finish(self) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        answer = self._answer()
+        self.process.wait()
+        return {"contender": self.label, **self.found, **answer, "times": self.times}
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    return {"median": statistics.median(values), "low": min(values), "high": max(values)}
+
+
+def shown(value: dict[str, float]) -> str:
+    return f"{value['median']:.3g} ({value['low']:.3g}-{value['high']:.3g})"
+
+
+def compared(problem: dict[str, Any], sizes: dict[str, int], repeats: int) -> list[dict[str, Any]]:
+    """All solvers of one problem, in turn, ``repeats`` times; sirve's first."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "problem.npz"
+        prepare = [*CONTEND, "prepare", problem["problem"], json.dumps(sizes), str(file)]
+        subprocess.run(prepare, check=True)
+        contenders = []
+        for label, module in problem["needs"].items():
+            if module and not find_spec(module):
+                print(f'{label} is left out: pip install ".[bench]"', file=sys.stderr)
+                continue
+            contenders.append(Contender(problem["problem"], label, file))
+        for _ in range(repeats):
+            for contender in contenders:
+                contender.run()
+        rows = [contender.finish() for contender in contenders]
+    for row in rows:
+        own = row["trajectories"]
+        for clock in ("cpu", "wall"):
+            each = [time[clock] / own for time in row["times"]]
+            ours = [time[clock] / rows[0]["trajectories"] for time in rows[0]["times"]]
+            row[f"{clock}_ms"] = spread([1000 * seconds for seconds in each])
+            row[f"{clock}_ratio"] = spread([a / b for a, b in zip(ours, each, strict=True)])
+    return rows
+
+
+def simulate(options: argparse.Namespace) -> dict[str, Any]:
+    listed = subprocess.run([*CONTEND, "list"], check=True, capture_output=True, text=True)
+    problems = [json.loads(line) for line in listed.stdout.splitlines()]
+    sizes = {"trajectories": options.trajectories, "states": options.states}
+    sizes = {key: value for key, value in sizes.items() if value}
+    results = {}
+    for problem in problems:
+        if options.only not in (None, problem["problem"]):
+            continue
+        rows = results[problem["problem"]] = compared(problem, sizes, options.repeats)
+        print(f"\n{problem['about'].strip()}\n")
+        print("| | ms a trajectory | sirve's time / its | error | compile, s | peak, MB |")
+        print("|---|--:|--:|--:|--:|--:|")
+        for row in rows:
+            print(
+                f"| {row['contender']} | {shown(row['cpu_ms'])} | {shown(row['cpu_ratio'])} "
+                f"| {row['error']:.1e} | {max(row['compile_s'], 0):.1f} | {row['peak_mb']:.0f} |"
+            )
+    return results
+
+
+def blocks(options: argparse.Namespace) -> dict[str, Any]:
+    """CPU time a trajectory of each shipped system, and the block that is best over all of them."""
+    import numpy as np
+    import yaml
+
+    from sirve.data.recipe import family
+    from sirve.data.sizes import lengths
+
+    results: dict[str, Any] = {}
+    print("| ms a trajectory in a block of | " + " | ".join(map(str, BLOCKS)) + " | default set |")
+    print("|---" + "|--:" * (len(BLOCKS) + 1) + "|")
+    for path in sorted((HERE.parent / "conf" / "sim").glob("*.yaml")):
+        if options.only not in (None, path.stem):
+            continue
+        sim = yaml.safe_load(path.read_text())
+        system, states = family(sim["system"], None), lengths(sim)
+        times: dict[int, list[float]] = {block: [] for block in BLOCKS}
+        for repeat in range(options.repeats):
+            for block in BLOCKS:
+                rngs = [np.random.default_rng([repeat, i]) for i in range(block)]
+                begin = time.process_time()
+                system.simulate(rngs, sim["dt"], options.states or sim["states"])
+                times[block].append(1000 * (time.process_time() - begin) / block)
+        found = {block: spread(each) for block, each in times.items()}
+        whole = {  # of the default dataset, its last blocks full
+            block: sum(
+                -(-count // block) * block * states[split] / sim["states"] * found[block]["median"]
+                for split, count in sim["trajectories"].items()
+            )
+            for block in BLOCKS
+        }
+        results[path.stem] = {"ms": found, "dataset_s": {b: ms / 1000 for b, ms in whole.items()}}
+        least = min(whole, key=whole.__getitem__)
+        cells = " | ".join(f"{found[block]['median']:.3g}" for block in BLOCKS)
+        print(f"| {path.stem} | {cells} | {whole[least] / 1000:.1f} s in {least} |", flush=True)
+    total = {b: sum(r["dataset_s"][b] for r in results.values()) for b in BLOCKS}
+    cells = " | ".join(f"{total[block]:.1f} s" for block in BLOCKS)
+    print(f"| all default sets | {cells} | {min(total, key=total.__getitem__)} is best |")
+    return results
+
+
+def circumstances() -> dict[str, Any]:
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "python": platform.python_version(),
+        "libraries": found,
+        "cpus": os.cpu_count(),
+        "load": os.getloadavg()[0],
+    }
+
+
+def on_one_core() -> None:
+    os.environ.update(ONE_THREAD)
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Measure how long simulating takes.")
+    commands = parser.add_subparsers(required=True)
+    for command, repeats in ((simulate, 7), (blocks, 3)):
+        sub = commands.add_parser(command.__name__)
+        sub.set_defaults(command=command)
+        sub.add_argument("--only", help="one problem or system")
+        sub.add_argument("--repeats", type=int, default=repeats)
+        sub.add_argument("--states", type=int, help="of each trajectory, instead of the default")
+        sub.add_argument("--json", type=Path, help="write everything measured to this file")
+        if command is simulate:
+            sub.add_argument("--trajectories", type=int, help="instead of the default")
+    options = parser.parse_args(arguments)
+    on_one_core()
+    before = circumstances()
+    results = options.command(options)
+    print("\n" + json.dumps(before))
+    if options.json:
+        options.json.write_text(json.dumps({**before, "results": results}, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
