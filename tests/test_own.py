@@ -48,7 +48,7 @@ def test_three_lines_of_numpy_and_one_command(command: Command, tmp_path: Path) 
     assert (metrics["context"], metrics["steps"], metrics["time_unit"]) == (10, 390, "step")
     assert metrics["channels"] == [{"name": "x0", "unit": "1"}, {"name": "x1", "unit": "1"}]
     assert metrics["scores"]["model"]["invariants"] == {}
-    for line in ("axes trajectory 20, time 400, channel 2 (a guess", "train 14 of 14", "x1 "):
+    for line in ("axes trajectory 20, time 400, channel 2 (guessed", "train 14 of 14", "x1 "):
         assert line in done.stdout
     (folder,) = (tmp_path / "data").iterdir()
     assert Dataset(folder).read("test", 3).shape == (3, 400, 2)

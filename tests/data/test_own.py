@@ -105,7 +105,7 @@ def test_axes_are_named_or_guessed_by_their_number(
     np.save(tmp_path / "x.npy", x)
     source = brought(tmp_path / "x.npy", dt=1.0, axes=axes)
     assert source.info.shape == state
-    assert ("a guess" in source.said[0]) == (axes is None)
+    assert ("guessed" in source.said[0]) == (axes is None)
     found = everything(source)
     if "trajectory" in (axes or "trajectory") and len(shape) > 1:
         assert found.shape == (9, 40, *state)

@@ -36,7 +36,7 @@ def own_file(bench: Bench) -> None:
         Path("x.npy").write_bytes(content)
         nothing_done(bench, "sim.path=x.npy", says=says)
     np.save("x.npy", X[0])
-    nothing_done(bench, "sim.path=x.npy", says="axes trajectory 40, time 2 (a guess by their")
+    nothing_done(bench, "sim.path=x.npy", says="axes trajectory 40, time 2 (guessed from")
     np.save("x.npy", X)
     refused(bench.command(*BRING[:-1], "sim.path=x.npy"), "time from one state to the next; give")
 

@@ -18,6 +18,12 @@ from sirve.files import sha256
 
 _ORDERS = {1: ("time",), 2: AXES[:2], 3: AXES[:3], 4: AXES[:4], 5: AXES}
 _ORDERS_OF_ONE = {1: ("time",), 2: AXES[:2], 3: (*AXES[:2], "x"), 4: (*AXES[:2], "x", "y")}
+_SUCH = {
+    2: "[time,channel]",
+    3: "[trajectory,time,x]",
+    4: "[trajectory,time,x,y]",
+    5: "[trajectory,time,x,y,channel]",
+}
 _TIMES = ("t", "time", "times")
 
 
@@ -106,7 +112,8 @@ def _stack(place: str, chosen: list[Array], choices: Choices, opened: Opened) ->
         pieces.append((array, axes))
     names = ", ".join(array.name for array in chosen[:5]) + ", ..." * (len(chosen) > 5)
     sizes = ", ".join(f"{axis} {n}" for axis, n in zip(axes, array.shape, strict=True))
-    guess = "" if choices.axes else f" (a guess by their number: else sim.axes=[{','.join(axes)}])"
+    such = _SUCH.get(len(axes), "[time]")
+    guess = "" if choices.axes else f" (guessed from their number; else sim.axes, such as {such})"
     opened.said.append(f"{place}: {names}, {array.dtype}, axes {sizes}{guess}")
     return Stack(place, tuple(pieces))
 
@@ -127,6 +134,11 @@ def _well(
     files: dict[str, list[Path]], path: Path, choices: Choices, info: Info | None = None
 ) -> Opened:
     """Files in The Well's layout; ``info`` is what our own manifest says."""
+    if choices.axes or choices.dataset:
+        raise UserError(
+            f"{path} is in The Well's layout, which says what sim.axes and sim.dataset would; "
+            "leave them out"
+        )
     name = path.parent.name if path.name == "data" else path.stem
     opened = Opened(path.name, info.name if info else name, {})
     for split, paths in files.items():

@@ -47,8 +47,8 @@ class Stack:
             if outline != first:
                 raise UserError(
                     f"{self.place}: '{array.name}' of shape {array.shape} does not go with "
-                    f"'{self.pieces[0][0].name}' of shape {self.pieces[0][0].shape}; name one, or "
-                    "those that do, by dataset"
+                    f"'{self.pieces[0][0].name}' of shape {self.pieces[0][0].shape}; pick by "
+                    "sim.dataset, or call splits train, valid and test"
                 )
 
     @staticmethod

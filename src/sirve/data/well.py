@@ -62,12 +62,10 @@ def read(
 
 
 def walls(found: Outline) -> str | None:
-    """Periodic where all boundaries are, neumann where the file has others; None without any."""
+    """Periodic where all boundaries are; what others are, the layout does not say."""
     places = [group for group in found.groups if group.startswith("boundary_conditions/")]
-    kinds = {str(found.attribute(place, "bc_type")).upper() for place in places}
-    if not kinds:
-        return None
-    return "periodic" if kinds == {"PERIODIC"} else "neumann"
+    kinds = {found.attribute(place, "bc_type") for place in places}
+    return "periodic" if kinds == {"PERIODIC"} else None
 
 
 def _members(found: Outline, group: str) -> list[str]:
@@ -78,7 +76,7 @@ def _fields(found: Outline) -> list[str]:
     """t0 before t1, x2 before x10."""
 
     def natural(name: str) -> list[str | int]:
-        return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+        return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
     return [
         name
