@@ -27,7 +27,8 @@ class NavierStokes(Spectral):
     Behaviour: without forcing vortices of one sign merge, and energy and enstrophy decay. With
     ``forcing="kolmogorov"`` the shear flow of the force is unstable for a Reynolds number
     sqrt(amplitude) / viscosity beyond a few: its layers roll up and burst, chaotically at the
-    defaults' 20. The mean vorticity is zero. Everything is dimensionless.
+    defaults' 20. The velocity at a place depends on the vorticity everywhere. The mean vorticity is
+    zero. Everything is dimensionless.
 
     Parameters: ``viscosity``; linear ``drag``, 1/time; ``forcing`` "kolmogorov" or "none", of
     ``amplitude`` and ``wavenumber``; the initial energy lies around the wavenumber ``peak``, at a
