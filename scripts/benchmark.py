@@ -129,7 +129,7 @@ def blocks(options: argparse.Namespace) -> dict[str, Any]:
     import numpy as np
     import yaml
 
-    from sirve.checks import lengths
+    from sirve.data.sizes import lengths
     from sirve.data.recipe import family
 
     results: dict[str, Any] = {}

@@ -11,6 +11,7 @@ from simulators.conduction import Conduction as Conduction
 from simulators.double_pendulum import DoublePendulum as DoublePendulum
 from simulators.draw import Draw as Draw
 from simulators.draw import Family as Family
+from simulators.gray_scott import GrayScott as GrayScott
 from simulators.heat import Heat as Heat
 from simulators.kuramoto_sivashinsky import KuramotoSivashinsky as KuramotoSivashinsky
 from simulators.lorenz import Lorenz as Lorenz

@@ -121,7 +121,7 @@ def require_wavenumber(size: tuple[int, ...], **values: int) -> None:
 class Spectral(Simulator):
     """A field on a periodic domain, by its Fourier modes: dv/dt = linear v + nonlinear(v).
 
-    Solution: Galerkin projection onto the modes up to ``resolved`` along each axis, products on
+    Solution: Galerkin projection onto the modes up to ``kept`` along each axis, products on
     the ``size`` points of the grid, ETDRK4 with steps not longer than ``step``. What else an
     initial state holds is dropped.
     """
@@ -166,20 +166,24 @@ class Spectral(Simulator):
     def twin(self) -> Self:
         return replace(self, step=self.step / 2)
 
+    def kept(self, points: int) -> int:
+        """The largest wavenumber kept along an axis."""
+        return resolved(points)
+
     @cached_property
     def wavenumbers(self) -> tuple[np.ndarray, ...]:
         """Radians per length of each mode along each axis, to be broadcast: (H, 1) and (1, K)."""
         *whole, last = self.size
-        counts = [fft.fftfreq(n, 1 / n) for n in whole] + [np.arange(resolved(last) + 1)]
+        counts = [fft.fftfreq(n, 1 / n) for n in whole] + [np.arange(self.kept(last) + 1)]
         return np.ix_(*(2 * np.pi / self.side * count for count in counts))
 
     def modes(self, x: np.ndarray) -> np.ndarray:
         """Fourier modes of fields x (..., *size), those that are resolved."""
         *whole, last = self.size
-        v = fft.rfft(x)[..., : resolved(last) + 1]
+        v = fft.rfft(x)[..., : self.kept(last) + 1]
         for n in whole:
             v = fft.fft(v, axis=-2)
-            v[..., resolved(n) + 1 : n - resolved(n), :] = 0
+            v[..., self.kept(n) + 1 : n - self.kept(n), :] = 0
         return v
 
     def field(self, v: np.ndarray) -> np.ndarray:

@@ -38,6 +38,7 @@ def only_run(folder: Path) -> Path:
 
 PAIRS = [(sim, model) for sim in ("lorenz", "pendulum") for model in ("gru", "linear")]
 PAIRS += [("heat", model) for model in ("convlstm", "lstm", "persistence", "climatology")]
+PAIRS += [("burgers", "convgru")]  # a field of one dimension
 
 
 @pytest.mark.parametrize(("sim", "model"), PAIRS)

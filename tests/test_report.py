@@ -25,7 +25,16 @@ from sirve.report.compare import grouped, markdown
 from sirve.report.compare_page import write_comparison
 from sirve.report.frames import json_text
 from sirve.report.page import report_page
-from sirve.report.stats import Curve, early, error_range, pick, pooled, quartiles, thin
+from sirve.report.stats import (
+    Curve,
+    drift_curves,
+    early,
+    error_range,
+    pick,
+    pooled,
+    quartiles,
+    thin,
+)
 from sirve.report.style import MISSING, count, digits, duration, moments, units
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -208,6 +217,16 @@ def test_nothing_finite_is_predicted(tmp_path: Path, kind: str) -> None:
         file["error/model"][:] = np.nan
         file["invariants/energy/prediction"][:] = np.inf
     assert_self_contained(write_report(run))
+
+
+def test_an_invariant_of_zero_does_not_set_the_scale_by_its_rounding(tmp_path: Path) -> None:
+    path = make_run(tmp_path / "run", "field")
+    with h5py.File(path / "rollouts.h5", "a") as file:
+        file["invariants/energy/truth"][:] = 1e-9
+        file["error/model"][:] = np.linspace(0, 6, 60)
+    model, _, limit = drift_curves(load_run(path), "energy")
+    assert limit == pytest.approx(0.5)  # as far as the forecasts are near the truth
+    assert np.nanmax(model.high) == pytest.approx(1.0)
 
 
 def hostile(folder: Path, kind: str) -> Path:

@@ -1,7 +1,7 @@
 """The main job: simulate, store, window, learn, roll out, score, show."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -21,7 +21,7 @@ from sirve.data.generate import generate
 from sirve.data.limits import measure
 from sirve.data.moments import Moments
 from sirve.data.observe import Observe
-from sirve.data.recipe import Recipe, families
+from sirve.data.recipe import Recipe, make_recipe
 from sirve.data.shards import Info, dtype_of
 from sirve.data.states import Held, States, Stored, with_known
 from sirve.door import TRUSTED
@@ -147,19 +147,6 @@ def prepare(config: dict[str, Any], plain: str) -> Job:
         tracker=tracker,
         run=folder,
         saved=resume.newest(folder),
-    )
-
-
-def make_recipe(config: Mapping[str, Any], observe: Observe, trust: Sequence[str] | None) -> Recipe:
-    """What the dataset is made of; raises UserError."""
-    sim, data = config["sim"], config["data"]
-    return Recipe(
-        config["names"]["sim"],
-        families(sim["system"], sim["splits"], trust),
-        sim["dt"],
-        {split: (n - 1) * observe.stride + 1 for split, n in checks.lengths(sim).items()},
-        data["seed"],
-        data["block"],
     )
 
 

@@ -78,6 +78,19 @@ def end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+@contextmanager
+def spared() -> Iterator[None]:
+    """Processes that are started meanwhile get no SIGUSR1 and no Ctrl-C: both go to all of a job,
+
+    and the one that leads decides. Here they come when this ends.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1, signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def ignore() -> None:
     """For a process that helps: signals go to all of a job, and the one that leads decides."""
     for number in (signal.SIGUSR1, signal.SIGINT):

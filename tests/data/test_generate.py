@@ -1,7 +1,6 @@
 """Datasets: the same bits for any number of workers, grown without touching what is there."""
 
 import json
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -209,25 +208,3 @@ def test_the_manifest_describes_the_dataset(tmp_path: Path) -> None:
     assert content["infos"]["test"]["time_unit"] == "period"
     assert content["infos"]["train"]["unit"] == pytest.approx(2 * np.pi)
     assert content["config"]["parameters"]["valid"]["release"] == 2.5
-
-
-@pytest.mark.parametrize("walls", ["neumann", "dirichlet", "periodic"])
-def test_the_well_reads_what_we_wrote(tmp_path: Path, walls: Any) -> None:
-    from the_well.data import WellDataset
-
-    dataset = make(tmp_path, Heat(size=(6, 5), walls=walls))
-    shutil.copy(dataset.folder / "stats.yaml", tmp_path)  # where the_well 1.1 looks for it
-    well = WellDataset(
-        path=str(dataset.folder),
-        well_split_name="train",
-        n_steps_input=4,
-        n_steps_output=2,
-        use_normalization=False,
-    )
-    x = dataset.read("train", 6)
-    assert len(well) == 6 * (12 - 6 + 1)
-    item = well[8]  # trajectory 1, from state 1
-    np.testing.assert_array_equal(item["input_fields"].numpy()[..., 0], x[1, 1:5, 0])
-    np.testing.assert_array_equal(item["output_fields"].numpy()[..., 0], x[1, 5:7, 0])
-    np.testing.assert_allclose(np.diff(item["input_time_grid"].numpy()), 0.1)
-    np.testing.assert_allclose(item["space_grid"].numpy()[:, 0, 0], np.arange(6) + 0.5)

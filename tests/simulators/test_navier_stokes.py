@@ -8,6 +8,7 @@ import pytest
 from scipy.integrate import simpson
 
 from simulators import NavierStokes
+from simulators.lyapunov import exponents
 
 SPACE = (-3, -2, -1)
 DECAYING = NavierStokes(forcing="none", viscosity=0.02, drag=0.01)
@@ -194,6 +195,14 @@ def test_defaults_resolve_the_flow() -> None:
     x = sim.trajectories(x0, t)[:, -1]
     finer = fine.trajectories(fine.field(padded), t)[:, -1, :, ::2, ::2]
     assert (x - finer).std() <= 0.01 * x.std()
+
+
+@pytest.mark.slow
+def test_declared_exponent() -> None:
+    sim = NavierStokes(step=0.1)
+    found = exponents(sim, 1, every=5.0, intervals=100, orbits=16)
+    assert sim.lyapunov == pytest.approx(found.value[0], abs=0.005)
+    assert NavierStokes(viscosity=0.02).lyapunov is None
 
 
 @pytest.mark.parametrize(

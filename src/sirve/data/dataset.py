@@ -1,5 +1,6 @@
 """A dataset on disk: its manifest, its shards, and reading them."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,7 +17,9 @@ from sirve.files import read_json, require_inside, sha256, write_text
 
 SPLITS = ("train", "valid", "test")
 FORMAT = 2
+MANIFEST, STATS = "manifest.json", "stats.yaml"
 _REMEDY = "delete its folder to simulate it again"
+_AGAIN = "delete it and run the command again"
 
 
 @dataclass
@@ -38,13 +41,18 @@ class Manifest:
             "shards": dict(sorted(self.shards.items())),
             "limits": self.limits,
         }
-        write_text(folder / "manifest.json", json.dumps(content, indent=1) + "\n")
+        write_text(folder / MANIFEST, json.dumps(content, indent=1) + "\n")
+
+    def names(self, split: str) -> list[str]:
+        """The committed shards of a split, in the order of their trajectories."""
+        found = [name for name in self.shards if name.startswith(f"{split}/")]
+        return sorted(found, key=lambda name: (len(name), name))
 
     @staticmethod
     def load(folder: Path) -> "Manifest | None":
         """None where there is no dataset yet; UserError for what is damaged or leads elsewhere."""
         require_no_way_out(folder)
-        path = folder / "manifest.json"
+        path = folder / MANIFEST
         try:
             content = read_json(path, _REMEDY)
             if content["format"] != FORMAT:
@@ -89,6 +97,11 @@ def require_no_way_out(folder: Path) -> None:
                 require_inside(path, folder, "the dataset")
 
 
+def digest(config: dict[str, Any]) -> str:
+    """What a dataset's folder is named after."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:10]
+
+
 def shard_name(split: str, block: int) -> str:
     """The place of block ``block`` in a split's sequence."""
     return f"{split}/{block:05d}.hdf5"
@@ -100,7 +113,7 @@ class Dataset:
     def __init__(self, folder: Path) -> None:
         manifest = Manifest.load(folder)
         if manifest is None:
-            raise UserError(f"{folder} holds no dataset (no manifest.json); simulate it first")
+            raise UserError(f"{folder} holds no dataset (no {MANIFEST}); simulate it first")
         self.folder, self.manifest = folder, manifest
         self.infos, self.info = manifest.infos, manifest.infos["train"]
         self._whole: set[str] = set()  # shards found to match their checksums
@@ -118,10 +131,10 @@ class Dataset:
             if len(x) < rows or x.shape[1:] != first:
                 raise UserError(
                     f"{path} holds {x.shape}, not {rows} trajectories as the others have them; "
-                    + _REMEDY
+                    + _AGAIN
                 )
             if not np.isfinite(x).all():
-                raise UserError(f"{path} holds values that are not finite; {_REMEDY}")
+                raise UserError(f"{path} holds values that are not finite; {_AGAIN}")
             yield x
 
     def files(self, split: str, count: int) -> Iterator[tuple[Path, int]]:
@@ -153,18 +166,31 @@ class Dataset:
         return found
 
 
-def write_stats(dataset: Dataset, count: int) -> None:
-    """stats.yaml as The Well has it: mean and deviation of each channel and of its increments."""
-    states, increments = Moments(), Moments()
-    for x in dataset.blocks("train", count):
-        states.add(x)
-        increments.add(np.diff(x, axis=1))
-    rows = {
-        "mean": states.mean,
-        "std": states.std,
-        "mean_delta": increments.mean,
-        "std_delta": increments.std,
-    }
-    channels = dataset.info.channels
-    content = {k: dict(zip(channels, v.tolist(), strict=True)) for k, v in rows.items()}
-    write_text(dataset.folder / "stats.yaml", yaml.safe_dump(content, sort_keys=False))
+class Stats:
+    """Mean and deviation of each channel, and of its increments, of all x that were added."""
+
+    def __init__(self) -> None:
+        self.states, self.increments = Moments(), Moments()
+
+    def add(self, x: np.ndarray) -> None:
+        self.states.add(x)
+        self.increments.add(np.diff(x, axis=1))
+
+    def plain(self, channels: tuple[str, ...]) -> dict[str, dict[str, float]]:
+        """As stats.yaml holds it, in the words of The Well."""
+        rows = {
+            "mean": self.states.mean,
+            "std": self.states.std,
+            "mean_delta": self.increments.mean,
+            "std_delta": self.increments.std,
+        }
+        return {k: dict(zip(channels, v.tolist(), strict=True)) for k, v in rows.items()}
+
+
+def write_stats(dataset: Dataset) -> None:
+    """stats.yaml, of all training trajectories that are there."""
+    stats = Stats()
+    for name in dataset.manifest.names("train"):
+        stats.add(read_shard(dataset.folder / "data" / name, dataset.info))
+    content = stats.plain(dataset.info.channels)
+    write_text(dataset.folder / STATS, yaml.safe_dump(content, sort_keys=False))

@@ -1,11 +1,14 @@
 """Simulate what is missing of a dataset, block by block, by as many workers as there are."""
 
 import fcntl
+import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import version
+from multiprocessing import current_process
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +16,15 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from simulators import SimulationError
-from sirve.data.dataset import SPLITS, Dataset, Manifest, shard_name, write_stats
+from sirve.data.dataset import MANIFEST, SPLITS, STATS, Dataset, Manifest, shard_name, write_stats
 from sirve.data.recipe import Recipe
 from sirve.data.shards import write_shard
-from sirve.errors import Stopped, UserError
+from sirve.errors import Stopped, UserError, warn
 from sirve.files import require_inside, sha256
 from sirve.progress import track
+from sirve.signals import end_with_parent, spared
+
+LOCK, WORKERS = ".lock", ".workers"
 
 
 def generate(recipe: Recipe, counts: Mapping[str, int], root: Path, workers: int = 1) -> Dataset:
@@ -33,30 +39,40 @@ def generate(recipe: Recipe, counts: Mapping[str, int], root: Path, workers: int
     require_inside(folder, root, "data.root")
     with owned(folder):
         manifest = Manifest.load(folder) or Manifest(recipe.config, recipe.infos, recipe.block)
+        if manifest.config != recipe.config:
+            raise UserError(
+                f"{folder / MANIFEST} is another dataset's; delete the folder to simulate it again"
+            )
         missing = [
             (split, number)
             for split in SPLITS
             for number in range(-(-counts[split] // recipe.block))
             if not committed(folder, manifest, shard_name(split, number))
         ]
+        if any(split == "train" for split, _ in missing):
+            (folder / STATS).unlink(missing_ok=True)  # before it can be of less than is there
         if missing:
-            make(recipe, folder, manifest, missing, workers)
+            _fill(recipe, folder, manifest, missing, workers)
         dataset = Dataset(folder)
-        if missing or not (folder / "stats.yaml").exists():
-            write_stats(dataset, counts["train"])
+        if not (folder / STATS).exists():
+            write_stats(dataset)
     return dataset
 
 
 @contextmanager
 def owned(folder: Path) -> Iterator[None]:
-    """One process at a time: a second one waits, and then finds the work done."""
+    """One process at a time: a second one waits, and then finds the work done.
+
+    The system lets go of both locks when a process ends, killed or not.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    require_inside(folder / ".lock", folder, "the dataset")
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(
-            lock, fcntl.LOCK_EX
-        )  # let go by the system when the process ends, killed or not
+    for name in (LOCK, WORKERS):
+        require_inside(folder / name, folder, "the dataset")
+    with (folder / LOCK).open("w") as lock, (folder / WORKERS).open("w") as workers:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.flock(workers, fcntl.LOCK_EX)  # a killed process may have left some at work
         _clean(folder)
+        fcntl.flock(workers, fcntl.LOCK_UN)
         yield
 
 
@@ -73,24 +89,57 @@ def committed(folder: Path, manifest: Manifest, name: str) -> bool:
     return path.is_file() and sha256(path) == manifest.shards.get(name)
 
 
-def make(
+def _fill(
     recipe: Recipe,
     folder: Path,
     manifest: Manifest,
     missing: list[tuple[str, int]],
     workers: int,
 ) -> None:
-    """Simulate blocks (split, number) of a folder that this process owns."""
+    """Make what is missing, and name each shard in the manifest once it is there."""
+    before = dict(manifest.shards)
+    for name in (shard_name(*block) for block in missing):
+        if name in before:
+            warn(f"{folder / 'data' / name} is damaged or missing; it is made again")
+    for name, checksum in make(recipe, folder, missing, workers):
+        if before.get(name, checksum) != checksum:
+            warn(
+                f"{folder / 'data' / name} has other bits than it had, from other library versions"
+            )
+        manifest.shards[name] = checksum
+        manifest.save(folder)
+
+
+def make(
+    recipe: Recipe,
+    folder: Path,
+    blocks: Sequence[tuple[str, int]],
+    workers: int,
+    expected: Mapping[str, str] | None = None,
+) -> Iterator[tuple[str, str]]:
+    """Simulate blocks (split, number) of a folder that this process owns.
+
+    Gives the name and the checksum of each shard, in the order in which they are done. What has
+    another checksum than is ``expected`` of that name is not put in place.
+    """
     for split in SPLITS:
         (folder / "data" / split).mkdir(parents=True, exist_ok=True)
-    jobs = (delayed(simulate_block)(recipe, folder, split, number) for split, number in missing)
+    jobs = (
+        delayed(simulate_block)(
+            recipe, folder, *block, os.getpid(), (expected or {}).get(shard_name(*block))
+        )
+        for block in blocks
+    )
     parallel = Parallel(
-        n_jobs=min(workers, len(missing)), return_as="generator_unordered", pre_dispatch="n_jobs"
+        n_jobs=min(workers, len(blocks)),
+        return_as="generator_unordered",
+        pre_dispatch="n_jobs",
+        max_nbytes=None,  # no arrays in /dev/shm, where a killed process would leave them
     )
     try:
-        for name, checksum in track(parallel(jobs), f"simulate {recipe.name}", len(missing)):
-            manifest.shards[name] = checksum
-            manifest.save(folder)
+        with spared():
+            done = parallel(jobs)
+        yield from track(done, f"simulate {recipe.name}", len(blocks))
     except BrokenProcessPool as error:
         raise Stopped(
             f"simulation of {recipe.name} stopped: a worker process was ended from outside (out of "
@@ -98,28 +147,61 @@ def make(
         ) from error
 
 
-def simulate_block(recipe: Recipe, folder: Path, split: str, number: int) -> tuple[str, str]:
-    """Simulate and commit one block; returns its shard's name and checksum."""
+def simulate_block(
+    recipe: Recipe,
+    folder: Path,
+    split: str,
+    number: int,
+    leader: int,
+    expected: str | None = None,
+) -> tuple[str, str]:
+    """Simulate and commit one block, for the process ``leader``; its shard's name and checksum."""
     family, info = recipe.families[split], recipe.infos[split]
     first = number * recipe.block
     rngs = generators(recipe, split, first, recipe.block)
-    try:
-        x, drawn = family.simulate(rngs, recipe.dt, recipe.states[split])
-    except SimulationError as error:
-        raise UserError(_failure(recipe, split, first, error)) from error
-    name = shard_name(split, number)
-    attributes: dict[str, Any] = {
-        "first_trajectory": first,
-        "dt": info.dt,
-        "walls": info.walls or "none",
-        "solver": info.solver,
-        "seed": recipe.seed,
-        "split": split,
-        "versions": [f"{p} {version(p)}" for p in ("sirve", "numpy", "scipy", "h5py")]
-        + [f"python {platform.python_version()}"],
-    }
-    path = folder / "data" / name
-    return name, write_shard(path, x, info, family.sim.coordinates, attributes, drawn)
+    with _helping(folder, leader):
+        try:
+            x, drawn = family.simulate(rngs, recipe.dt, recipe.states[split])
+        except SimulationError as error:
+            raise UserError(_failure(recipe, split, first, error)) from error
+        name = shard_name(split, number)
+        attributes: dict[str, Any] = {
+            "first_trajectory": first,
+            "dt": info.dt,
+            "walls": info.walls or "none",
+            "solver": info.solver,
+            "seed": recipe.seed,
+            "split": split,
+            "versions": versions(),
+        }
+        coordinates = family.sim.coordinates
+        path = folder / "data" / name
+        return name, write_shard(path, x, info, coordinates, attributes, drawn, expected)
+
+
+@contextmanager
+def _helping(folder: Path, leader: int) -> Iterator[None]:
+    """Nobody else takes the folder meanwhile, even where the process that owned it was killed."""
+    apart = leader != os.getpid() and current_process().name.startswith("LokyProcess")
+    if apart:
+        _end_with_leader()
+    with (folder / WORKERS).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        if apart and leader != os.getppid():
+            os._exit(1)  # somebody else may own the folder by now
+        yield
+
+
+@cache
+def _end_with_leader() -> None:
+    """Once in a process."""
+    end_with_parent()
+
+
+def versions() -> list[str]:
+    """Of what makes the bits of a shard."""
+    packages = [f"{name} {version(name)}" for name in ("sirve", "numpy", "scipy", "h5py")]
+    return [*packages, f"python {platform.python_version()}"]
 
 
 def generators(recipe: Recipe, split: str, first: int, count: int) -> list[np.random.Generator]:

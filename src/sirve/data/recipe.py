@@ -1,6 +1,5 @@
 """What a dataset is made of: all that fixes its bits."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,10 +7,12 @@ from functools import cached_property
 from typing import Any
 
 from simulators import Draw, Family, SimulationError, Simulator
-from sirve.data.dataset import SPLITS
+from sirve.data.dataset import SPLITS, digest
+from sirve.data.observe import Observe
 from sirve.data.shards import Info
+from sirve.data.sizes import lengths
 from sirve.door import build
-from sirve.errors import UserError, nearest
+from sirve.errors import UserError, nearest, one_line
 from sirve.files import require_name
 from sirve.provenance import code_of
 
@@ -62,8 +63,7 @@ class Recipe:
     def folder(self) -> str:
         """``<name>-<hash>``"""
         require_name(self.name)
-        digest = hashlib.sha256(json.dumps(self.config, sort_keys=True).encode())
-        return f"{self.name}-{digest.hexdigest()[:10]}"
+        return f"{self.name}-{digest(self.config)}"
 
     @staticmethod
     def of(config: Mapping[str, Any], trust: Sequence[str] | None) -> "Recipe":
@@ -82,14 +82,30 @@ class Recipe:
                 config["block"],
             )
             same = found.config == config
-        except (KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"this dataset's recipe is damaged ({error!r}); delete it") from error
+        except UserError:
+            raise
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+            why = one_line(repr(error))
+            raise UserError(f"this dataset's recipe is damaged ({why}); delete it") from error
         if not same:
             raise UserError(
                 f"the equations of {shown_target(config)} have changed since this dataset was "
                 "made: what is made now would be another one; run the command again"
             )
         return found
+
+
+def make_recipe(config: Mapping[str, Any], observe: Observe, trust: Sequence[str] | None) -> Recipe:
+    """What a composed configuration makes the dataset of; raises UserError."""
+    sim, data = config["sim"], config["data"]
+    return Recipe(
+        config["names"]["sim"],
+        families(sim["system"], sim["splits"], trust),
+        sim["dt"],
+        {split: (n - 1) * observe.stride + 1 for split, n in lengths(sim).items()},
+        data["seed"],
+        data["block"],
+    )
 
 
 def shown_target(config: Mapping[str, Any]) -> str:

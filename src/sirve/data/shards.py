@@ -6,6 +6,7 @@ Lyapunov times), frames float32.
 """
 
 import json
+import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +15,7 @@ import h5py
 import numpy as np
 
 from sirve.errors import UserError, shown
-from sirve.files import require_name, sha256
+from sirve.files import move, require_name, sha256
 from sirve.hdf5 import create, reading
 
 CHANNELS = 100_000  # of a system, at most
@@ -92,7 +93,7 @@ class Info:
             raise ValueError("info.parameters holds more than JSON can") from error
 
 
-_AGAIN = "delete the dataset's folder to simulate it again"
+_AGAIN = "delete it and run the command again"
 _BOUNDARY = {"neumann": "WALL", "dirichlet": "WALL", "periodic": "PERIODIC"}
 
 
@@ -103,14 +104,16 @@ def write_shard(
     coordinates: dict[str, np.ndarray],
     attributes: dict[str, Any],
     drawn: dict[str, np.ndarray] | None = None,
+    expected: str | None = None,
 ) -> str:
-    """Write trajectories x (B, T, *shape) whole, read them back, and return the file's sha256.
+    """Write trajectories x (B, T, *shape) whole, once they read back, and return the file's sha256.
 
     ``drawn`` are parameters of their own, (B,). A field is one run of bytes, so that any window of
-    it is one read; its checksum is the file's.
+    it is one read. What has another sha256 than is ``expected`` is not put in place.
     """
     x = x.astype(dtype_of(info))
-    with create(path) as file:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.made.tmp")
+    with create(temporary) as file:
         _describe(file, x, info, coordinates, attributes, drawn or {})
         fields = _group(file, "t0_fields", info.channels)
         for i, name in enumerate(info.channels):
@@ -120,9 +123,15 @@ def write_shard(
             _varying(field, sample=True, time=True)
         for order in (1, 2):
             _group(file, f"t{order}_fields", ())
-    if not np.array_equal(read_shard(path, info), x):
-        raise OSError(f"{path} does not read back as it was written; check the disk")
-    return sha256(path)
+    try:
+        if not np.array_equal(read_shard(temporary, info), x):
+            raise OSError(f"{path} does not read back as it was written; check the disk")
+        checksum = sha256(temporary)
+        if expected in (None, checksum):
+            move(temporary, path)
+        return checksum
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def dtype_of(info: Info) -> type[np.floating[Any]]:
@@ -132,7 +141,7 @@ def dtype_of(info: Info) -> type[np.floating[Any]]:
 
 def read_shard(path: Path, info: Info, rows: int | None = None) -> np.ndarray:
     """Trajectories (rows, T, *shape) of one shard; UserError if it is not what ``info`` says."""
-    with reading(path, "delete it and run the command again") as file:
+    with reading(path, _AGAIN) as file:
         found = [file.get(f"t0_fields/{name}") for name in info.channels]
         if not all(isinstance(field, h5py.Dataset) for field in found):
             raise UserError(f"{path} lacks one of the channels {shown(info.channels)}; {_AGAIN}")
@@ -143,6 +152,11 @@ def read_shard(path: Path, info: Info, rows: int | None = None) -> np.ndarray:
             raise UserError(
                 f"{path}: fields of shape {found[0].shape}, expected (n, T, "
                 f"{', '.join(map(str, info.shape[1:]))}); {_AGAIN}"
+            )
+        if any(field.dtype != dtype_of(info) for field in found):
+            raise UserError(
+                f"{path}: fields of type {found[0].dtype}, expected {np.dtype(dtype_of(info))}; "
+                + _AGAIN
             )
         return np.stack([field[:rows] for field in found], axis=2)
 

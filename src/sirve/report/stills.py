@@ -95,12 +95,12 @@ def phase(run: Run, shown: Forecast) -> Figure:
     for axis, name, bound in zip("xyz", run.channels, bounds[:dims], strict=False):
         ax.set(**{f"{axis}label": plain(name), f"{axis}lim": bound})
     if dims == 3:
-        _open_box(ax)
+        open_box(ax)
     legend(figure, ax)
     return figure
 
 
-def _open_box(ax: Any) -> None:
+def open_box(ax: Any) -> None:
     """Walls of a 3-D plot without colour, few ticks."""
     ax.set_box_aspect(None, zoom=0.92)
     for wall in (ax.xaxis, ax.yaxis, ax.zaxis):
