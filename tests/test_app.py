@@ -157,7 +157,7 @@ def test_a_secret_from_the_environment_stays_a_reference(command: Command, tmp_p
 
 WRONG = [
     ("model=gruu", "unknown model 'gruu'; choose from: climatology, convgru,"),
-    ("sim=lorentz", "unknown sim 'lorentz'; choose from: heat, lorenz, pendulum"),
+    ("sim=lorentz", "unknown sim 'lorentz'; choose from: file, heat, lorenz, pendulum"),
     ("model.hiden=3", "unknown key 'model.hiden'; did you mean 'model.hidden'?"),
     ("+model.hiden=3", "did you mean 'hidden'?"),
     ("experiment=mine", "unknown experiment 'mine'; choose from:"),
@@ -226,7 +226,12 @@ def test_help_reads_like_a_manual_and_imports_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for word in ("model=gru sim=lorenz", "model: climatology,", "sim: heat,", "trainer.steps="):
+    for word in (
+        "model=gru sim=lorenz",
+        "model: climatology,",
+        "sim: file, heat,",
+        "trainer.steps=",
+    ):
         assert word in done.stdout
 
 

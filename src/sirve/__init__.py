@@ -21,4 +21,8 @@ def __getattr__(name: str) -> Any:
         from sirve import forecaster
 
         return forecaster.Forecaster
+    if name == "from_arrays":
+        from sirve.data import bring
+
+        return bring.from_arrays
     raise AttributeError(f"module 'sirve' has no attribute {name!r}")

@@ -1,10 +1,9 @@
 """The main job: simulate, store, window, learn, roll out, score, show."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +15,16 @@ from joblib import cpu_count
 from sirve import checks, door, evaluate, provenance, resume, run_folder
 from sirve.checkpoints import BEST, LAST
 from sirve.cores import Climatology, Core, Linear, Persistence
+from sirve.data.bring import from_file
 from sirve.data.dataset import SPLITS
-from sirve.data.generate import generate
-from sirve.data.limits import measure
+from sirve.data.gather import Data, gather
 from sirve.data.moments import Moments
 from sirve.data.observe import Observe
-from sirve.data.recipe import Recipe, make_recipe
-from sirve.data.shards import Info, dtype_of
-from sirve.data.states import Held, States, Stored, with_known
+from sirve.data.recipe import make_recipe
+from sirve.data.shards import Info
+from sirve.data.sizes import lengths, require_sizes
+from sirve.data.source import Simulated, Source, Wanted
 from sirve.door import TRUSTED
-from sirve.errors import UserError
 from sirve.forecaster import Forecaster, Normaliser, Training, make_core, restore
 from sirve.learning import Hardware, Rhythm, Seen, device, device_name, fit
 from sirve.objective import SquaredError
@@ -43,7 +42,8 @@ class Job:
 
     config: dict[str, Any]
     names: dict[str, str]  # {"sim": "lorenz", "model": "gru"}
-    recipe: Recipe
+    source: Source
+    wanted: Wanted
     observe: Observe
     info: Info
     core: Core
@@ -53,21 +53,6 @@ class Job:
     tracker: Tracker
     run: Path
     saved: Saved | None  # the checkpoint it goes on from
-
-
-@dataclass(frozen=True)
-class Data:
-    """What the model sees of each split, known parameters and noise included, and the clean truth
-
-    that scores, in physical units.
-    """
-
-    train: States
-    seen: dict[str, np.ndarray]  # valid and test
-    clean: dict[str, np.ndarray]
-    std: np.ndarray  # (C,), of the clean training states
-    parameters: dict[str, np.ndarray]  # of the test trajectories, (n,)
-    limits: dict[str, Any]  # of prediction
 
 
 def run(config: dict[str, Any], plain: str) -> Path | None:
@@ -83,7 +68,7 @@ def run(config: dict[str, Any], plain: str) -> Path | None:
         return asked
     job = prepare(config, plain)
     clock = {"start": time.perf_counter()}
-    data = simulate(job)
+    data, limits = simulate(job)
     clock["simulated"] = time.perf_counter()
     step = job.saved.step if job.saved else 0
     rows = record(job.run / "metrics.jsonl", step)
@@ -94,7 +79,7 @@ def run(config: dict[str, Any], plain: str) -> Path | None:
         if forecaster is None:
             return None
         clock["train"] = seconds
-        metrics = judge(job, data, forecaster, clock)
+        metrics = judge(job, data, forecaster, clock, limits)
         report = write_report(job.run)
         job.tracker.finish(job.run, metrics)
     except BaseException:
@@ -107,22 +92,21 @@ def run(config: dict[str, Any], plain: str) -> Path | None:
 
 def prepare(config: dict[str, Any], plain: str) -> Job:
     """Build and check everything, then take a folder; raises UserError before any work."""
-    names = config["names"]
     # What the command line composed is trusted; what a run's folder says is not.
     trust = None if resume.asked(config) is None else (*TRUSTED, *config["trust"])
     build = partial(door.build, trust=trust)
     observe = build(config["observe"], Observe, place="observe")
+    source, config = _source(config, observe, trust)
     objective = build(config["objective"], SquaredError, place="objective")
     checks.sizes(config, objective)
     hardware, rhythm, plan = checks.trainer(config["trainer"], config["data"]["loaders"])
     tracker = door.build(config["logger"], Tracker, place="logger")  # never a run folder's
-    recipe = make_recipe(config, observe, trust)
-    info = observe.info(recipe.infos["train"])
+    info = observe.info(source.infos["train"])
     pl.seed_everything(config["seed"], verbose=False)
     torch.set_num_threads(config["trainer"]["threads"])
     torch.backends.cudnn.allow_tf32 = False  # float32 means float32, on a GPU's convolutions too
     core = make_core(config["model"], info, trust)
-    checks.fits(core, {split: observe.info(recipe.infos[split]).shape for split in SPLITS})
+    checks.fits(core, {split: observe.info(source.infos[split]).shape for split in SPLITS})
 
     def optimizer(parameters: Any) -> torch.optim.Optimizer:
         return build(config["optimizer"], torch.optim.Optimizer, parameters, place="optimizer")
@@ -131,13 +115,19 @@ def prepare(config: dict[str, Any], plain: str) -> Job:
         optimizer(core.parameters())  # only to refuse a wrong one now
     training = Training(objective, optimizer, seed=config["seed"], **plan)
     run_folder.require_writable(Path(config["data"]["root"]), "data.root")
-    system = type(recipe.families["train"].sim)
-    made_by = provenance.here((system, type(core), type(objective)), device_name(hardware))
+    wanted = _wanted(config, observe)
+    said = source.look(wanted)
+    if said and run_folder.inherited() is None:
+        print(*said, sep="\n")
+    made_by = provenance.here(
+        (source.code, type(core), type(objective)), device_name(hardware), source.digest(wanted)
+    )
     folder = resume.folder(config, plain, made_by)
     return Job(
         config=config,
-        names=names,
-        recipe=recipe,
+        names=config["names"],
+        source=source,
+        wanted=wanted,
         observe=observe,
         info=info,
         core=core,
@@ -150,36 +140,36 @@ def prepare(config: dict[str, Any], plain: str) -> Job:
     )
 
 
-def simulate(job: Job) -> Data:
-    """The dataset, simulated where it is not there yet, and what the model sees of it."""
-    data, counts, observe = job.config["data"], job.config["sim"]["trajectories"], job.observe
-    dataset = generate(job.recipe, counts, Path(data["root"]), data["workers"] or cpu_count())
-    physical = dataset.info
+def _source(
+    config: dict[str, Any], observe: Observe, trust: Sequence[str] | None
+) -> tuple[Source, dict[str, Any]]:
+    """Where the trajectories come from, and the configuration, completed by what is there."""
+    sim, names = config["sim"], config["names"]
+    if sim["system"] is not None:
+        require_sizes(config)
+        return Simulated(make_recipe(config, observe, trust)), config
+    source = from_file(sim, Path(str(config["data"]["root"])))
+    names = {**names, "sim": source.infos["train"].name}
+    return source, {**config, "names": names, "sim": source.completed(sim, observe.stride)}
 
-    moments, clean = Moments(), {}
-    for x in dataset.blocks("train", counts["train"]):
-        moments.add(observe.clean(x, physical))
-    for name, deviation in zip(job.info.channels, moments.std, strict=True):
-        if deviation == 0:
-            raise UserError(
-                f"channel '{name}' is constant in the training data, so errors have no unit; leave "
-                "it out by observe.channels, or change sim.system"
-            )
-    train: States = Stored(dataset, counts["train"], observe, moments.std, data["seed"])
-    if prod(train.shape) * np.dtype(dtype_of(physical)).itemsize <= data["memory"] * 2**20:
-        train = Held(torch.as_tensor(np.concatenate(list(train.blocks()))), job.recipe.block)
 
-    seen = {}
-    for split in ("valid", "test"):
-        clean[split] = observe.clean(dataset.read(split, counts[split]), dataset.infos[split])
-        known = observe.known(dataset.parameters(split, counts[split]))
-        noisy = observe.noisy(clean[split], moments.std, split, data["seed"])
-        seen[split] = with_known(noisy, known)
-    limits = {}
-    if data["limits"]:
-        limits = measure(job.recipe, dataset)
-    parameters = dataset.parameters("test", counts["test"])
-    return Data(train, seen, clean, moments.std, parameters, limits)
+def _wanted(config: dict[str, Any], observe: Observe) -> Wanted:
+    sim, data = config["sim"], config["data"]
+    return Wanted(
+        states={split: (n - 1) * observe.stride + 1 for split, n in lengths(sim).items()},
+        counts=sim["trajectories"],
+        root=Path(data["root"]),
+        block=data["block"],
+        workers=data["workers"] or cpu_count(),
+    )
+
+
+def simulate(job: Job) -> tuple[Data, dict[str, Any]]:
+    """What the model sees of the dataset, made where it is not there yet, and its limits."""
+    data = job.config["data"]
+    dataset = job.source.dataset(job.wanted)
+    limits = job.source.limits(dataset) if data["limits"] else {}
+    return gather(dataset, job.observe, job.wanted.counts, data["seed"], data["memory"]), limits
 
 
 def learn(job: Job, data: Data, loggers: list[Any]) -> tuple[Forecaster | None, float]:
@@ -218,19 +208,23 @@ def learn(job: Job, data: Data, loggers: list[Any]) -> tuple[Forecaster | None, 
 
 
 def judge(
-    job: Job, data: Data, forecaster: Forecaster, clock: Mapping[str, float]
+    job: Job,
+    data: Data,
+    forecaster: Forecaster,
+    clock: Mapping[str, float],
+    limits: dict[str, Any],
 ) -> dict[str, Any]:
     """Roll out, score beside the baselines, and write rollouts.h5 and metrics.json."""
-    family, physical = job.recipe.families["test"], job.recipe.infos["test"]
+    physical = job.source.infos["test"]
     info = job.observe.info(physical)
-    system = family.sim.each(**{name: data.parameters[name] for name in family.draws})
+    whole_state = info.channels == physical.channels
     test = evaluate.Test(
         data.seen["test"][:, :, : info.shape[0]],
         data.clean["test"],
         job.config["sim"]["context"],
         data.std,
         info,
-        system.invariants if info.channels == physical.channels else None,
+        job.source.invariants(data.parameters) if whole_state else None,
         data.parameters,
     )
     forecasters = {"model": forecaster}
@@ -265,7 +259,7 @@ def judge(
             "forecast_per_step": results["model"].seconds_per_step,
         },
         "one_step": evaluate.one_step(forecaster, test),
-        "limits": data.limits,
+        "limits": limits,
     }
     return evaluate.write_metrics(job.run, head, results)
 

@@ -16,7 +16,7 @@ from sirve.files import read_json, write_text
 
 _PACKAGES = ("torch", "pytorch_lightning", "pytorch_optimizer", "numpy", "scipy", "h5py")
 # Another of these makes other bits, or may: the rest of the record only warns.
-_BINDING = ("code", "torch", "pytorch_lightning", "pytorch_optimizer", "numpy", "machine")
+_BINDING = ("code", "data", "torch", "pytorch_lightning", "pytorch_optimizer", "numpy", "machine")
 _SILENT = {  # no number comes from these
     *("app", "aside", "explain", "exporting", "look", "media", "model_folder", "progress"),
     *("report", "secrets", "signals", "stepping", "table", "tracking", "wandb_folder"),
@@ -52,8 +52,13 @@ def _gather(name: str, sources: dict[str, str]) -> None:
             _gather(imported, sources)
 
 
-def here(classes: Iterable[type] = (), gpu: str | None = None) -> dict[str, Any]:
-    """The record of this process; ``classes`` may come from a user's own modules."""
+def here(
+    classes: Iterable[type] = (), gpu: str | None = None, data: str | None = None
+) -> dict[str, Any]:
+    """The record of this process; ``classes`` may come from a user's own modules.
+
+    ``data`` names, with a digest, what was brought and not simulated.
+    """
     own = sorted(_HERE.rglob("*.py"))
     sources = [p for p in own if p.relative_to(_HERE).parts[0].removesuffix(".py") not in _SILENT]
     code = [path.read_text(encoding="utf-8") for path in sources]
@@ -61,6 +66,7 @@ def here(classes: Iterable[type] = (), gpu: str | None = None) -> dict[str, Any]
     return {
         "sirve": version("sirve"),
         "code": _digest(code),
+        "data": data,
         "python": platform.python_version(),
         **{name: version(name) for name in _PACKAGES},
         "machine": platform.machine(),

@@ -66,9 +66,8 @@ class Observe:
             known=tuple(self.parameters),
         )
 
-    def known(self, parameters: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Those that the model is given, of each trajectory: (n, K)."""
-        count = len(next(iter(parameters.values()), ()))
+    def known(self, parameters: Mapping[str, np.ndarray], count: int) -> np.ndarray:
+        """Those that the model is given, of each of ``count`` trajectories: (count, K)."""
         columns = [parameters[name] for name in self.parameters]
         return np.stack(columns, axis=1) if columns else np.empty((count, 0))
 

@@ -68,6 +68,10 @@ class Recipe:
     @staticmethod
     def of(config: Mapping[str, Any], trust: Sequence[str] | None) -> "Recipe":
         """From what ``config`` gave, which a stranger may have written; raises UserError."""
+        if config.get("system") == "recorded":
+            raise UserError(
+                "this dataset was copied from a file: give the command that brought it again"
+            )
         try:
             families = {
                 split: family({"_target_": config["system"], **config["parameters"][split]}, trust)

@@ -76,7 +76,7 @@ class Stored(States):
     ) -> None:
         self.dataset, self.count, self.observe = dataset, count, observe
         self.std, self.seed = std, seed
-        self.known = observe.known(dataset.parameters("train", count))
+        self.known = observe.known(dataset.parameters("train", count), count)
         self.paths = [path for path, _ in dataset.files("train", count)]
         self.raw = places(self.paths[0], dataset.info)[0].shape[1]
         seen = observe.info(dataset.info)
