@@ -25,7 +25,8 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 PROBLEMS = sorted(path.stem for path in (HERE / "solvers").glob("*.py"))
-SYSTEMS = sorted(path.stem for path in (HERE.parent / "conf" / "sim").glob("*.yaml"))
+CONF = HERE.parent / "conf" / "sim"
+SYSTEMS = sorted(path.stem for path in CONF.glob("*.yaml") if path.stem != "file")  # simulated
 CONTEND = [sys.executable, str(HERE / "contend.py")]
 LIBRARIES = ("numpy", "scipy", "jax", "diffrax", "exponax", "py-pde", "numba")
 BLOCKS = (4, 8, 16, 32, 64, 128, 256)
@@ -146,7 +147,7 @@ def blocks(options: argparse.Namespace) -> dict[str, Any]:
     print("| ms a trajectory in a block of | " + " | ".join(map(str, BLOCKS)) + " | default set |")
     print("|---" + "|--:" * (len(BLOCKS) + 1) + "|")
     for name in [options.only] if options.only else SYSTEMS:
-        sim = yaml.safe_load((HERE.parent / "conf" / "sim" / f"{name}.yaml").read_text())
+        sim = yaml.safe_load((CONF / f"{name}.yaml").read_text())
         system, states = family(sim["system"], None), lengths(sim)
         times: dict[int, list[float]] = {block: [] for block in BLOCKS}
         for repeat in range(options.repeats):
