@@ -1,10 +1,11 @@
 """How long simulating takes, beside other people's solvers and by the size of a block.
 
-python scripts/benchmark.py simulate [--only PROBLEM] [--repeats 7] [--json FILE]
+python scripts/benchmark.py simulate [--only PROBLEM] [--repeats 7] [--no-peers] [--json FILE]
 python scripts/benchmark.py blocks [--only SYSTEM] [--repeats 3] [--json FILE]
 
 Everything runs in float64 on one core: the process and its children are bound to it, and the
-libraries told to use one thread. Time is CPU time, which others on the machine disturb less.
+libraries told to use one thread. Time is CPU time, which others on the machine disturb less; the
+file has the time on the wall too. The peers are installed by pip install ".[bench]".
 """
 
 import argparse
@@ -22,7 +23,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
+PROBLEMS = sorted(path.stem for path in (HERE / "solvers").glob("*.py"))
+CONF = HERE.parent / "conf" / "sim"
+SYSTEMS = sorted(path.stem for path in CONF.glob("*.yaml") if path.stem != "file")  # simulated
 CONTEND = [sys.executable, str(HERE / "contend.py")]
 LIBRARIES = ("numpy", "scipy", "jax", "diffrax", "exponax", "py-pde", "numba")
 BLOCKS = (4, 8, 16, 32, 64, 128, 256)
@@ -77,18 +81,25 @@ def shown(value: dict[str, float]) -> str:
     return f"{value['median']:.3g} ({value['low']:.3g}-{value['high']:.3g})"
 
 
-def compared(problem: dict[str, Any], sizes: dict[str, int], repeats: int) -> list[dict[str, Any]]:
-    """All solvers of one problem, in turn, ``repeats`` times; sirve's first."""
+def installed(needs: dict[str, str | None]) -> list[str]:
+    """Who can take part; says what to install for the others."""
+    found = []
+    for label, module in needs.items():
+        if module and not find_spec(module):
+            print(f'{label} is left out: pip install ".[bench]"', file=sys.stderr)
+        else:
+            found.append(label)
+    return found
+
+
+def compared(
+    problem: str, labels: Sequence[str], sizes: dict[str, int], repeats: int
+) -> list[dict[str, Any]]:
+    """These solvers of one problem in turn, ``repeats`` times; the first is sirve's."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "problem.npz"
-        prepare = [*CONTEND, "prepare", problem["problem"], json.dumps(sizes), str(file)]
-        subprocess.run(prepare, check=True)
-        contenders = []
-        for label, module in problem["needs"].items():
-            if module and not find_spec(module):
-                print(f'{label} is left out: pip install ".[bench]"', file=sys.stderr)
-                continue
-            contenders.append(Contender(problem["problem"], label, file))
+        subprocess.run([*CONTEND, "prepare", problem, json.dumps(sizes), str(file)], check=True)
+        contenders = [Contender(problem, label, file) for label in labels]
         for _ in range(repeats):
             for contender in contenders:
                 contender.run()
@@ -104,22 +115,22 @@ def compared(problem: dict[str, Any], sizes: dict[str, int], repeats: int) -> li
 
 
 def simulate(options: argparse.Namespace) -> dict[str, Any]:
-    listed = subprocess.run([*CONTEND, "list"], check=True, capture_output=True, text=True)
-    problems = [json.loads(line) for line in listed.stdout.splitlines()]
     sizes = {"trajectories": options.trajectories, "states": options.states}
     sizes = {key: value for key, value in sizes.items() if value}
     results = {}
-    for problem in problems:
-        if options.only not in (None, problem["problem"]):
-            continue
-        rows = results[problem["problem"]] = compared(problem, sizes, options.repeats)
-        print(f"\n{problem['about'].strip()}\n")
+    for problem in [options.only] if options.only else PROBLEMS:
+        told = subprocess.run([*CONTEND, "about", problem], check=True, stdout=subprocess.PIPE)
+        about = json.loads(told.stdout)
+        needs = {k: v for k, v in about["needs"].items() if options.peers or not v}
+        rows = results[problem] = compared(problem, installed(needs), sizes, options.repeats)
+        print(f"\n{about['about']}\n")
         print("| | ms a trajectory | sirve's time / its | error | compile, s | peak, MB |")
         print("|---|--:|--:|--:|--:|--:|")
         for row in rows:
             print(
                 f"| {row['contender']} | {shown(row['cpu_ms'])} | {shown(row['cpu_ratio'])} "
-                f"| {row['error']:.1e} | {max(row['compile_s'], 0):.1f} | {row['peak_mb']:.0f} |"
+                f"| {row['error']:.1e} | {row['compile_s']:.1f} | {row['peak_mb']:.0f} |",
+                flush=True,
             )
     return results
 
@@ -135,10 +146,8 @@ def blocks(options: argparse.Namespace) -> dict[str, Any]:
     results: dict[str, Any] = {}
     print("| ms a trajectory in a block of | " + " | ".join(map(str, BLOCKS)) + " | default set |")
     print("|---" + "|--:" * (len(BLOCKS) + 1) + "|")
-    for path in sorted((HERE.parent / "conf" / "sim").glob("*.yaml")):
-        if options.only not in (None, path.stem):
-            continue
-        sim = yaml.safe_load(path.read_text())
+    for name in [options.only] if options.only else SYSTEMS:
+        sim = yaml.safe_load((CONF / f"{name}.yaml").read_text())
         system, states = family(sim["system"], None), lengths(sim)
         times: dict[int, list[float]] = {block: [] for block in BLOCKS}
         for repeat in range(options.repeats):
@@ -155,10 +164,10 @@ def blocks(options: argparse.Namespace) -> dict[str, Any]:
             )
             for block in BLOCKS
         }
-        results[path.stem] = {"ms": found, "dataset_s": {b: ms / 1000 for b, ms in whole.items()}}
+        results[name] = {"ms": found, "dataset_s": {b: ms / 1000 for b, ms in whole.items()}}
         least = min(whole, key=whole.__getitem__)
         cells = " | ".join(f"{found[block]['median']:.3g}" for block in BLOCKS)
-        print(f"| {path.stem} | {cells} | {whole[least] / 1000:.1f} s in {least} |", flush=True)
+        print(f"| {name} | {cells} | {whole[least] / 1000:.1f} s in {least} |", flush=True)
     total = {b: sum(r["dataset_s"][b] for r in results.values()) for b in BLOCKS}
     cells = " | ".join(f"{total[block]:.1f} s" for block in BLOCKS)
     print(f"| all default sets | {cells} | {min(total, key=total.__getitem__)} is best |")
@@ -190,15 +199,16 @@ def on_one_core() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Measure how long simulating takes.")
     commands = parser.add_subparsers(required=True)
-    for command, repeats in ((simulate, 7), (blocks, 3)):
+    for command, names, repeats in ((simulate, PROBLEMS, 7), (blocks, SYSTEMS, 3)):
         sub = commands.add_parser(command.__name__)
         sub.set_defaults(command=command)
-        sub.add_argument("--only", help="one problem or system")
+        sub.add_argument("--only", choices=names, help="instead of all")
         sub.add_argument("--repeats", type=int, default=repeats)
         sub.add_argument("--states", type=int, help="of each trajectory, instead of the default")
         sub.add_argument("--json", type=Path, help="write everything measured to this file")
         if command is simulate:
             sub.add_argument("--trajectories", type=int, help="instead of the default")
+            sub.add_argument("--no-peers", dest="peers", action="store_false", help="ours alone")
     options = parser.parse_args(arguments)
     on_one_core()
     before = circumstances()

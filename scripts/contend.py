@@ -1,6 +1,6 @@
 """One solver of scripts/solvers/ in a process of its own, for scripts/benchmark.py.
 
-python scripts/contend.py list                          what there is, as JSON
+python scripts/contend.py about PROBLEM                 what it is and who needs what, as JSON
 python scripts/contend.py prepare PROBLEM SIZES FILE    initial states and a reference
 python scripts/contend.py run PROBLEM CONTENDER FILE    for each line it reads, runs once
 
@@ -16,12 +16,9 @@ import sys
 import time
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-SOLVERS = Path(__file__).parent / "solvers"
 
 
 def say(message: dict[str, Any]) -> None:
@@ -50,7 +47,7 @@ def contend(contender: dict[str, Any], problem: dict[str, np.ndarray], target: f
             "trajectories": len(x0),
             "accuracy": accuracy,
             "error": error(accuracy),
-            "compile_s": first - second,
+            "compile_s": max(0.0, first - second),
         }
     )
     for _ in sys.stdin:
@@ -59,25 +56,17 @@ def contend(contender: dict[str, Any], problem: dict[str, np.ndarray], target: f
 
 
 def main(arguments: Sequence[str]) -> None:
-    if arguments[0] == "list":
-        for path in sorted(SOLVERS.glob("*.py")):
-            module = import_module(f"solvers.{path.stem}")
-            say(
-                {
-                    "problem": path.stem,
-                    "about": module.__doc__,
-                    "needs": {k: c.get("needs") for k, c in module.CONTENDERS.items()},
-                }
-            )
-        return
-    module = import_module(f"solvers.{arguments[1]}")
-    if arguments[0] == "prepare":
-        sizes, file = json.loads(arguments[2]), arguments[3]
+    command, name, *rest = arguments
+    module = import_module(f"solvers.{name}")
+    if command == "about":
+        needs = {label: c.get("needs") for label, c in module.CONTENDERS.items()}
+        say({"about": module.__doc__, "needs": needs})
+    elif command == "prepare":
         usual = {"trajectories": module.TRAJECTORIES, "states": module.STATES}
-        np.savez(file, **module.prepare(**usual | sizes))
+        np.savez(rest[1], **module.prepare(**usual | json.loads(rest[0])))
     else:
-        with np.load(arguments[3]) as stored:
-            contend(module.CONTENDERS[arguments[2]], dict(stored), module.ERROR)
+        with np.load(rest[1]) as stored:
+            contend(module.CONTENDERS[rest[0]], dict(stored), module.ERROR)
 
 
 if __name__ == "__main__":
