@@ -63,7 +63,7 @@ def test_yaml_and_python_have_the_same_parameters_and_defaults(
     node: dict[str, Any], path: Path
 ) -> None:
     cls = pkgutil.resolve_name(node["_target_"])
-    late = {"shape", "walls", "known"} if issubclass(cls, Core) else set()
+    late = {"shape", "walls", "known"} if issubclass(cls, Core) else {"scene"}
     parameters = {k: p for k, p in inspect.signature(cls).parameters.items() if k not in late}
     assert set(node) - {"_target_"} == set(parameters), f"{path} and {cls} differ in parameters"
     sized_by_model = {"cell"}  # which cell it is, is what makes a model

@@ -97,6 +97,7 @@ def prepare(config: dict[str, Any], plain: str) -> Job:
     build = partial(door.build, trust=trust)
     observe = build(config["observe"], Observe, place="observe")
     source, config = _source(config, observe, trust)
+    observe = observe.of(source.scene)
     objective = build(config["objective"], SquaredError, place="objective")
     checks.sizes(config, objective)
     hardware, rhythm, plan = checks.trainer(config["trainer"], config["data"]["loaders"])

@@ -13,17 +13,17 @@ from support import FEW, SMALL, recipe, run_command
 from simulators import Draw, Heat, Lorenz, Simulator
 from sirve.data.dataset import SPLITS, Dataset
 from sirve.data.generate import generate
-from sirve.data.observe import Observe
+from sirve.data.observe import Channels
 from sirve.data.states import Held, Stored
 from sirve.data.windows import HELD, Windows, shuffled
 
 STD = {"vector": np.array([8.0, 9.0, 8.6]), "frame": np.array([0.3])}
 OBSERVED = {
-    "all": Observe(),
-    "strided": Observe(stride=3),
-    "noisy": Observe(noise=0.1, stride=2),
-    "told": Observe(parameters=["rho", "sigma"], noise=0.01),
-    "part": Observe(channels=["z", "x"]),
+    "all": Channels(),
+    "strided": Channels(stride=3),
+    "noisy": Channels(noise=0.1, stride=2),
+    "told": Channels(parameters=["rho", "sigma"], noise=0.01),
+    "part": Channels(channels=["z", "x"]),
 }
 
 
@@ -55,7 +55,7 @@ def test_stored_windows_are_those_of_memory(tmp_path: Path, name: str) -> None:
 
 def test_stored_frames_are_those_of_memory(tmp_path: Path) -> None:
     dataset = made(tmp_path, Heat(size=(6, 5)))
-    stored = Stored(dataset, 10, Observe(), STD["frame"], seed=0)
+    stored = Stored(dataset, 10, Channels(), STD["frame"], seed=0)
     held = Held(torch.as_tensor(dataset.read("train", 10)))
     trajectory, start = torch.tensor([9, 0, 4]), torch.tensor([26, 0, 13])
     window = stored.windows(trajectory, start, 5)
@@ -66,7 +66,7 @@ def test_stored_frames_are_those_of_memory(tmp_path: Path) -> None:
 def test_few_shards_are_open_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sirve.data.states.OPEN", 2)
     dataset = made(tmp_path, Heat(size=(3, 3)))
-    stored = Stored(dataset, 10, Observe(), STD["frame"], seed=0)
+    stored = Stored(dataset, 10, Channels(), STD["frame"], seed=0)
     before = len(list(Path("/proc/self/fd").iterdir()))
     for trajectory in (0, 4, 9, 1, 8):
         stored.windows(torch.tensor([trajectory]), torch.tensor([0]), 2)

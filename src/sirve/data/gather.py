@@ -46,7 +46,7 @@ def gather(
                 "it out by observe.channels, or change sim.system"
             )
     train: States = Stored(dataset, counts["train"], observe, moments.std, seed)
-    if prod(train.shape) * np.dtype(dtype_of(info)).itemsize <= memory * 2**20:
+    if prod(train.shape) * np.dtype(dtype_of(observe.info(info))).itemsize <= memory * 2**20:
         whole = np.concatenate(list(train.blocks()))
         train = Held(torch.as_tensor(whole), dataset.manifest.block)
 

@@ -43,6 +43,10 @@ class Recorded:
     def invariants(self, parameters: Mapping[str, np.ndarray]) -> None:
         return None
 
+    @property
+    def scene(self) -> None:
+        return None
+
     def limits(self, dataset: Dataset) -> dict[str, Any]:
         return {}
 

@@ -7,11 +7,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from simulators.scene import Scene
 from sirve.data.dataset import Dataset
 from sirve.data.generate import generate
 from sirve.data.limits import measure
+from sirve.data.observe import View
 from sirve.data.recipe import Recipe
 from sirve.data.shards import Info
+from sirve.errors import UserError
 
 Invariants = Callable[[np.ndarray], dict[str, np.ndarray]]
 
@@ -47,6 +50,10 @@ class Source(Protocol):
     def dataset(self, wanted: Wanted) -> Dataset:
         """The dataset, made where it is not there yet."""
 
+    @property
+    def scene(self) -> View | None:
+        """What a camera sees of states; None for what has no picture."""
+
     def limits(self, dataset: Dataset) -> dict[str, Any]:
         """How far it can be predicted at all, as far as that is known."""
 
@@ -77,9 +84,37 @@ class Simulated:
     def dataset(self, wanted: Wanted) -> Dataset:
         return generate(self.recipe, wanted.counts, wanted.root, wanted.workers)
 
+    @property
+    def scene(self) -> View | None:
+        """UserError where the bodies' shapes depend on a parameter that is not the same for all."""
+        family = self.recipe.families["train"]
+        x = family.sim.initial(np.random.default_rng(0))
+        shown = family.sim.scene(x)
+        if shown is None:
+            return None
+        for split, own in self.recipe.families.items():
+            ends = [
+                own.sim.each(**{name: np.array([value])}).rows(0)
+                for name, draw in own.draws.items()
+                for value in draw.values
+            ]
+            for sim in (own.sim, *ends):
+                other = sim.scene(x)
+                if other is None or not _same(shown, other):
+                    raise UserError(
+                        f"observe=film: the bodies of {split} are not those of train in all "
+                        "trajectories; draw none of the parameters that change their size"
+                    )
+        return family.sim.scene
+
     def limits(self, dataset: Dataset) -> dict[str, Any]:
         return measure(self.recipe, dataset)
 
     def invariants(self, parameters: Mapping[str, np.ndarray]) -> Invariants:
         family = self.recipe.families["test"]
         return family.sim.each(**{name: parameters[name] for name in family.draws}).invariants
+
+
+def _same(a: Scene, b: Scene) -> bool:
+    bodies = np.array_equal(a.discs, b.discs) and np.array_equal(a.bars, b.bars)
+    return bodies and a.window == b.window
