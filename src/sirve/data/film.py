@@ -18,7 +18,8 @@ class Film(Observe):
     """Antialiased grey frames (1, size, size) of a system's bars and discs, white on black.
 
     A cell's brightness is the share of it that is covered, clip(1/2 - d / cell, 0, 1) for the
-    signed distance d of its centre to the nearest body: exact where an edge runs along the grid.
+    signed distance d of its centre to the nearest body: exact where an edge runs along the grid, a
+    disc of a radius of two cells within 5 percent.
     Rows go down, columns to the right. ``curtain`` is the share of the width, in the middle, that
     hangs grey before what happens there: it has to be remembered until it comes out again.
 
