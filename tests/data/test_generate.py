@@ -163,7 +163,8 @@ def test_a_damaged_shard_is_made_again_to_the_same_checksum(tmp_path: Path, dama
 
 def test_nothing_temporary_is_left(tmp_path: Path) -> None:
     names = {p.name for p in make(tmp_path).folder.rglob("*") if p.is_file()}
-    assert names == {".lock", "manifest.json", "stats.yaml", "00000.hdf5", "00001.hdf5"}
+    kept = {".lock", ".workers", "manifest.json", "stats.yaml"}
+    assert names == {*kept, "00000.hdf5", "00001.hdf5"}
 
 
 def test_a_failing_trajectory_names_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

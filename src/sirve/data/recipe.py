@@ -10,7 +10,7 @@ from simulators import Draw, Family, SimulationError, Simulator
 from sirve.data.dataset import SPLITS, digest
 from sirve.data.observe import Observe
 from sirve.data.shards import Info
-from sirve.data.sizes import lengths
+from sirve.data.sizes import lengths, require_whole
 from sirve.door import build
 from sirve.errors import UserError, nearest, one_line
 from sirve.files import require_name
@@ -69,6 +69,13 @@ class Recipe:
     def of(config: Mapping[str, Any], trust: Sequence[str] | None) -> "Recipe":
         """From what ``config`` gave, which a stranger may have written; raises UserError."""
         try:
+            for name, value, least in (
+                ("seed", config["seed"], 0),
+                ("block", config["block"], 1),
+                *((f"states.{split}", config["states"][split], 1) for split in SPLITS),
+            ):
+                require_whole(f"this dataset's {name}", value, least)
+            require_name(config["name"])
             families = {
                 split: family({"_target_": config["system"], **config["parameters"][split]}, trust)
                 for split in SPLITS
