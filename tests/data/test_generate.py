@@ -13,6 +13,7 @@ import yaml
 from support import ROOT, recipe, run_command
 
 from simulators import Heat, Lorenz, Pendulum, Simulator
+from sirve.data import generate as generating
 from sirve.data.dataset import SPLITS, Dataset
 from sirve.data.generate import generate
 from sirve.errors import UserError
@@ -44,6 +45,13 @@ def test_any_number_of_workers_makes_the_same_files(tmp_path: Path, sim: Simulat
     made = [contents(make(tmp_path / str(n), sim, workers=n)) for n in (1, 2, 4)]
     assert len(made[0]) == 6
     assert made[0] == made[1] == made[2]
+
+
+def test_any_order_of_blocks_makes_the_same_files(tmp_path: Path) -> None:
+    expected = contents(make(tmp_path / "a"))
+    made = recipe(Pendulum(), states=STATES, block=3)
+    blocks = [(split, number) for number in (1, 0) for split in reversed(SPLITS)]
+    assert dict(generating.make(made, tmp_path / "b", blocks, 1)) == expected
 
 
 def test_more_trajectories_leave_the_old_ones_untouched(tmp_path: Path) -> None:
