@@ -20,9 +20,6 @@ from typing import Any
 
 from joblib import cpu_count
 
-# Systems of one's own lie beside train.py, as for train.py itself.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from sirve import app, door, run_folder
 from sirve.data.dataset import SPLITS, Dataset
 from sirve.data.generate import generate
@@ -176,4 +173,6 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], bool]] = {
 
 
 if __name__ == "__main__":
+    # Modules of one's own lie beside train.py.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
     main()

@@ -66,12 +66,15 @@ def received() -> int | None:
     return _received
 
 
-def end_with_parent() -> None:
-    """End this process soon after the one that started it, however that ended."""
-    parent = os.getppid()
+def end_with_parent(parent: int | None = None) -> None:
+    """End this process soon after the one that started it, however that ended.
+
+    ``parent`` is its number, where it may have ended already.
+    """
+    alive = os.getppid() if parent is None else parent
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while os.getppid() == alive:
             time.sleep(1)
         os._exit(1)
 

@@ -12,6 +12,7 @@ import yaml
 from support import ROOT, recipe, run_command
 
 from simulators import Heat, Lorenz, Pendulum, Simulator
+from sirve.data import generate as generating
 from sirve.data.dataset import SPLITS, Dataset
 from sirve.data.generate import generate
 from sirve.errors import UserError
@@ -43,6 +44,13 @@ def test_any_number_of_workers_makes_the_same_files(tmp_path: Path, sim: Simulat
     made = [contents(make(tmp_path / str(n), sim, workers=n)) for n in (1, 2, 4)]
     assert len(made[0]) == 6
     assert made[0] == made[1] == made[2]
+
+
+def test_any_order_of_blocks_makes_the_same_files(tmp_path: Path) -> None:
+    expected = contents(make(tmp_path / "a"))
+    made = recipe(Pendulum(), states=STATES, block=3)
+    blocks = [(split, number) for number in (1, 0) for split in reversed(SPLITS)]
+    assert dict(generating.make(made, tmp_path / "b", blocks, 1)) == expected
 
 
 def test_more_trajectories_leave_the_old_ones_untouched(tmp_path: Path) -> None:
@@ -162,7 +170,8 @@ def test_a_damaged_shard_is_made_again_to_the_same_checksum(tmp_path: Path, dama
 
 def test_nothing_temporary_is_left(tmp_path: Path) -> None:
     names = {p.name for p in make(tmp_path).folder.rglob("*") if p.is_file()}
-    assert names == {".lock", "manifest.json", "stats.yaml", "00000.hdf5", "00001.hdf5"}
+    kept = {".lock", ".workers", "manifest.json", "stats.yaml"}
+    assert names == {*kept, "00000.hdf5", "00001.hdf5"}
 
 
 def test_a_failing_trajectory_names_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,7 @@ def moved(name: str) -> Callable[[Path], None]:
 
     def make(folder: Path) -> None:
         path = made(folder).folder / name
-        if path.name == ".lock":
+        if path.name in (".lock", ".workers"):
             (folder / "elsewhere").write_text("precious")
             path.unlink()
         else:
@@ -76,7 +76,15 @@ DATASETS = {
     "good dataset": Row(made, opened, None),
     **{
         f"link for {name or 'its folder'}": Row(moved(name), made, _OUT)
-        for name in ("", "data", "data/train", "data/train/00000.hdf5", "manifest.json", ".lock")
+        for name in (
+            "",
+            "data",
+            "data/train",
+            "data/train/00000.hdf5",
+            "manifest.json",
+            ".lock",
+            ".workers",
+        )
     },
     "read through a link": Row(moved("data/train/00000.hdf5"), opened, _OUT),
     "nested manifest": Row(manifest('{"a":' * 100_000), opened, "is damaged"),

@@ -3,12 +3,11 @@
 import fcntl
 import os
 import platform
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from functools import cache
 from importlib.metadata import version
-from multiprocessing import current_process
 from pathlib import Path
 from typing import Any
 
@@ -125,9 +124,7 @@ def make(
     for split in SPLITS:
         (folder / "data" / split).mkdir(parents=True, exist_ok=True)
     jobs = (
-        delayed(simulate_block)(
-            recipe, folder, *block, os.getpid(), (expected or {}).get(shard_name(*block))
-        )
+        delayed(simulate_block)(recipe, folder, *block, (expected or {}).get(shard_name(*block)))
         for block in blocks
     )
     parallel = Parallel(
@@ -135,7 +132,11 @@ def make(
         return_as="generator_unordered",
         pre_dispatch="n_jobs",
         max_nbytes=None,  # no arrays in /dev/shm, where a killed process would leave them
+        initializer=_serve,
+        initargs=(os.getpid(),),
     )
+    # Who stops it is told so in one line; joblib would add that work is lost.
+    warnings.filterwarnings("ignore", r"\d+ tasks (which were|have been)", UserWarning)
     try:
         with spared():
             done = parallel(jobs)
@@ -148,18 +149,13 @@ def make(
 
 
 def simulate_block(
-    recipe: Recipe,
-    folder: Path,
-    split: str,
-    number: int,
-    leader: int,
-    expected: str | None = None,
+    recipe: Recipe, folder: Path, split: str, number: int, expected: str | None = None
 ) -> tuple[str, str]:
-    """Simulate and commit one block, for the process ``leader``; its shard's name and checksum."""
+    """Simulate and commit one block; returns its shard's name and checksum."""
     family, info = recipe.families[split], recipe.infos[split]
     first = number * recipe.block
     rngs = generators(recipe, split, first, recipe.block)
-    with _helping(folder, leader):
+    with _at_work(folder):
         try:
             x, drawn = family.simulate(rngs, recipe.dt, recipe.states[split])
         except SimulationError as error:
@@ -179,23 +175,24 @@ def simulate_block(
         return name, write_shard(path, x, info, coordinates, attributes, drawn, expected)
 
 
+_leader: int | None = None  # the process that this one works for, where it is a worker
+
+
+def _serve(leader: int) -> None:
+    """What a worker does first."""
+    global _leader
+    _leader = leader
+    end_with_parent(leader)
+
+
 @contextmanager
-def _helping(folder: Path, leader: int) -> Iterator[None]:
-    """Nobody else takes the folder meanwhile, even where the process that owned it was killed."""
-    apart = leader != os.getpid() and current_process().name.startswith("LokyProcess")
-    if apart:
-        _end_with_leader()
+def _at_work(folder: Path) -> Iterator[None]:
+    """Nobody else takes the folder meanwhile, even where the process that owns it is killed."""
     with (folder / WORKERS).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)
-        if apart and leader != os.getppid():
-            os._exit(1)  # somebody else may own the folder by now
+        if _leader not in (None, os.getppid()):
+            os._exit(1)  # it was killed, and somebody else may own the folder by now
         yield
-
-
-@cache
-def _end_with_leader() -> None:
-    """Once in a process."""
-    end_with_parent()
 
 
 def versions() -> list[str]:

@@ -10,7 +10,7 @@ from simulators import Draw, Family, SimulationError, Simulator
 from sirve.data.dataset import SPLITS, digest
 from sirve.data.observe import Observe
 from sirve.data.shards import Info
-from sirve.data.sizes import lengths
+from sirve.data.sizes import lengths, require_whole
 from sirve.door import build
 from sirve.errors import UserError, nearest, one_line
 from sirve.files import require_name
@@ -73,6 +73,13 @@ class Recipe:
                 "this dataset was copied from a file: give the command that brought it again"
             )
         try:
+            for name, value, least in (
+                ("seed", config["seed"], 0),
+                ("block", config["block"], 1),
+                *((f"states.{split}", config["states"][split], 1) for split in SPLITS),
+            ):
+                require_whole(f"this dataset's {name}", value, least)
+            require_name(config["name"])
             families = {
                 split: family({"_target_": config["system"], **config["parameters"][split]}, trust)
                 for split in SPLITS

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sirve.data.dataset import STATS, Dataset, Manifest, shard_name, write_stats
+from sirve.data.dataset import MANIFEST, STATS, Dataset, Manifest, shard_name, write_stats
 from sirve.data.generate import make, owned, versions
 from sirve.data.recipe import Recipe
 from sirve.data.verify import verify
@@ -20,6 +20,9 @@ def repair(folder: Path, trust: Sequence[str], workers: int) -> Iterator[str]:
     be made again.
     """
     found = list(verify(folder))
+    for damage in found:
+        if damage.name == MANIFEST:
+            raise UserError(f"{damage.line}; delete the folder to simulate it again")
     blocks = sorted({damage.block for damage in found if damage.block})
     recipe = Recipe.of(Dataset(folder).manifest.config, trust) if blocks else None
     if not found:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sirve.data.dataset import SPLITS
-from sirve.errors import UserError
+from sirve.errors import UserError, cut
 
 
 def lengths(sim: Mapping[str, Any]) -> dict[str, int]:
@@ -46,4 +46,6 @@ def require_sizes(config: Mapping[str, Any]) -> None:
 def require_whole(name: str, value: Any, least: int) -> None:
     """Seeds are 32 bits for NumPy's and torch's sake; no size comes near."""
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value < 2**32:
-        raise UserError(f"{name}={value} must be a whole number, at least {least}, below 2**32")
+        raise UserError(
+            f"{name}={cut(str(value))} must be a whole number, at least {least}, below 2**32"
+        )

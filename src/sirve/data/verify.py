@@ -129,10 +129,11 @@ def _shard(
     if sha256(path) != dataset.manifest.shards[name]:
         raise UserError(f"{path} differs from its checksum ({path.stat().st_size} bytes)")
     x = read_shard(path, info)
-    block = dataset.manifest.block
-    if not (0 < len(x) <= block if last else len(x) == block):
+    block, config = dataset.manifest.block, dataset.manifest.config
+    short = last and "seed" not in config  # what was not drawn may end in a short block
+    if not (0 < len(x) <= block if short else len(x) == block):
         raise UserError(f"{path} holds {len(x)} trajectories, not {block}")
-    states = _states(dataset.manifest.config, split)
+    states = _states(config, split)
     if like is None and states is not None:
         like = (states, *info.shape)
     if like is not None and x.shape[1:] != like:

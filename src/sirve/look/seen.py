@@ -69,7 +69,10 @@ def _axes(path: Path, info: Info) -> dict[str, np.ndarray]:
     found = {}
     with reading(path, "delete it and run the command again") as file:
         for axis, size in zip("xyz", info.shape[1:], strict=False):
+            cells = np.arange(float(size))
             told = file.get(f"dimensions/{axis}")
-            fits = isinstance(told, h5py.Dataset) and told.shape == (size,)
-            found[axis] = told[:].astype(np.float64) if fits else np.arange(float(size))
+            if isinstance(told, h5py.Dataset) and told.shape == cells.shape:
+                values = told[:].astype(np.float64)
+                cells = values if (np.diff(values) > 0).all() else cells
+            found[axis] = cells
     return found
