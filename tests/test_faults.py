@@ -10,7 +10,6 @@ import pytest
 from faults.table import TABLE, Bench, page
 from support import ROOT, Command
 
-
 SLOW = (24, 25)  # half a minute and more each
 ROWS = [
     pytest.param(
