@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DELETE_ON_ERROR:
-.PHONY: train test test-slow lint format table clean
+.PHONY: train test test-slow lint format table bench clean
 
 # The main job: make train ARGS="model=lstm sim=pendulum"
 train: $(READY)
@@ -38,6 +38,12 @@ table: $(READY)
 	$(TABLE) sim=pendulum model=rnn,lstm,gru,persistence,climatology,linear
 	$(TABLE) sim=heat model=rnn,lstm,gru,convrnn,convgru,persistence,climatology,linear
 	$(BIN)/python scripts/compare.py runs/table --markdown --out compare.html
+
+# The tables in docs/benchmarks.md, beside other people's solvers
+bench: $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
+	$(BIN)/python scripts/benchmark.py simulate
+	$(BIN)/python scripts/benchmark.py blocks
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

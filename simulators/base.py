@@ -206,6 +206,13 @@ def require_size(size: Any, dims: int, least: int = 2) -> None:
         raise ValueError(f"size={size} must be {dims} whole number(s) of at least {least}")
 
 
+def require_whole(**values: Any) -> None:
+    """Raise ValueError for the first value that is not zero or a positive whole number."""
+    for name, value in values.items():
+        if type(value) is not int or value < 0:
+            raise ValueError(f"{name}={value} must be zero or a positive whole number")
+
+
 def require_choice(choices: Sequence[str], **values: Any) -> None:
     """Raise ValueError for the first value that is none of ``choices``."""
     for name, value in values.items():

@@ -141,7 +141,7 @@ class DoublePendulum(Simulator):
         a1 = self.m2 * (self.g * sin2 * cos - sin * (pull1 * cos + pull2)) - total * self.g * sin1
         a2 = total * (pull1 * sin - self.g * sin2 + self.g * sin1 * cos)
         a2 = a2 + self.m2 * pull2 * sin * cos
-        return np.stack([omega1, omega2, a1 / (self.l1 * inertia), a2 / (self.l2 * inertia)])
+        return np.array([omega1, omega2, a1 / (self.l1 * inertia), a2 / (self.l2 * inertia)])
 
     def solve(self, x0: np.ndarray, t: np.ndarray) -> np.ndarray:
         theta = np.arctan2(x0[:, (0, 2)], x0[:, (1, 3)])

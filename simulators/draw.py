@@ -70,9 +70,11 @@ class Family:
 
     def draw(self, rngs: Sequence[np.random.Generator]) -> dict[str, np.ndarray]:
         """One value a generator (B,) of each drawn parameter, in the order of their names."""
-        names = sorted(self.draws)
-        rows = [[self.draws[name](rng) for name in names] for rng in rngs]
-        return dict(zip(names, np.array(rows).reshape(-1, len(names)).T, strict=True))
+        drawn = {name: np.empty(len(rngs)) for name in sorted(self.draws)}
+        for i, rng in enumerate(rngs):
+            for name, values in drawn.items():
+                values[i] = self.draws[name](rng)
+        return drawn
 
     def simulate(
         self, rngs: Sequence[np.random.Generator], dt: float, states: int

@@ -74,7 +74,7 @@ class Lorenz(Simulator):
     def rhs(self, t: float, u: np.ndarray) -> np.ndarray:
         """du/dt for u of shape (3, B)."""
         x, y, z = u
-        return np.stack([self.sigma * (y - x), x * (self.rho - z) - y, x * y - self.beta * z])
+        return np.array([self.sigma * (y - x), x * (self.rho - z) - y, x * y - self.beta * z])
 
     def solve(self, x0: np.ndarray, t: np.ndarray) -> np.ndarray:
         return integrate(self.rhs, x0, t, self.rtol, self.atol, self.method)

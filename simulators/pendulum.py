@@ -150,7 +150,7 @@ class Pendulum(Simulator):
         """d(theta, omega)/dt for u of shape (2, B)."""
         theta, omega = u
         force = self.drive * np.cos(self.drive_frequency * t)
-        return np.stack([omega, force - self.omega0**2 * np.sin(theta) - self.damping * omega])
+        return np.array([omega, force - self.omega0**2 * np.sin(theta) - self.damping * omega])
 
     def closed_form(self, x0: np.ndarray, t: np.ndarray) -> np.ndarray:
         """The free pendulum exactly, from any state, swinging (k < 1) or turning over (k > 1).

@@ -15,6 +15,10 @@ import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from simulators import Family, Simulator
+from sirve.data.dataset import SPLITS
+from sirve.data.recipe import Recipe
+
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"
 
@@ -30,8 +34,10 @@ def _small(sim: str) -> list[str]:
     return [f"sim.states={window + 10}", "sim.steps=30", "sim.valid_steps=12", "data.batch=4"]
 
 
+SYSTEMS = [sim for sim in members("sim") if sim != "file"]  # what is simulated
+
 # A run of seconds: every size small, nothing left out.
-SMALL = {sim: _small(sim) for sim in members("sim")} | {
+SMALL = {sim: _small(sim) for sim in SYSTEMS} | {
     "lorenz": ["sim.states=80", "sim.steps=60", "sim.valid_steps=30", "data.batch=16"],
     "pendulum": ["sim.states=80", "sim.steps=60", "sim.valid_steps=30", "data.batch=16"],
     "heat": ["sim.states=20", "sim.steps=30", "sim.valid_steps=12", "data.batch=4"],
@@ -43,6 +49,7 @@ FEW = [
     "trainer.steps=12",
     "trainer.validations=2",
     "trainer.log_every=3",
+    "data.limits=false",
 ]
 
 
@@ -54,6 +61,13 @@ def configure(*overrides: str) -> dict[str, Any]:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("train", overrides=list(overrides))
     return OmegaConf.to_container(config, resolve=True)  # type: ignore[return-value]
+
+
+def recipe(sim: Simulator, name: str = "system", dt: float = 0.1, **changes: Any) -> Recipe:
+    """Of one system, the same for every split."""
+    settings = {"states": dict.fromkeys(SPLITS, 5), "seed": 0, "block": 2} | changes
+    draws = settings.pop("draws", {})
+    return Recipe(name, dict.fromkeys(SPLITS, Family(sim, draws)), dt, **settings)
 
 
 class Done(NamedTuple):

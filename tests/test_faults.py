@@ -4,6 +4,7 @@ from pathlib import Path
 
 import faults.data
 import faults.doors
+import faults.own
 import faults.runs  # noqa: F401
 import pytest
 from faults.table import TABLE, Bench, page

@@ -11,11 +11,11 @@ from support import configure, members
 from torch import Tensor
 
 import sirve
-from simulators import Heat, Lorenz, Pendulum, Simulator
+from simulators import Family, Heat, Lorenz, Pendulum, Simulator
 from sirve import checkpoints, metrics
 from sirve.cores import Core
 from sirve.cores.base import Zero
-from sirve.data.generate import describe
+from sirve.data.recipe import describe
 from sirve.door import build
 from sirve.errors import UserError
 from sirve.forecaster import Forecaster, Normaliser, log_error
@@ -35,7 +35,7 @@ def states(sim: Simulator, dt: float, n: int = 4, count: int = 60) -> np.ndarray
 def forecaster_of(model: str, system: str) -> Forecaster:
     sim, dt = SYSTEMS[system]
     node = configure(f"model={model}")["model"]
-    info = describe(system, sim, dt)
+    info = describe(system, Family(sim), dt)
     torch.manual_seed(0)
     core = build(node, Core, place="model", shape=info.shape, walls=info.walls)
     for parameter in core.parameters():

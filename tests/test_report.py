@@ -25,7 +25,16 @@ from sirve.report.compare import grouped, markdown
 from sirve.report.compare_page import write_comparison
 from sirve.report.frames import json_text
 from sirve.report.page import report_page
-from sirve.report.stats import Curve, early, error_range, pick, pooled, quartiles, thin
+from sirve.report.stats import (
+    Curve,
+    drift_curves,
+    early,
+    error_range,
+    pick,
+    pooled,
+    quartiles,
+    thin,
+)
 from sirve.report.style import MISSING, count, digits, duration, moments, units
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -210,6 +219,16 @@ def test_nothing_finite_is_predicted(tmp_path: Path, kind: str) -> None:
     assert_self_contained(write_report(run))
 
 
+def test_an_invariant_of_zero_does_not_set_the_scale_by_its_rounding(tmp_path: Path) -> None:
+    path = make_run(tmp_path / "run", "field")
+    with h5py.File(path / "rollouts.h5", "a") as file:
+        file["invariants/energy/truth"][:] = 1e-9
+        file["error/model"][:] = np.linspace(0, 6, 60)
+    model, _, limit = drift_curves(load_run(path), "energy")
+    assert limit == pytest.approx(0.5)  # as far as the forecasts are near the truth
+    assert np.nanmax(model.high) == pytest.approx(1.0)
+
+
 def hostile(folder: Path, kind: str) -> Path:
     evil = "<script>alert(1)</script>"
     run = make_run(
@@ -229,6 +248,38 @@ def hostile(folder: Path, kind: str) -> Path:
     (run / "metrics.json").write_text(json.dumps(content))
     (run / "config.yaml").write_text(f"model: {evil}\nother: !!python/object:os.system [1]\n")
     return run
+
+
+LEVEL = {"median": 5.0, "mean": 5.1, "low": 4.0, "high": 6.0, "censored": 0}
+UNSEEN = LEVEL | {"median": 18.0, "low": 18.0, "high": 18.0, "censored": 9}
+EXPONENTS = {"value": [0.9056, 0.0], "error": [0.012, 0.01]}
+
+
+@pytest.mark.parametrize(
+    ("limits", "words", "line"),
+    [
+        (
+            {"exponents": EXPONENTS, "twin": "LSODA", "ceiling": {"0.4": LEVEL}},
+            ["5.00 periods (against LSODA)", "0.906 ± 0.01", "agrees with itself for 5.00 only"],
+            True,
+        ),
+        ({"twin": "LSODA", "ceiling": {"0.4": UNSEEN}}, ["beyond what was looked at"], False),
+        ({"twin": None, "ceiling": None}, ["none: the solution is exact"], False),
+        ({"twin": 3, "ceiling": [1], "exponents": {"value": "x"}}, [], False),
+        ([1], [], False),
+    ],
+)
+def test_no_forecast_is_praised_beyond_the_ceiling(
+    tmp_path: Path, limits: Any, words: list[str], line: bool
+) -> None:
+    """The run holds for 6.12 periods."""
+    run = make_run(tmp_path / "run", limits=limits)
+    page = write_report(run).read_text()
+    for word in words:
+        assert word in page
+    assert ("solver's own ceiling\"" in page.replace("\\u0027", "'")) == line
+    assert ("only: what holds longer" in page) == line
+    assert (load_run(run).ceiling == 5.0) == line
 
 
 @pytest.fixture(scope="module", params=["vector", "field", "frame"])

@@ -18,6 +18,7 @@ OTHERS: dict[str, list[str]] = {
     "float64": ["trainer.precision=64-true"],
     "bfloat16": ["trainer.precision=bf16-mixed"],
     "constant rate": ["trainer.schedule=constant", "trainer.warmup=0"],
+    "states read from disk, under noise": ["data.memory=0", "observe.noise=0.01"],
     "sum": ["objective.reduction=sum"],
     "stopping early": ["trainer.patience=1", "optimizer.lr=0.3"],
     "two threads": ["trainer.threads=2"],

@@ -3,6 +3,7 @@
 import sirve
 forecaster = sirve.load("runs/lorenz-gru/2026-11-23_10-00-00")
 future = forecaster.forecast(context, steps=500)
+sirve.from_arrays(x, "mine", dt=0.02)  # for python train.py sim=file sim.path=mine
 """
 
 from importlib.metadata import version
@@ -21,4 +22,8 @@ def __getattr__(name: str) -> Any:
         from sirve import forecaster
 
         return forecaster.Forecaster
+    if name == "from_arrays":
+        from sirve.data import bring
+
+        return bring.from_arrays
     raise AttributeError(f"module 'sirve' has no attribute {name!r}")

@@ -6,7 +6,7 @@ answer at once.
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,20 @@ from sirve.explain import CONF, explain
 
 
 def main() -> None:
-    """Run the command; what the user can mend is one line on stderr and exit code 2.
+    """Do the main job."""
+    with command():
+        shared = run_folder.inherited()
+        if shared is None:
+            compose(_train)
+        else:
+            signals.end_with_parent()
+            with told(), signals.deferred():  # until all ranks can agree
+                _work(*_resolved(OmegaConf.load(shared / "config.yaml")))
+
+
+@contextmanager
+def command() -> Iterator[None]:
+    """Around all that a command does: what the user can mend is one line on stderr.
 
     Exit codes: 0 done, 1 stopped by what went wrong on the way, 2 refused before any work, 75
     stopped by SIGTERM or SIGUSR1 (130 by Ctrl-C): started again, it goes on.
@@ -38,14 +51,7 @@ def main() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to Hydra's printer
     try:
         with signals.handled():
-            shared = run_folder.inherited()
-            if shared is None:
-                _check_arguments(sys.argv[1:])
-                _hydra_main()
-            else:
-                signals.end_with_parent()
-                with _told(), signals.deferred():  # until all ranks can agree
-                    _work(*_resolved(OmegaConf.load(shared / "config.yaml")))
+            yield
     except UserError as error:  # of a run of a sweep, printed when it happened
         sys.exit(_code(error))
     except (HydraException, OmegaConfBaseException) as error:
@@ -62,22 +68,33 @@ def main() -> None:
         )
 
 
-@hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")
-def _hydra_main(config: DictConfig) -> None:
-    choices = HydraConfig.get().runtime.choices
-    names = {group: Path(choices[group]).name for group in ("sim", "model")}
-    named = OmegaConf.merge({"names": names}, OmegaConf.create(OmegaConf.to_yaml(config)))
-    with _told():
-        resolved, plain = _resolved(named)
+def compose(work: Callable[[dict[str, Any], str], object]) -> None:
+    """``work(resolved, plain)`` for the configuration that the command line composes.
 
-        from sirve import resume
+    In a sweep, for each of them. ``plain`` is what config.yaml says.
+    """
+    _check_arguments(sys.argv[1:])
 
-        run = resume.asked(resolved)
-        if run is not None:
-            keys = _overridden()
-            resolved = resume.configuration(run, resolved, keys)
-            plain = OmegaConf.to_yaml(resume.configuration(run, yaml.safe_load(plain), keys))
-        _work(resolved, plain)
+    @hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")
+    def composed(config: DictConfig) -> None:
+        choices = HydraConfig.get().runtime.choices
+        names = {group: Path(choices[group]).name for group in ("sim", "model")}
+        named = OmegaConf.merge({"names": names}, OmegaConf.create(OmegaConf.to_yaml(config)))
+        with told():
+            work(*_resolved(named))
+
+    composed()
+
+
+def _train(resolved: dict[str, Any], plain: str) -> None:
+    from sirve import resume
+
+    run = resume.asked(resolved)
+    if run is not None:
+        keys = _overridden()
+        resolved = resume.configuration(run, resolved, keys)
+        plain = OmegaConf.to_yaml(resume.configuration(run, yaml.safe_load(plain), keys))
+    _work(resolved, plain)
 
 
 def _overridden() -> list[str]:
@@ -125,7 +142,7 @@ def _work(resolved: dict[str, Any], plain: str) -> None:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def told() -> Iterator[None]:
     """An error is told when it happens, in one line: Hydra would print the overrides first."""
     try:
         yield

@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from joblib import cpu_count
 
-from sirve.data.dataset import SPLITS
+from sirve.cores import Core
+from sirve.data.sizes import require_sizes, require_whole
 from sirve.errors import UserError
 from sirve.learning import Hardware, Rhythm
 from sirve.objective import SquaredError
@@ -19,14 +20,14 @@ _CHOICES = {
 }
 
 
-def lengths(sim: Mapping[str, Any]) -> dict[str, int]:
-    """States of each trajectory of a split, as the model sees them."""
-    context = sim["context"]
-    return {
-        "train": sim["states"],
-        "valid": context + sim["valid_steps"],
-        "test": context + sim["steps"],
-    }
+def fits(core: Core, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Refuse a split whose states the core cannot read."""
+    for split, shape in shapes.items():
+        if not core.fits(shape):
+            raise UserError(
+                f"sim.splits.{split} has states of shape {shape}, but this model reads those of "
+                f"train, {core.shape}, only; take a convolutional one, or the same size"
+            )
 
 
 def trainer(config: Mapping[str, Any], loaders: int) -> tuple[Hardware, Rhythm, dict[str, Any]]:
@@ -55,43 +56,27 @@ def trainer(config: Mapping[str, Any], loaders: int) -> tuple[Hardware, Rhythm, 
 def sizes(config: Mapping[str, Any], objective: SquaredError) -> None:
     """Refuse sizes that are no sizes, and windows that do not fit the trajectories."""
     sim, data, trainer = config["sim"], config["data"], config["trainer"]
-    for key, value in (("runs", config["runs"]), ("data.root", data["root"])):
-        if not isinstance(value, str):
-            raise UserError(f"{key}={value} must be a folder's name; quote it if it is a number")
+    if not isinstance(config["runs"], str):
+        raise UserError(
+            f"runs={config['runs']} must be a folder's name; quote it if it is a number"
+        )
     for name in config["trust"]:
         if not isinstance(name, str):
             raise UserError(f"trust={config['trust']} must be names of packages, such as [mine]")
-    if not isinstance(sim["trajectories"], dict):
-        raise UserError(
-            f"sim.trajectories={sim['trajectories']} must be counts, such as "
-            "{train: 128, valid: 32, test: 64}; or set sim.trajectories.train alone"
-        )
-    for keys, group, place in (
-        (("context", "steps", "valid_steps", "states"), sim, "sim"),
-        (SPLITS, sim["trajectories"], "sim.trajectories"),
-        (("block", "batch"), data, "data"),
-        (
-            ("steps", "validations", "checkpoint_every", "devices", "log_every", "threads"),
-            trainer,
-            "trainer",
-        ),
-    ):
-        for key in keys:
-            _whole(f"{place}.{key}", group[key], least=1)
-    for place, group, key in (("data", data, "workers"), ("trainer", trainer, "patience")):
-        if group[key] is not None:
-            _whole(f"{place}.{key}", group[key], least=1)
-    _whole("trainer.warmup", trainer["warmup"], least=0)
-    _whole("data.loaders", data["loaders"], least=0)
-    for name, value in (("seed", config["seed"]), ("data.seed", data["seed"])):
-        _whole(name, value, least=0)
-    for name, value in (
-        ("sim.dt", sim["dt"]),
-        ("trainer.clip", trainer["clip"]),
-        ("trainer.timeout", trainer["timeout"]),
-    ):
+    require_sizes(config)
+    require_whole("data.batch", data["batch"], least=1)
+    require_whole("data.memory", data["memory"], least=0)
+    for key in ("steps", "validations", "checkpoint_every", "devices", "log_every", "threads"):
+        require_whole(f"trainer.{key}", trainer[key], least=1)
+    if trainer["patience"] is not None:
+        require_whole("trainer.patience", trainer["patience"], least=1)
+    require_whole("trainer.warmup", trainer["warmup"], least=0)
+    require_whole("data.loaders", data["loaders"], least=0)
+    require_whole("seed", config["seed"], least=0)
+    for key in ("clip", "timeout"):
+        value = trainer[key]
         if not isinstance(value, (int, float)) or not 0 < value < float("inf"):
-            raise UserError(f"{name}={value} must be a positive number")
+            raise UserError(f"trainer.{key}={value} must be a positive number")
     count = sim["trajectories"]["train"] * (sim["states"] - objective.length + 1)
     ranks = trainer["devices"]
     if data["batch"] % ranks:
@@ -107,9 +92,3 @@ def sizes(config: Mapping[str, Any], objective: SquaredError) -> None:
             f"data.batch={data['batch']} is more than the {count} windows of the training "
             "trajectories; ask for less"
         )
-
-
-def _whole(name: str, value: Any, least: int) -> None:
-    """Seeds are 32 bits for NumPy's and torch's sake; no size comes near."""
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value < 2**32:
-        raise UserError(f"{name}={value} must be a whole number, at least {least}, below 2**32")

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,10 @@ Invariants = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 @dataclass(frozen=True)
 class Test:
-    """Test trajectories as seen (with noise) and clean, (n, context + steps, *shape)."""
+    """Test trajectories as seen (with noise) and clean, (n, context + steps, *shape).
+
+    ``parameters`` are the numbers among the system's parameters, (n,) each.
+    """
 
     seen: np.ndarray
     clean: np.ndarray
@@ -34,6 +37,12 @@ class Test:
     std: np.ndarray
     info: Info
     invariants: Invariants | None  # None where the model does not see the whole state
+    parameters: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def known(self) -> dict[str, np.ndarray]:
+        """What the model is told of each trajectory."""
+        return {name: self.parameters[name] for name in self.info.known}
 
     @property
     def truth(self) -> np.ndarray:
@@ -64,7 +73,7 @@ def evaluate(forecasters: Mapping[str, Forecaster], test: Test) -> dict[str, Res
 def score(forecaster: Forecaster, test: Test) -> Result:
     """All scores of one forecaster."""
     start = time.perf_counter()
-    prediction = forecaster.forecast(test.seen[:, : test.context], test.steps)
+    prediction = forecaster.forecast(test.seen[:, : test.context], test.steps, test.known)
     seconds = (time.perf_counter() - start) / test.steps
     error = metrics.normalised_error(test.truth, prediction, test.std)
     paths = invariant_paths(test, prediction)
@@ -115,12 +124,13 @@ def one_step(forecaster: Forecaster, test: Test) -> float | None:
     state, total, count = None, 0.0, 0
     for first in range(0, test.seen.shape[1] - 1, PIECE):
         stop = min(first + PIECE, test.seen.shape[1] - 1)
-        x = forecaster.read(torch.as_tensor(test.seen[:, first:stop]).to(forecaster.device))
+        x = forecaster.states(test.seen[:, first:stop], test.known)
         y, state = forecaster.core(x, state)
         keep = max(0, test.context - first - 1)
         if keep >= stop - first:
             continue
-        prediction = forecaster.normaliser.back(y[:, keep:]).cpu().numpy()
+        physical = forecaster.core.own(forecaster.normaliser.back(y[:, keep:]))
+        prediction = physical.cpu().numpy()
         truth = test.clean[:, first + 1 + keep : stop + 1]
         squares = metrics.normalised_error(truth, prediction, test.std) ** 2
         total, count = total + squares.sum(), count + squares.size
@@ -139,8 +149,9 @@ def write_rollouts(
 ) -> None:
     """rollouts.h5: the model's test rollouts in physical units, so that anyone can score again.
 
-    Beside what design fixes: ``error/<name>`` (n, steps) of the model and of each baseline, and
-    ``invariants/<quantity>/{truth,prediction}`` (n, steps + 1) from the context's last state.
+    Beside what design fixes: ``parameters/<name>`` (n,) of the system; ``error/<name>`` (n, steps)
+    of the model and of each baseline; ``invariants/<quantity>/{truth,prediction}`` (n, steps + 1)
+    from the context's last state.
     """
     info, model = test.info, results["model"]
     with (
@@ -163,6 +174,8 @@ def write_rollouts(
             ("prediction", model.prediction.astype(test.clean.dtype)),
         ):
             file.create_dataset(name, data=x, fletcher32=True, chunks=(1, *x.shape[1:]))
+        for name, values in test.parameters.items():
+            file[f"parameters/{name}"] = values
         for name, result in results.items():
             file[f"error/{name}"] = result.error.astype(np.float32)
         for name, path in invariant_paths(test, test.truth).items():

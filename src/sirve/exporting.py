@@ -58,7 +58,7 @@ def load(run: str | Path, trust: Sequence[str] = ()) -> Forecaster:
     try:
         context, expected = tensors.pop("check.context"), tensors.pop("check.forecast")
         loaded = forecaster.assemble(about, tensors, packages)
-        found = loaded.forecast(context, STEPS)
+        found = loaded.forecast(context, STEPS, check_known(loaded))
     except UserError:
         raise
     except Exception as error:  # model.json may hold anything
@@ -77,15 +77,23 @@ def check_context(model: Forecaster, batch: int = 1) -> Tensor:
     """(batch, CONTEXT, *shape), float64: slow waves of half a deviation about the training mean."""
     shape = (batch, CONTEXT, *model.info.shape)
     wave = torch.arange(torch.Size(shape).numel(), dtype=torch.float64).mul(0.1).sin()
-    return model.normaliser.back(0.5 * wave.reshape(shape))
+    mean, std = (part[: shape[2]] for part in (model.normaliser.mean, model.normaliser.std))
+    return 0.5 * wave.reshape(shape) * std + mean
+
+
+def check_known(model: Forecaster) -> dict[str, float]:
+    """The training mean of each known parameter."""
+    own = model.info.shape[0]
+    means = model.normaliser.mean.flatten()[own:].tolist()
+    return dict(zip(model.info.known, means, strict=True))
 
 
 def _write(original: Forecaster, folder: Path) -> None:
     context = check_context(original)
-    forecast = original.forecast(context, STEPS)
+    forecast = original.forecast(context, STEPS, check_known(original))
     if not torch.isfinite(forecast).all():
         raise UserError("its forecast from the training mean is not finite; train it again")
-    step, x = Step(original.core, original.normaliser), context[:, 0]
+    step, x = Step(original.core, original.normaliser), _read(original, context)[:, 0]
     about = {
         "versions": {name: version(name) for name in ("sirve", "torch")},
         **original.about(),
@@ -103,10 +111,12 @@ def _verify(original: Forecaster, folder: Path, trust: Sequence[str]) -> None:
     step = torch.export.load(folder / model_folder.STEP).module()
     for batch in (1, 3):
         context = check_context(original, batch)
-        expected = original.forecast(context, STEPS)
-        if not torch.equal(loaded.forecast(context, STEPS), expected):
+        known = check_known(original)
+        expected = original.forecast(context, STEPS, known)
+        if not torch.equal(loaded.forecast(context, STEPS, known), expected):
             raise UserError("loaded back, it does not give the same forecast bit for bit")
-        if not _close(original, iterate(step, blank, context, STEPS), expected):
+        stepped = iterate(step, blank, _read(original, context), STEPS)[:, :, : context.shape[2]]
+        if not _close(original, stepped, expected):
             raise UserError(f"{model_folder.STEP} does not give the model's own forecast")
 
 
@@ -114,9 +124,19 @@ def _close(model: Forecaster, found: Tensor, expected: Tensor) -> bool:
     """To TOLERANCE of a deviation, or of the forecast's largest value where it leaves those."""
     if found.shape != expected.shape:
         return False
-    a, b = model.normaliser(found), model.normaliser(expected)
+    a, b = model.normaliser(_read(model, found)), model.normaliser(_read(model, expected))
     unit = max(1.0, float(b.abs().max()))
     return bool(((a - b).abs() <= TOLERANCE[model.core.scale.dtype] * unit).all())
+
+
+def _read(model: Forecaster, x: Tensor) -> Tensor:
+    """x as the step reads it, (..., T, *shape), with the known parameters."""
+    known = check_known(model)
+    return (
+        model.with_known(x, known)
+        if x.ndim > len(model.info.shape) + 1
+        else (model.with_known(x[None], known)[0])
+    )
 
 
 def _form(x: Tensor) -> dict[str, Any]:

@@ -35,11 +35,16 @@ def whole(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         _sync(temporary)
-        os.replace(temporary, path)
-        _sync(path.parent)
+        move(temporary, path)
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
+
+
+def move(temporary: Path, path: Path) -> None:
+    """Put a file that is on disk in the place of ``path``, in the same folder, at one instant."""
+    os.replace(temporary, path)
+    _sync(path.parent)
 
 
 @contextmanager

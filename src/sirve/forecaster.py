@@ -1,7 +1,7 @@
 """The forecaster: a core with its normaliser inside, physical units outside."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -90,26 +90,33 @@ class Forecaster(pl.LightningModule):
         self._last: dict[str, Tensor] = {}
         self._errors: list[np.ndarray] = []
 
-    def forecast(self, context: Array, steps: int) -> Array:
+    def forecast(self, context: Array, steps: int, known: Mapping[str, Any] | None = None) -> Array:
         """The ``steps`` states after ``context``, in physical units.
 
         ``context`` is (c, *shape) or (B, c, *shape), NumPy or torch, c >= 1; the result has the
-        same kind, floating type and batch. Raises UserError for another shape, a value that is not
-        finite, or ``steps`` < 1.
+        same kind, floating type and batch. ``known`` are the parameters that the model was given
+        in training, such as ``{"rho": 28.0}``: numbers, or one each of a batch. Raises UserError
+        for another shape, a value that is not finite, a parameter too many or missing, or
+        ``steps`` < 1.
         """
         x = torch.as_tensor(context)
         batched = x.ndim == len(self.info.shape) + 2
         x = x if batched else x[None]
         self._check(x, tuple(context.shape), steps)
         kind = x.dtype if x.is_floating_point() else torch.float64
-        future = self._roll(x.to(self.device), steps).to(x.device, kind)
+        future = self._roll(self.with_known(x, known or {}).to(self.device), steps)
+        future = future.to(x.device, kind)
         future = future if batched else future[0]
         return future.numpy() if isinstance(context, np.ndarray) else future
 
     @torch.inference_mode()
     def _roll(self, context: Tensor, steps: int) -> Tensor:
         y, _ = rollout(self.core, self.read(context), steps)
-        return self.normaliser.back(y[:, -steps:])
+        return self.core.own(self.normaliser.back(y[:, -steps:]))
+
+    def states(self, x: np.ndarray, known: Mapping[str, Any]) -> Tensor:
+        """x (B, T, *shape) in physical units as the core reads it."""
+        return self.read(self.with_known(torch.as_tensor(x), known).to(self.device))
 
     def read(self, x: Tensor) -> Tensor:
         """Normalised in float64, then cast to the core's type."""
@@ -117,7 +124,8 @@ class Forecaster(pl.LightningModule):
 
     def _check(self, x: Tensor, given: tuple[int, ...], steps: int) -> None:
         shape = tuple(self.info.shape)
-        if x.ndim != len(shape) + 2 or tuple(x.shape[2:]) != shape or x.shape[1] < 1:
+        fits = x.ndim == len(shape) + 2 and self.core.fits(tuple(x.shape[2:]))
+        if not fits or x.shape[1] < 1:
             channels = ", ".join(self.info.channels)
             raise UserError(
                 f"context has shape {given}; give (c, {', '.join(map(str, shape))}) or a batch of "
@@ -127,6 +135,23 @@ class Forecaster(pl.LightningModule):
             raise UserError("context holds a value that is not finite; remove or fill it first")
         if steps < 1:
             raise UserError(f"steps={steps} must be at least 1")
+
+    def with_known(self, x: Tensor, known: Mapping[str, Any]) -> Tensor:
+        """x (B, c, *shape) with the known parameters as further, constant channels."""
+        names = self.info.known
+        if set(known) != set(names):
+            given = ", ".join(known) or "none"
+            raise UserError(f"known has {given}; this model was given {', '.join(names) or 'none'}")
+        if not names:
+            return x
+        columns = torch.empty(len(x), len(names), dtype=torch.float64)
+        for i, name in enumerate(names):
+            columns[:, i] = torch.as_tensor(known[name], dtype=torch.float64)
+        if not torch.isfinite(columns).all():
+            raise UserError(f"known={known} holds a value that is not finite; give numbers")
+        columns = columns.reshape(len(x), 1, len(names), *[1] * (x.ndim - 3))
+        shape = (len(x), x.shape[1], len(names), *x.shape[3:])
+        return torch.cat([x, columns.expand(shape).to(x)], dim=2)
 
     # Learning, called by Lightning.
 
@@ -227,6 +252,19 @@ class Forecaster(pl.LightningModule):
         checkpoints.save(content, path)
 
 
+def make_core(model: Mapping[str, Any], info: Info, trust: Sequence[str] | None) -> Core:
+    """The core of a configuration, for data as ``info`` says; raises UserError."""
+    known = len(info.known)
+    core = build(
+        model, Core, place="model", trust=trust, shape=info.shape, walls=info.walls, known=known
+    )
+    if core.known != known:
+        raise UserError(
+            f"model: {type(core).__name__} takes no known parameters; leave observe.parameters out"
+        )
+    return core
+
+
 def log_error(error: np.ndarray) -> float:
     """Mean over rollouts and steps of log10 of the error, between 1e-12 and 10: lower is better.
 
@@ -274,12 +312,10 @@ def assemble(
         raise ValueError(f"std is {shown(std)}, not {shape[0]} numbers")
 
     def make() -> Core:
-        return build(
-            about["model"], Core, place="model", trust=trust, shape=shape, walls=info.walls
-        )
+        return make_core(about["model"], info, trust)
 
     weights.require_fits(make, state, "core.", ("normaliser.mean", "normaliser.std"))
-    blank = np.ones(shape[0])
+    blank = np.ones(shape[0] + len(info.known))
     normaliser = Normaliser(blank, blank, len(shape) - 1)
     forecaster = Forecaster(make().to(dtype), normaliser, about["model"], info, std)
     forecaster.load_state_dict(state)

@@ -22,8 +22,9 @@ from sirve.files import whole
 
 OBJECTS = 10_000  # groups, datasets and attributes of one file
 ROOM = 1_000_000  # bytes that a file may declare beyond what it has
-_LINKS = {h5l.TYPE_SOFT: "a soft link", h5l.TYPE_EXTERNAL: "a link to another file"}
-_NUMBERS = (h5t.INTEGER, h5t.FLOAT, h5t.ENUM)  # enum is how h5py writes a truth value
+UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, TypeError)  # what h5py raises
+NUMBERS = (h5t.INTEGER, h5t.FLOAT, h5t.ENUM)  # enum is how h5py writes a truth value
+LINKS = {h5l.TYPE_SOFT: "a soft link", h5l.TYPE_EXTERNAL: "a link to another file"}
 _LOCKED = {
     11: "another process writes it",
     37: "this file system has no locks",
@@ -54,21 +55,24 @@ def reading(path: Path, remedy: str) -> Iterator[h5py.File]:
     Raises UserError, ending with ``remedy``, for a file that is none or holds anything else;
     whatever is raised while it is open is left as it is.
     """
-    try:
-        mode = path.stat()
-        if not stat.S_ISREG(mode.st_mode):  # a pipe would be waited for
-            raise UserError(f"{path} is no file; {remedy}")
-        file = h5py.File(path, "r", locking="best-effort")
-    except OSError as error:
-        raise UserError(_unreadable(path, error, remedy)) from error
-    with file:
+    with opened(path, remedy) as file:
         try:
-            _Walk(mode.st_size).all(file.id)
+            _Walk(path.stat().st_size).all(file.id)
         except _Refused as error:
             raise UserError(f"{path}: {error}, which none of our files has; {remedy}") from None
-        except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
-            raise UserError(_unreadable(path, error, remedy)) from error
+        except UNREADABLE as error:
+            raise UserError(unreadable(path, error, remedy)) from error
         yield file
+
+
+def opened(path: Path, remedy: str) -> h5py.File:
+    """Any HDF5 file, open for reading, not yet looked at; UserError for what is none."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+            raise UserError(f"{path} is no file; {remedy}")
+        return h5py.File(path, "r", locking="best-effort")
+    except OSError as error:
+        raise UserError(unreadable(path, error, remedy)) from error
 
 
 class _Refused(Exception):
@@ -115,7 +119,7 @@ class _Walk:
         for name, kind in found:
             where = shown(f"{place}{name.decode('utf-8', 'replace')}")
             if kind != h5l.TYPE_HARD:
-                raise _Refused(f"{where} is {_LINKS.get(kind, 'a link of an unknown kind')}")
+                raise _Refused(f"{where} is {LINKS.get(kind, 'a link of an unknown kind')}")
             if name in (b"", b".", b"..") or b"/" in name:
                 raise _Refused(f"{where} is no name")
         return [name for name, _ in found]
@@ -128,7 +132,7 @@ class _Walk:
             kind = attribute.get_type()
             text = isinstance(kind, h5t.TypeStringID)
             where = f"attribute {i} of {shown(place)}"
-            if not text and kind.get_class() not in _NUMBERS:
+            if not text and kind.get_class() not in NUMBERS:
                 raise _Refused(f"{where} is neither number nor text")
             count = attribute.get_space().get_simple_extent_npoints()
             self._room(where, count * kind.get_size())
@@ -146,7 +150,7 @@ class _Walk:
             if code != h5z.FILTER_FLETCHER32:
                 raise _Refused(f"{where} is compressed or filtered (filter {code})")
         kind = dataset.get_type()
-        if kind.get_class() not in _NUMBERS or kind.dtype.kind not in "biuf":
+        if kind.get_class() not in NUMBERS or kind.dtype.kind not in "biuf":
             raise _Refused(f"{where} does not hold plain numbers")
         space = dataset.get_space()
         if space.get_simple_extent_type() == h5s.NULL:
@@ -163,7 +167,8 @@ class _Walk:
             raise _Refused(f"{where} declares more bytes than the file has")
 
 
-def _unreadable(path: Path, error: Exception, remedy: str) -> str:
+def unreadable(path: Path, error: Exception, remedy: str) -> str:
+    """What HDF5 says of a file that it cannot read, in one line, with the cause of a lock."""
     text = one_line(str(error))
     found = re.search(r"errno = (\d+)", text)
     cause = _LOCKED.get(int(found[1])) if found and "lock" in text else None

@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from sirve import run_folder, signals
 from sirve.checkpoints import WholeCheckpointIO
+from sirve.data.states import States
 from sirve.data.windows import Windows, load
 from sirve.errors import Stopped, one_line
 from sirve.forecaster import Forecaster, Training
@@ -56,7 +57,7 @@ class Hardware:
 class Seen:
     """What the model may see, in physical units: training states, and contexts with their truth."""
 
-    train: np.ndarray  # (n, T, *shape)
+    train: States  # (n, T, *shape)
     valid_context: np.ndarray  # (n, c, *shape)
     valid_truth: np.ndarray  # (n, steps, *shape), clean
 
@@ -94,9 +95,8 @@ def fit(
         forecaster.core.double()
     saver = Saver(run / "checkpoints", rhythm.checkpoint_every)
     trainer = _trainer(plan, run, hardware, loggers, rhythm, saver)
-    x, device = torch.as_tensor(seen.train), trainer.strategy.root_device
     windows = Windows(
-        x if hardware.loaders else _resident(x, device),
+        seen.train if hardware.loaders else seen.train.to(trainer.strategy.root_device),
         plan.objective.length,
         batch,
         plan.seed,
@@ -169,13 +169,6 @@ def device(hardware: Hardware) -> torch.device:
 def device_name(hardware: Hardware) -> str | None:
     """The GPU's, None without one."""
     return torch.cuda.get_device_name() if hardware.accelerator == "gpu" else None
-
-
-def _resident(x: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """x on the training device where it takes at most half of what is free, else where it is."""
-    if device.type == "cuda" and x.nbytes > torch.cuda.mem_get_info(device)[0] / 2:
-        return x
-    return x.to(device)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Pictures and films of a run's test rollouts, for a tracker: read from rollouts.h5 alone."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,13 +63,14 @@ def media_of(run: Path) -> Media:
                     picture, horizon, truth, prediction, channels, units(file.attrs["time_unit"])
                 )
             elif truth.ndim == 3:
-                _pictures(picture, [truth[:, 0].T, prediction[:, 0].T], ["truth", "forecast"])
+                over_time = [truth[:, 0].T, prediction[:, 0].T]
+                _pictures(picture, over_time, ["truth", "forecast"], width=8.0)
             else:
                 film = _film(folder / f"{number:04d}.mp4", truth[:, 0], prediction[:, 0])
                 at = np.unique(np.geomspace(1, len(truth), 5).round().astype(int)) - 1
                 shown = [x[k, 0] for x in (truth, prediction) for k in at]
                 titles = [f"{w} {k + 1}" for w in ("truth", "forecast") for k in at]
-                _pictures(picture, shown, titles)
+                _pictures(picture, shown, titles, width=2.0 * len(at))
             rollouts.append(Pictured(number, float(times[number]), picture, film))
     return Media(horizon, {k: np.median(e, axis=0) for k, e in errors.items()}, rollouts)
 
@@ -89,9 +90,9 @@ def _lines(
     figure.savefig(path, dpi=100)
 
 
-def _pictures(path: Path, frames: list[np.ndarray], titles: list[str]) -> None:
-    columns = max(1, len(frames) // 2)
-    figure = Figure(figsize=(2 * columns, 4.2), layout="constrained")
+def _pictures(path: Path, frames: list[np.ndarray], titles: list[str], width: float) -> None:
+    columns = len(frames) // 2
+    figure = Figure(figsize=(width, 4.2), layout="constrained")
     axes = figure.subplots(2, columns, squeeze=False).ravel()
     low, high = float(frames[0].min()), float(frames[0].max())
     for axis, frame, title in zip(axes, frames, titles, strict=True):
@@ -101,27 +102,35 @@ def _pictures(path: Path, frames: list[np.ndarray], titles: list[str]) -> None:
     figure.savefig(path, dpi=100)
 
 
-def _film(path: Path, truth: np.ndarray, prediction: np.ndarray, pixels: int = 192) -> Path:
-    """truth | forecast | difference (T, H, W) as H.264; the first frame's range is the scale."""
-    keep = thin(len(truth), FRAMES)
+def _film(path: Path, truth: np.ndarray, prediction: np.ndarray) -> Path:
+    """truth | forecast | difference (T, H, W); the first frame's range is the scale."""
     low, high = float(truth[0].min()), float(truth[0].max())
     span = max(high - low, 1e-12)
-    zoom = max(1, pixels // truth.shape[1])
     field, signed = matplotlib.colormaps["inferno"], matplotlib.colormaps["RdBu_r"]
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=15)
-        stream.pix_fmt = "yuv420p"
-        for k in keep:
+
+    def frames() -> Iterator[np.ndarray]:
+        for k in thin(len(truth), FRAMES):
             guess = np.nan_to_num(prediction[k], nan=low, posinf=high, neginf=low)
             parts = [
                 field((truth[k] - low) / span),
                 field((guess - low) / span),
                 signed(0.5 + (guess - truth[k]) / (0.2 * span)),
             ]
-            image = np.concatenate([part[..., :3] for part in parts], axis=1)
-            image = np.kron(np.uint8(255 * image), np.ones((zoom, zoom, 1), np.uint8))
+            yield np.concatenate([part[..., :3] for part in parts], axis=1)
+
+    return write_film(path, frames())
+
+
+def write_film(path: Path, frames: Iterable[np.ndarray], pixels: int = 192) -> Path:
+    """Frames (H, W, 3) of colours from 0 to 1 as H.264, at least about ``pixels`` high."""
+    with av.open(str(path), "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=15)
+        stream.pix_fmt = "yuv420p"
+        for number, frame in enumerate(frames):
+            zoom = max(1, pixels // len(frame))
+            image = np.kron(np.uint8(255 * frame), np.ones((zoom, zoom, 1), np.uint8))
             image = image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2]  # H.264 wants even
-            if k == keep[0]:
+            if number == 0:
                 stream.height, stream.width = image.shape[:2]
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())

@@ -60,7 +60,9 @@ class SquaredError:
         horizon = max(1, math.ceil(grown * self.horizon))
         read = window[:, : self.context]
         if self.noise:
-            read = read + self.noise * normal(read)
+            noise = self.noise * normal(core.own(read))
+            read = torch.cat([core.own(read) + noise, read[:, :, core.shape[0] :]], dim=2)
         y, _ = rollout(core, read, horizon)
-        squares = ((y - window[:, 1 : self.context + horizon]) / core.scale) ** 2
+        target = window[:, 1 : self.context + horizon]
+        squares = (core.own(y - target) / core.scale) ** 2
         return squares.mean() if self.reduction == "mean" else squares.sum() / len(squares)

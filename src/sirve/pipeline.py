@@ -1,7 +1,7 @@
 """The main job: simulate, store, window, learn, roll out, score, show."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,17 +12,20 @@ import pytorch_lightning as pl
 import torch
 from joblib import cpu_count
 
-from simulators import Simulator
 from sirve import checks, door, evaluate, provenance, resume, run_folder
 from sirve.checkpoints import BEST, LAST
 from sirve.cores import Climatology, Core, Linear, Persistence
-from sirve.data.dataset import SPLITS, Dataset
-from sirve.data.generate import describe, generate
-from sirve.data.observe import Observe, channel_moments
+from sirve.data.bring import from_file
+from sirve.data.dataset import SPLITS
+from sirve.data.gather import Data, gather
+from sirve.data.moments import Moments
+from sirve.data.observe import Observe
+from sirve.data.recipe import make_recipe
 from sirve.data.shards import Info
+from sirve.data.sizes import lengths, require_sizes
+from sirve.data.source import Simulated, Source, Wanted
 from sirve.door import TRUSTED
-from sirve.errors import UserError
-from sirve.forecaster import Forecaster, Normaliser, Training, restore
+from sirve.forecaster import Forecaster, Normaliser, Training, make_core, restore
 from sirve.learning import Hardware, Rhythm, Seen, device, device_name, fit
 from sirve.objective import SquaredError
 from sirve.readout import solve_readout
@@ -32,8 +35,6 @@ from sirve.saving import Saved
 from sirve.table import show
 from sirve.tracking import Tracker
 
-FIT_BATCH = 16  # trajectories whose features are held at once by a closed-form fit
-
 
 @dataclass(frozen=True)
 class Job:
@@ -41,9 +42,9 @@ class Job:
 
     config: dict[str, Any]
     names: dict[str, str]  # {"sim": "lorenz", "model": "gru"}
-    sim: Simulator
+    source: Source
+    wanted: Wanted
     observe: Observe
-    physical: Info
     info: Info
     core: Core
     training: Training
@@ -52,15 +53,6 @@ class Job:
     tracker: Tracker
     run: Path
     saved: Saved | None  # the checkpoint it goes on from
-
-
-@dataclass(frozen=True)
-class Data:
-    """What the model sees of each split, and the clean truth, in physical units."""
-
-    seen: dict[str, np.ndarray]
-    clean: dict[str, np.ndarray]
-    std: np.ndarray  # (C,), of the clean training states
 
 
 def run(config: dict[str, Any], plain: str) -> Path | None:
@@ -76,7 +68,7 @@ def run(config: dict[str, Any], plain: str) -> Path | None:
         return asked
     job = prepare(config, plain)
     clock = {"start": time.perf_counter()}
-    data = simulate(job)
+    data, limits = simulate(job)
     clock["simulated"] = time.perf_counter()
     step = job.saved.step if job.saved else 0
     rows = record(job.run / "metrics.jsonl", step)
@@ -87,7 +79,7 @@ def run(config: dict[str, Any], plain: str) -> Path | None:
         if forecaster is None:
             return None
         clock["train"] = seconds
-        metrics = judge(job, data, forecaster, clock)
+        metrics = judge(job, data, forecaster, clock, limits)
         report = write_report(job.run)
         job.tracker.finish(job.run, metrics)
     except BaseException:
@@ -100,22 +92,22 @@ def run(config: dict[str, Any], plain: str) -> Path | None:
 
 def prepare(config: dict[str, Any], plain: str) -> Job:
     """Build and check everything, then take a folder; raises UserError before any work."""
-    names = config["names"]
     # What the command line composed is trusted; what a run's folder says is not.
     trust = None if resume.asked(config) is None else (*TRUSTED, *config["trust"])
     build = partial(door.build, trust=trust)
-    sim = build(config["sim"]["system"], Simulator, place="sim.system")
     observe = build(config["observe"], Observe, place="observe")
+    source, config = _source(config, observe, trust)
+    observe = observe.of(source.scene)
     objective = build(config["objective"], SquaredError, place="objective")
     checks.sizes(config, objective)
     hardware, rhythm, plan = checks.trainer(config["trainer"], config["data"]["loaders"])
     tracker = door.build(config["logger"], Tracker, place="logger")  # never a run folder's
-    physical = describe(names["sim"], sim, config["sim"]["dt"])
-    info = observe.info(physical)
+    info = observe.info(source.infos["train"])
     pl.seed_everything(config["seed"], verbose=False)
     torch.set_num_threads(config["trainer"]["threads"])
     torch.backends.cudnn.allow_tf32 = False  # float32 means float32, on a GPU's convolutions too
-    core = build(config["model"], Core, place="model", shape=info.shape, walls=info.walls)
+    core = make_core(config["model"], info, trust)
+    checks.fits(core, {split: observe.info(source.infos[split]).shape for split in SPLITS})
 
     def optimizer(parameters: Any) -> torch.optim.Optimizer:
         return build(config["optimizer"], torch.optim.Optimizer, parameters, place="optimizer")
@@ -124,14 +116,20 @@ def prepare(config: dict[str, Any], plain: str) -> Job:
         optimizer(core.parameters())  # only to refuse a wrong one now
     training = Training(objective, optimizer, seed=config["seed"], **plan)
     run_folder.require_writable(Path(config["data"]["root"]), "data.root")
-    made_by = provenance.here((type(sim), type(core), type(objective)), device_name(hardware))
+    wanted = _wanted(config, observe)
+    said = source.look(wanted)
+    if said and run_folder.inherited() is None:
+        print(*said, sep="\n")
+    made_by = provenance.here(
+        (source.code, type(core), type(objective)), device_name(hardware), source.digest(wanted)
+    )
     folder = resume.folder(config, plain, made_by)
     return Job(
         config=config,
-        names=names,
-        sim=sim,
+        names=config["names"],
+        source=source,
+        wanted=wanted,
         observe=observe,
-        physical=physical,
         info=info,
         core=core,
         training=training,
@@ -143,34 +141,36 @@ def prepare(config: dict[str, Any], plain: str) -> Job:
     )
 
 
-def simulate(job: Job) -> Data:
-    """The dataset, simulated where it is not there yet, and what the model sees of it."""
-    config, stride = job.config, job.observe.stride
+def _source(
+    config: dict[str, Any], observe: Observe, trust: Sequence[str] | None
+) -> tuple[Source, dict[str, Any]]:
+    """Where the trajectories come from, and the configuration, completed by what is there."""
+    sim, names = config["sim"], config["names"]
+    if sim["system"] is not None:
+        require_sizes(config)
+        return Simulated(make_recipe(config, observe, trust)), config
+    source = from_file(sim, Path(str(config["data"]["root"])))
+    names = {**names, "sim": source.infos["train"].name}
+    return source, {**config, "names": names, "sim": source.completed(sim, observe.stride)}
+
+
+def _wanted(config: dict[str, Any], observe: Observe) -> Wanted:
     sim, data = config["sim"], config["data"]
-    lengths = checks.lengths(sim)
-    dataset: Dataset = generate(
-        job.sim,
-        job.physical,
-        {split: (length - 1) * stride + 1 for split, length in lengths.items()},
-        sim["trajectories"],
-        Path(data["root"]),
-        seed=data["seed"],
+    return Wanted(
+        states={split: (n - 1) * observe.stride + 1 for split, n in lengths(sim).items()},
+        counts=sim["trajectories"],
+        root=Path(data["root"]),
         block=data["block"],
         workers=data["workers"] or cpu_count(),
     )
-    clean = {
-        split: job.observe.clean(dataset.read(split, sim["trajectories"][split]), job.physical)
-        for split in SPLITS
-    }
-    _, std = channel_moments(clean["train"])
-    for name, deviation in zip(job.info.channels, std, strict=True):
-        if deviation == 0:
-            raise UserError(
-                f"channel '{name}' is constant in the training data, so errors have no unit; leave "
-                "it out by observe.channels, or change sim.system"
-            )
-    seen = {split: job.observe.noisy(x, std, split, data["seed"]) for split, x in clean.items()}
-    return Data(seen, clean, std)
+
+
+def simulate(job: Job) -> tuple[Data, dict[str, Any]]:
+    """What the model sees of the dataset, made where it is not there yet, and its limits."""
+    data = job.config["data"]
+    dataset = job.source.dataset(job.wanted)
+    limits = job.source.limits(dataset) if data["limits"] else {}
+    return gather(dataset, job.observe, job.wanted.counts, data["seed"], data["memory"]), limits
 
 
 def learn(job: Job, data: Data, loggers: list[Any]) -> tuple[Forecaster | None, float]:
@@ -191,9 +191,8 @@ def learn(job: Job, data: Data, loggers: list[Any]) -> tuple[Forecaster | None, 
     if job.saved and job.saved.done:
         return restore(best, trust=None).to(device(job.hardware)), job.saved.seconds
     context = job.config["sim"]["context"]
-    seen = Seen(
-        data.seen["train"], data.seen["valid"][:, :context], data.clean["valid"][:, context:]
-    )
+    valid = data.seen["valid"][:, :context], data.clean["valid"][:, context:]
+    seen = Seen(data.train, *valid)
     trainer, seconds = fit(
         forecaster,
         seen,
@@ -210,23 +209,31 @@ def learn(job: Job, data: Data, loggers: list[Any]) -> tuple[Forecaster | None, 
 
 
 def judge(
-    job: Job, data: Data, forecaster: Forecaster, clock: Mapping[str, float]
+    job: Job,
+    data: Data,
+    forecaster: Forecaster,
+    clock: Mapping[str, float],
+    limits: dict[str, Any],
 ) -> dict[str, Any]:
     """Roll out, score beside the baselines, and write rollouts.h5 and metrics.json."""
-    whole_state = job.info.channels == job.physical.channels
+    physical = job.source.infos["test"]
+    info = job.observe.info(physical)
+    whole_state = info.channels == physical.channels
     test = evaluate.Test(
-        data.seen["test"],
+        data.seen["test"][:, :, : info.shape[0]],
         data.clean["test"],
         job.config["sim"]["context"],
         data.std,
-        job.info,
-        job.sim.invariants if whole_state else None,
+        info,
+        job.source.invariants(data.parameters) if whole_state else None,
+        data.parameters,
     )
     forecasters = {"model": forecaster}
+    shape, known = job.info.shape, len(job.info.known)
     baselines: dict[str, Core] = {
-        "persistence": Persistence(job.info.shape),
-        "climatology": Climatology(job.info.shape),
-        "linear": Linear(job.info.shape, job.info.walls),
+        "persistence": Persistence(shape, known),
+        "climatology": Climatology(shape, known),
+        "linear": Linear(shape, job.info.walls, known=known),
     }
     for name, core in baselines.items():
         forecasters[name] = make_forecaster(job, data, core, {})
@@ -242,8 +249,8 @@ def judge(
         "dt": job.info.dt,
         "context": test.context,
         "steps": test.steps,
-        "time_unit": job.info.time_unit,
-        "unit": job.info.unit,
+        "time_unit": test.info.time_unit,
+        "unit": test.info.unit,
         "channels": [
             {"name": n, "unit": u} for n, u in zip(job.info.channels, job.info.units, strict=True)
         ],
@@ -253,23 +260,27 @@ def judge(
             "forecast_per_step": results["model"].seconds_per_step,
         },
         "one_step": evaluate.one_step(forecaster, test),
+        "limits": limits,
     }
     return evaluate.write_metrics(job.run, head, results)
 
 
 def make_forecaster(job: Job, data: Data, core: Core, model: dict[str, Any]) -> Forecaster:
     """Put a core into a forecaster whose normaliser and scale are those of the training data."""
-    seen = data.seen["train"]
-    mean, std = channel_moments(seen)
-    normaliser = Normaliser(mean, std, seen.ndim - 3)
-    _, delta = channel_moments(np.diff(seen, axis=1))
-    scale = np.where((std > 0) & (delta > 0), delta / np.where(std > 0, std, 1.0), 1.0)
+    states, increments = Moments(), Moments()
+    for x in data.train.blocks():
+        states.add(x)
+        increments.add(np.diff(x, axis=1))
+    own = job.info.shape[0]
+    mean, std, delta = states.mean, states.std, increments.std[:own]
+    scale = np.where((std[:own] > 0) & (delta > 0), delta / np.where(std > 0, std, 1.0)[:own], 1.0)
     core.scale.copy_(torch.as_tensor(scale).reshape(core.scale.shape))
+    normaliser = Normaliser(mean, std, len(job.info.shape) - 1)
     return Forecaster(core, normaliser, model, job.info, data.std.tolist(), job.training)
 
 
 def solve(forecaster: Forecaster, data: Data) -> None:
     """Fit a core's readout in closed form, in float64, on all training trajectories."""
     forecaster.core.double()
-    blocks = torch.as_tensor(data.seen["train"]).split(FIT_BATCH)
-    solve_readout(forecaster.core, (forecaster.normaliser(x.double()) for x in blocks))
+    blocks = (torch.as_tensor(x).double() for x in data.train.blocks())
+    solve_readout(forecaster.core, (forecaster.normaliser(x) for x in blocks))

@@ -5,6 +5,7 @@ import hashlib
 import inspect
 import json
 import platform
+import sys
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
@@ -15,25 +16,49 @@ from sirve.files import read_json, write_text
 
 _PACKAGES = ("torch", "pytorch_lightning", "pytorch_optimizer", "numpy", "scipy", "h5py")
 # Another of these makes other bits, or may: the rest of the record only warns.
-_BINDING = ("code", "torch", "pytorch_lightning", "pytorch_optimizer", "numpy", "machine")
+_BINDING = ("code", "data", "torch", "pytorch_lightning", "pytorch_optimizer", "numpy", "machine")
 _SILENT = {  # no number comes from these
-    *("app", "aside", "explain", "exporting", "media", "model_folder", "progress", "report"),
-    *("secrets", "signals", "stepping", "table", "tracking", "wandb_folder"),
+    *("app", "aside", "explain", "exporting", "look", "media", "model_folder", "progress"),
+    *("report", "secrets", "signals", "stepping", "table", "tracking", "wandb_folder"),
 }
 _FILE = "environment.json"
 _HERE = Path(__file__).parent
 
 
 def code_of(cls: type) -> str:
-    """Digest of the module that defines a class, comments, layout and docstrings aside.
+    """Digest of the module that defines a class and of those of its package that it imports,
 
-    Results of equations that were mended since must not be taken for new ones.
+    comments, layout and docstrings aside: results of equations, or of a solver, that were mended
+    since must not be taken for new ones.
     """
-    return _digest([_source(cls)])
+    sources: dict[str, str] = {}
+    _gather(cls.__module__, sources)
+    return _digest(sources[name] for name in sorted(sources))
 
 
-def here(classes: Iterable[type] = (), gpu: str | None = None) -> dict[str, Any]:
-    """The record of this process; ``classes`` may come from a user's own modules."""
+def _gather(name: str, sources: dict[str, str]) -> None:
+    """The source of a module and of what it imports ``from`` its own package, by their names."""
+    module = sys.modules.get(name)
+    if name in sources or module is None:
+        return
+    try:
+        sources[name] = inspect.getsource(module)
+    except (OSError, TypeError):  # typed at a prompt, or compiled
+        sources[name] = ""
+    package = name.partition(".")[0]
+    for node in ast.walk(ast.parse(sources[name])):
+        imported = node.module if isinstance(node, ast.ImportFrom) else None
+        if imported and imported.partition(".")[0] == package:
+            _gather(imported, sources)
+
+
+def here(
+    classes: Iterable[type] = (), gpu: str | None = None, data: str | None = None
+) -> dict[str, Any]:
+    """The record of this process; ``classes`` may come from a user's own modules.
+
+    ``data`` names, with a digest, what was brought and not simulated.
+    """
     own = sorted(_HERE.rglob("*.py"))
     sources = [p for p in own if p.relative_to(_HERE).parts[0].removesuffix(".py") not in _SILENT]
     code = [path.read_text(encoding="utf-8") for path in sources]
@@ -41,6 +66,7 @@ def here(classes: Iterable[type] = (), gpu: str | None = None) -> dict[str, Any]
     return {
         "sirve": version("sirve"),
         "code": _digest(code),
+        "data": data,
         "python": platform.python_version(),
         **{name: version(name) for name in _PACKAGES},
         "machine": platform.machine(),

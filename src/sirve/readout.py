@@ -32,7 +32,7 @@ def solve_readout(core: Core, batches: Iterable[Tensor], ridge: float = 0.0) -> 
         x = x.double()
         now, following = x[:, :-1], x[:, 1:]
         phi, _ = core.features(now)
-        target = ((following - core.base(now)) / core.scale).flatten(0, 1)
+        target = ((core.own(following) - core.base(now)) / core.scale).flatten(0, 1)
         target = target.reshape(len(target), outputs, -1).movedim(1, 2).reshape(-1, outputs)
         rows = torch.cat([lift.columns(phi.flatten(0, 1)), target], dim=1)
         if factor is not None:

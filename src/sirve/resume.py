@@ -20,7 +20,7 @@ from sirve.saving import Saved
 AUTO, NEVER = "auto", "never"
 # What may differ between two commands that make the same run: the machine's part.
 _MACHINE = ("runs", "resume", "trust", "accept_changes", "logger")
-_MACHINE_DATA = ("root", "workers", "loaders")
+_MACHINE_DATA = ("root", "workers", "loaders", "memory", "limits")
 
 
 def asked(config: Mapping[str, Any]) -> Path | None:

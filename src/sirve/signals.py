@@ -66,16 +66,32 @@ def received() -> int | None:
     return _received
 
 
-def end_with_parent() -> None:
-    """End this process soon after the one that started it, however that ended."""
-    parent = os.getppid()
+def end_with_parent(parent: int | None = None) -> None:
+    """End this process soon after the one that started it, however that ended.
+
+    ``parent`` is its number, where it may have ended already.
+    """
+    alive = os.getppid() if parent is None else parent
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while os.getppid() == alive:
             time.sleep(1)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def spared() -> Iterator[None]:
+    """Processes that are started meanwhile get no SIGUSR1 and no Ctrl-C: both go to all of a job,
+
+    and the one that leads decides. Here they come when this ends.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1, signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def ignore() -> None:

@@ -15,7 +15,8 @@ from sirve.errors import UserError
 class Step(nn.Module):
     """(x, *state) -> (y, *state) in physical units: y is the state one time step after x.
 
-    x and y are (B, *shape) in float64, the normaliser inside. The state's tensors are (B, ...), in
+    x and y are (B, *shape) in float64, the normaliser inside; known parameters are the channels
+    after those that are predicted, the same in y as in x. The state's tensors are (B, ...), in
     the core's type and flat: layer by layer, in each the cell's own order (h; an LSTM's h, c).
     Zeros, as in ``blank`` (there B = 1), are the blank state. A core without a memory has none.
     Raises UserError for a core whose state is not tensors, or not blank at zero.
@@ -24,7 +25,8 @@ class Step(nn.Module):
     def __init__(self, core: Core, normaliser: Any) -> None:
         super().__init__()
         self.core, self.normaliser = core, normaliser
-        x = torch.full((1, 1, *core.shape), 0.5, dtype=core.scale.dtype)
+        shape = (1, 1, core.shape[0] + core.known, *core.shape[1:])
+        x = torch.full(shape, 0.5, dtype=core.scale.dtype)
         with torch.no_grad():
             y, after = core(x)
             self._form = None if after is None else pytree.tree_structure(after)

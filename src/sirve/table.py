@@ -37,6 +37,14 @@ def show(metrics: dict[str, Any], run: Path, report: Path, tracked: str | None) 
         f"{metrics['steps']} steps of {metrics['dt']:g}.",
         highlight=False,
     )
+    ceiling = (metrics["limits"].get("ceiling") or {}).get(str(THRESHOLD))
+    if ceiling is not None:
+        more = "≥ " if ceiling["censored"] else ""
+        console.print(
+            f"The solver agrees with itself for {more}{ceiling['median']:.3g} {unit}: no forecast "
+            "can be judged beyond.",
+            highlight=False,
+        )
     lines = [f"report   {report}", f"run      {run}"]
     lines += [f"tracked  {tracked}"] if tracked else []
     for line in lines:

@@ -21,7 +21,7 @@ SHAPES = {
 CASES = [(model, space) for model in members("model") for space in SHAPES]
 
 
-def make(model: str, space: str, layers: int = 1) -> Core:
+def make(model: str, space: str, layers: int = 1, known: int = 0) -> Core:
     """A small core in float64 whose every parameter is random, the readout's too."""
     shape, walls = SHAPES[space]
     node = configure(f"model={model}")["model"]
@@ -29,7 +29,7 @@ def make(model: str, space: str, layers: int = 1) -> Core:
     node |= {key: value for key, value in small.items() if key in node}
     with warnings.catch_warnings():
         try:
-            core = build(node, Core, place="model", shape=shape, walls=walls).double()
+            core = build(node, Core, place="model", shape=shape, walls=walls, known=known).double()
         except UserError as error:
             assert "conv" in model
             assert space == "vector"
@@ -42,9 +42,43 @@ def make(model: str, space: str, layers: int = 1) -> Core:
     return core
 
 
-def sequence(space: str, batch: int = 3, length: int = 8) -> torch.Tensor:
+def sequence(space: str, batch: int = 3, length: int = 8, known: int = 0) -> torch.Tensor:
     generator = torch.Generator().manual_seed(2)
-    return torch.randn(batch, length, *SHAPES[space][0], generator=generator, dtype=torch.float64)
+    channels, *cells = SHAPES[space][0]
+    shape = (batch, length, channels + known, *cells)
+    return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+@pytest.mark.parametrize(("model", "space"), CASES)
+@torch.no_grad()
+def test_known_channels_are_read_and_passed_on_as_they_are(model: str, space: str) -> None:
+    core, x = make(model, space, known=2), sequence(space, known=2)
+    own = SHAPES[space][0][0]
+    y, _ = rollout(core, x, 3)
+    assert y.shape[2] == own + 2
+    assert torch.equal(y[:, : x.shape[1], own:], x[:, :, own:])
+    assert torch.equal(y[:, -1, own:], x[:, -1, own:])
+    told = x.clone()
+    told[:, :, own:] += 1.0
+    ignores = ("persistence", "climatology")
+    assert torch.equal(core.own(core(told)[0]), core.own(core(x)[0])) == (model in ignores)
+
+
+@pytest.mark.parametrize(("model", "space"), CASES)
+@torch.no_grad()
+def test_a_core_reads_what_it_says_it_fits(model: str, space: str) -> None:
+    """Fields of another size, if it looks at neighbours only; never other channels."""
+    core, (shape, _) = make(model, space), SHAPES[space]
+    assert core.fits(shape)
+    assert not core.fits((shape[0] + 1, *shape[1:]))
+    if len(shape) > 1:
+        larger = (shape[0], *(2 * n for n in shape[1:]))
+        x = torch.zeros(1, 2, *larger, dtype=torch.float64)
+        if core.fits(larger):
+            assert core(x)[0].shape == x.shape
+        else:
+            with pytest.raises(RuntimeError):
+                core(x)
 
 
 @pytest.mark.parametrize("layers", [1, 2])

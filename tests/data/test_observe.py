@@ -3,17 +3,18 @@
 import numpy as np
 import pytest
 
-from simulators import Heat, Lorenz
-from sirve.data.generate import describe
-from sirve.data.observe import Observe, channel_moments
+from simulators import Family, Heat, Lorenz
+from sirve.data.moments import Moments
+from sirve.data.observe import Channels
+from sirve.data.recipe import describe
 from sirve.errors import UserError
 
-INFO = describe("lorenz", Lorenz(), 0.02)
+INFO = describe("lorenz", Family(Lorenz()), 0.02)
 X = np.random.default_rng(0).normal(size=(5, 40, 3)) * [1.0, 10.0, 100.0]
 
 
 def test_channels_and_stride_are_picked_and_described() -> None:
-    observe = Observe(channels=["z", "x"], stride=3)
+    observe = Channels(channels=["z", "x"], stride=3)
     info = observe.info(INFO)
     assert info.shape == (2,)
     assert info.channels == ("z", "x")
@@ -23,13 +24,15 @@ def test_channels_and_stride_are_picked_and_described() -> None:
 
 
 def test_the_step_as_unit_of_time_follows_the_stride() -> None:
-    info = Observe(stride=4).info(describe("heat", Heat(), 0.5))
+    info = Channels(stride=4).info(describe("heat", Family(Heat()), 0.5))
     assert (info.time_unit, info.unit, info.dt) == ("step", 2.0, 2.0)
 
 
 def test_noise_is_in_standard_deviations_and_fixed_for_a_trajectory() -> None:
-    observe = Observe(noise=0.01)
-    _, std = channel_moments(X)
+    observe = Channels(noise=0.01)
+    moments = Moments()
+    moments.add(X)
+    std = moments.std
     large = np.tile(X, (40, 1, 1))
     noise = observe.noisy(large, std, "train", seed=0) - large
     np.testing.assert_allclose(noise.std((0, 1)), 0.01 * std, rtol=0.03)
@@ -40,15 +43,15 @@ def test_noise_is_in_standard_deviations_and_fixed_for_a_trajectory() -> None:
 
 
 def test_no_noise_is_the_clean_state() -> None:
-    assert Observe().noisy(X, np.ones(3), "test", 0) is X
+    assert Channels().noisy(X, np.ones(3), "test", 0) is X
 
 
 def test_wrong_wishes_are_refused() -> None:
     with pytest.raises(UserError, match="no channel 'w'; choose from: x, y, z"):
-        Observe(channels=["w"]).info(INFO)
+        Channels(channels=["w"]).info(INFO)
     with pytest.raises(UserError, match="empty"):
-        Observe(channels=[]).info(INFO)
+        Channels(channels=[]).info(INFO)
     with pytest.raises(ValueError, match="stride=0"):
-        Observe(stride=0)
+        Channels(stride=0)
     with pytest.raises(ValueError, match="noise=-1"):
-        Observe(noise=-1)
+        Channels(noise=-1)

@@ -7,13 +7,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sirve.data.states import Held
 from sirve.data.windows import Windows, load
 from sirve.errors import UserError
 
 
-def numbered(trajectories: int, states: int) -> torch.Tensor:
+def numbered(trajectories: int, states: int) -> Held:
     """x[i, t] = 1000 i + t, so that a window tells where it was cut."""
-    return (1000.0 * torch.arange(trajectories)[:, None] + torch.arange(states))[..., None]
+    return Held((1000.0 * torch.arange(trajectories)[:, None] + torch.arange(states))[..., None])
 
 
 @settings(derandomize=True, deadline=None)

@@ -199,7 +199,7 @@ def made_again(bench: Bench, **damages: bytes | None) -> None:
             path.unlink()
         else:
             path.write_bytes(content)
-        with pytest.raises(UserError, match=r"00001.hdf5 .*; delete it and run"):
+        with pytest.raises(UserError, match=r"00001.hdf5 .*; run the command again"):
             Dataset(folder).read("train", 8)
         assert bench.command(*SHORT, "resume=never").returncode == 0
         assert before.items() <= sums(folder).items()

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    sys.path[:0] = map(str, Path(__file__).resolve().parents[1:3])
 
 from support import AIDS, FEW, SMALL, TRAIN, Command, Done, run_command
 
@@ -127,6 +127,7 @@ def page() -> str:
     """docs/faults.md"""
     import faults.data
     import faults.doors
+    import faults.own
     import faults.runs  # noqa: F401
 
     table = sys.modules["faults.table"].TABLE

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from support import recipe
+
 from hostile_files.row import Row
 from simulators import Pendulum
 from sirve import resume
 from sirve.data.dataset import SPLITS, Dataset
-from sirve.data.generate import describe, generate
+from sirve.data.generate import generate
 
 
 def config(text: str) -> Callable[[Path], object]:
@@ -34,10 +36,7 @@ YAML = {
 
 
 def made(folder: Path) -> Any:
-    sim = Pendulum()
-    info, states = describe("system", sim, 0.1), dict.fromkeys(SPLITS, 5)
-    counts = dict.fromkeys(SPLITS, 2)
-    return generate(sim, info, states, counts, folder / "data", block=2)
+    return generate(recipe(Pendulum()), dict.fromkeys(SPLITS, 2), folder / "data")
 
 
 def moved(name: str) -> Callable[[Path], None]:
@@ -45,7 +44,7 @@ def moved(name: str) -> Callable[[Path], None]:
 
     def make(folder: Path) -> None:
         path = made(folder).folder / name
-        if path.name == ".lock":
+        if path.name in (".lock", ".workers"):
             (folder / "elsewhere").write_text("precious")
             path.unlink()
         else:
@@ -77,7 +76,15 @@ DATASETS = {
     "good dataset": Row(made, opened, None),
     **{
         f"link for {name or 'its folder'}": Row(moved(name), made, _OUT)
-        for name in ("", "data", "data/train", "data/train/00000.hdf5", "manifest.json", ".lock")
+        for name in (
+            "",
+            "data",
+            "data/train",
+            "data/train/00000.hdf5",
+            "manifest.json",
+            ".lock",
+            ".workers",
+        )
     },
     "read through a link": Row(moved("data/train/00000.hdf5"), opened, _OUT),
     "nested manifest": Row(manifest('{"a":' * 100_000), opened, "is damaged"),
@@ -85,7 +92,9 @@ DATASETS = {
     "long manifest": Row(manifest(" " * 11_000_000), opened, "more than 10000000"),
     **{
         f"dataset's name {name!a}": Row(
-            manifest(lambda c, name=name: c["info"].update(name=name)), opened, "must be letters"
+            manifest(lambda c, name=name: c["infos"]["train"].update(name=name)),
+            opened,
+            "must be letters",
         )
         for name in ("../x", "/tmp/x", "a\nb", "")
     },
@@ -93,6 +102,8 @@ DATASETS = {
     "block of words": Row(manifest(lambda c: c.update(block="many")), opened, "block is 'many'"),
     "shards of numbers": Row(manifest(lambda c: c.update(shards={"a": 1})), opened, "shards is no"),
     "channel ../x": Row(
-        manifest(lambda c: c["info"].update(channels=["../x", "b", "c"])), opened, "not a name"
+        manifest(lambda c: c["infos"]["train"].update(channels=["../x", "b", "c"])),
+        opened,
+        "not a name",
     ),
 }

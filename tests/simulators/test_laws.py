@@ -44,9 +44,17 @@ def settled(sim: Simulator) -> np.ndarray:
 
 
 @cache
+def onward(sim: Simulator) -> np.ndarray:
+    """A hundred states on from the settled ones, (BATCH, 100, *shape)."""
+    x = sim.trajectories(settled(sim), sim.transient + 0.1 * np.arange(1, 101))
+    x.flags.writeable = False
+    return x
+
+
+@cache
 def scale(sim: Simulator) -> float:
     """The state's standard deviation, which tolerances are relative to."""
-    return float(sim.simulate(generators(BATCH), 0.1, 50).std())
+    return float(onward(sim).std())
 
 
 def test_members_are_discovered() -> None:
@@ -106,6 +114,14 @@ def test_channels_and_coordinates_match_the_shape(cls: type[Simulator]) -> None:
 
 
 @member
+def test_times_are_plain_numbers(cls: type[Simulator]) -> None:
+    """NumPy's would go into a checkpoint as what only a pickle can load."""
+    sim = cls()
+    assert type(sim.transient) is float
+    assert sim.period is None or type(sim.period) is float
+
+
+@member
 @settings(derandomize=True, database=None, max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**63 - 1))
 def test_initial_is_a_function_of_the_generator(cls: type[Simulator], seed: int) -> None:
@@ -146,7 +162,7 @@ def test_states_do_not_depend_on_the_times_asked_for(cls: type[Simulator]) -> No
 @member
 def test_invariants_stay_constant(cls: type[Simulator]) -> None:
     sim = cls()
-    x = sim.simulate(generators(BATCH), 0.1, 100)
+    x = onward(sim).copy()
     sim.require_invariants(x)
     for value in sim.invariants(x).values():
         assert value.shape == (BATCH, 100)
@@ -199,11 +215,11 @@ def test_only_what_may_vary_varies(cls: type[Simulator]) -> None:
 @member
 def test_a_scene_lies_in_its_window(cls: type[Simulator]) -> None:
     sim = cls()
-    scene = sim.scene(sim.simulate(generators(3), 0.1, 20))
+    scene = sim.scene(onward(sim))
     if scene is None:
         return
     left, bottom, side = scene.window
-    assert scene.discs.shape[:2] == scene.bars.shape[:2] == (3, 20)
+    assert scene.discs.shape[:2] == scene.bars.shape[:2] == (BATCH, 100)
     for centre, radius in ((scene.discs[..., :2], scene.discs[..., 2:3]),):
         assert (centre - radius >= [left, bottom]).all()
         assert (centre + radius <= [left + side, bottom + side]).all()

@@ -59,5 +59,5 @@ def test_heat_forgets_its_finest_mode_last() -> None:
     """The leading exponents of diffusion: the mean's, 0, and the two longest waves'."""
     sim = Heat(size=(8, 8), diffusivity=0.3)
     found = exponents(sim, 3, every=1.0, intervals=400, orbits=2)
-    slowest = np.sort(0.3 * sim.eigenvalues.ravel())[::-1][:3]
+    slowest = np.sort(0.3 * sim.operator.eigenvalues.ravel())[::-1][:3]
     np.testing.assert_allclose(found.value, slowest, atol=1e-3)

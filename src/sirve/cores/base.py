@@ -17,6 +17,8 @@ class Core(nn.Module, ABC):
     ``base`` is x (``residual``) or 0; ``scale`` is the standard deviation of the normalised
     increments of each channel; ``readout`` is linear. x and y are (B, T, *shape) and ``y[:, k]``
     predicts ``x[:, k + 1]``. ``state`` is the core's memory, opaque to the caller; None is blank.
+    The last ``known`` channels of x, beyond those of ``shape``, are given and never predicted: y
+    has them as they are.
 
     Laws (tests/cores/test_laws.py, over every member): a whole sequence equals its pieces with
     the state passed on; causal; batch members independent. It can be built without memory, under
@@ -27,9 +29,9 @@ class Core(nn.Module, ABC):
     scale: Tensor
     closed_form: bool = False  # whether least squares, not a gradient, finds the readout
 
-    def __init__(self, shape: tuple[int, ...], residual: bool = True) -> None:
+    def __init__(self, shape: tuple[int, ...], residual: bool = True, known: int = 0) -> None:
         super().__init__()
-        self.shape = tuple(shape)
+        self.shape, self.known = tuple(shape), known
         self.residual = residual
         self.register_buffer("scale", torch.ones(shape[0], *[1] * (len(shape) - 1)))
 
@@ -37,14 +39,31 @@ class Core(nn.Module, ABC):
     def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """phi (B, T, F, *space) and the state after x."""
 
+    def own(self, x: Tensor) -> Tensor:
+        """The channels that are predicted."""
+        return x[:, :, : self.shape[0]] if self.known else x
+
     def base(self, x: Tensor) -> Tensor:
         """What the readout's output is added to."""
-        return x if self.residual else torch.zeros_like(x)
+        own = self.own(x)
+        return own if self.residual else torch.zeros_like(own)
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Whether it can read states of another shape than those it was made for."""
+        return tuple(shape) == self.shape
 
     def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         phi, state = self.features(x, state)
-        increment = self.readout(phi.flatten(0, 1)).reshape(x.shape)
-        return self.base(x) + self.scale * increment, state
+        base = self.base(x)
+        y = base + self.scale * self.readout(phi.flatten(0, 1)).reshape(base.shape)
+        return (torch.cat([y, x[:, :, self.shape[0] :]], dim=2) if self.known else y), state
+
+
+class AnySize(Core):
+    """A core that looks at neighbours only, so that fields of other sizes suit it as well."""
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        return len(shape) == len(self.shape) and shape[0] == self.shape[0]
 
 
 class Zero(nn.Module):

@@ -4,30 +4,30 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from sirve.cores.base import Core, Zero, make_lift, require_fits, require_positive
+from sirve.cores.base import AnySize, Zero, make_lift, require_fits, require_positive
 from sirve.cores.lift import Walls
 
 
-class Memoryless(Core):
+class Memoryless(AnySize):
     """A core whose features are the state itself."""
 
     def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        return x, state
+        return self.own(x), state
 
 
 class Persistence(Memoryless):
     """Tomorrow is as today: y = x."""
 
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        super().__init__(shape, residual=True)
+    def __init__(self, shape: tuple[int, ...], known: int = 0) -> None:
+        super().__init__(shape, residual=True, known=known)
         self.readout = Zero()
 
 
 class Climatology(Memoryless):
     """Tomorrow is as the average day: y = the training mean, 0 in normalised units."""
 
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        super().__init__(shape, residual=False)
+    def __init__(self, shape: tuple[int, ...], known: int = 0) -> None:
+        super().__init__(shape, residual=False, known=known)
         self.readout = Zero()
 
 
@@ -39,10 +39,15 @@ class Linear(Memoryless):
 
     closed_form = True
 
-    def __init__(self, shape: tuple[int, ...], walls: Walls | None = None, kernel: int = 3) -> None:
-        super().__init__(shape, residual=True)
+    def __init__(
+        self, shape: tuple[int, ...], walls: Walls | None = None, kernel: int = 3, known: int = 0
+    ) -> None:
+        super().__init__(shape, residual=True, known=known)
         require_positive(kernel=kernel)
         require_fits(shape, kernel=kernel)
-        self.readout = make_lift(shape[0], shape[0], len(shape) - 1, kernel, walls)
+        self.readout = make_lift(shape[0] + known, shape[0], len(shape) - 1, kernel, walls)
         for parameter in self.readout.parameters():
             nn.init.zeros_(parameter)
+
+    def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        return x, state

@@ -7,7 +7,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from sirve.cores.base import Core, make_lift, require_fits, require_positive
+from sirve.cores.base import AnySize, Core, make_lift, require_fits, require_positive
 from sirve.cores.cells import Cell, State
 from sirve.cores.lift import Lift, Walls
 
@@ -101,9 +101,10 @@ class Recurrent(_Recurrent):
         hidden: int = 64,
         layers: int = 1,
         residual: bool = True,
+        known: int = 0,
     ) -> None:
-        super().__init__(shape, residual)
-        size = prod(shape)
+        super().__init__(shape, residual, known)
+        size, given = prod(shape), known * prod(shape[1:])
         if len(shape) > 1:
             log.warning(
                 "a vector core reads frames of shape %s flattened to %d numbers: it does not know "
@@ -111,13 +112,13 @@ class Recurrent(_Recurrent):
                 tuple(shape),
                 size,
             )
-        self._stack(cell, size, size, hidden, layers, (1, 1), 0, None)
+        self._stack(cell, size + given, size, hidden, layers, (1, 1), 0, None)
 
     def _as_channels(self, x: Tensor) -> Tensor:
         return x.flatten(2)
 
 
-class ConvRecurrent(_Recurrent):
+class ConvRecurrent(_Recurrent, AnySize):
     """A cell lifted by convolutions: for fields (C, N) and frames (C, H, W).
 
     ``kernel`` is the width of W and U, ``readout_kernel`` of the readout; all of them continue
@@ -137,8 +138,9 @@ class ConvRecurrent(_Recurrent):
         kernel: int = 3,
         readout_kernel: int = 3,
         residual: bool = True,
+        known: int = 0,
     ) -> None:
-        super().__init__(shape, residual)
+        super().__init__(shape, residual, known)
         dims = len(shape) - 1
         if dims == 0:
             raise ValueError(
@@ -147,7 +149,8 @@ class ConvRecurrent(_Recurrent):
             )
         require_fits(shape, kernel=kernel, readout_kernel=readout_kernel)
         kernels = (kernel, readout_kernel)
-        self._stack(cell, shape[0], shape[0], hidden, layers, kernels, dims, walls)
+        channels = shape[0] + known
+        self._stack(cell, channels, shape[0], hidden, layers, kernels, dims, walls)
 
     def _as_channels(self, x: Tensor) -> Tensor:
         return x

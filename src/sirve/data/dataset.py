@@ -1,20 +1,25 @@
 """A dataset on disk: its manifest, its shards, and reading them."""
 
+import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
-from sirve.data.shards import Info, read_shard
+from sirve.data.moments import Moments
+from sirve.data.shards import Info, read_drawn, read_shard
 from sirve.errors import UserError, one_line, shown
 from sirve.files import read_json, require_inside, sha256, write_text
 
 SPLITS = ("train", "valid", "test")
-FORMAT = 1
+FORMAT = 2
+MANIFEST, STATS = "manifest.json", "stats.yaml"
 _REMEDY = "delete its folder to simulate it again"
+_AGAIN = "delete it and run the command again"
 
 
 @dataclass
@@ -22,31 +27,42 @@ class Manifest:
     """The table of contents: the configuration, and each committed shard with its checksum."""
 
     config: dict[str, Any]
-    info: Info
+    infos: dict[str, Info]  # of each split
     block: int
-    shards: dict[str, str]  # "train/00000.hdf5" -> sha256
+    shards: dict[str, str] = field(default_factory=dict)  # "train/00000.hdf5" -> sha256
+    limits: dict[str, Any] = field(default_factory=dict)  # of prediction: sirve.data.limits
 
     def save(self, folder: Path) -> None:
         content = {
             "format": FORMAT,
             "config": self.config,
-            "info": self.info.plain(),
+            "infos": {split: info.plain() for split, info in self.infos.items()},
             "block": self.block,
             "shards": dict(sorted(self.shards.items())),
+            "limits": self.limits,
         }
-        write_text(folder / "manifest.json", json.dumps(content, indent=1) + "\n")
+        write_text(folder / MANIFEST, json.dumps(content, indent=1) + "\n")
+
+    def names(self, split: str) -> list[str]:
+        """The committed shards of a split, in the order of their trajectories."""
+        found = [name for name in self.shards if name.startswith(f"{split}/")]
+        return sorted(found, key=lambda name: (len(name), name))
 
     @staticmethod
     def load(folder: Path) -> "Manifest | None":
         """None where there is no dataset yet; UserError for what is damaged or leads elsewhere."""
         require_no_way_out(folder)
-        path = folder / "manifest.json"
+        path = folder / MANIFEST
         try:
             content = read_json(path, _REMEDY)
             if content["format"] != FORMAT:
                 raise ValueError(f"format {shown(content['format'])}, not {FORMAT}")
             found = Manifest(
-                content["config"], Info.of(content["info"]), content["block"], content["shards"]
+                content["config"],
+                {split: Info.of(content["infos"][split]) for split in SPLITS},
+                content["block"],
+                content["shards"],
+                content["limits"],
             )
             found._require_sane()
             return found
@@ -66,6 +82,8 @@ class Manifest:
             isinstance(value, str) for value in self.shards.values()
         ):
             raise ValueError("shards is no table of checksums")
+        if not isinstance(self.limits, dict):
+            raise ValueError("limits is no object")
 
 
 def require_no_way_out(folder: Path) -> None:
@@ -79,6 +97,11 @@ def require_no_way_out(folder: Path) -> None:
                 require_inside(path, folder, "the dataset")
 
 
+def digest(config: dict[str, Any]) -> str:
+    """What a dataset's folder is named after."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:10]
+
+
 def shard_name(split: str, block: int) -> str:
     """The place of block ``block`` in a split's sequence."""
     return f"{split}/{block:05d}.hdf5"
@@ -90,40 +113,84 @@ class Dataset:
     def __init__(self, folder: Path) -> None:
         manifest = Manifest.load(folder)
         if manifest is None:
-            raise UserError(f"{folder} holds no dataset (no manifest.json); simulate it first")
-        self.folder, self.manifest, self.info = folder, manifest, manifest.info
+            raise UserError(f"{folder} holds no dataset (no {MANIFEST}); simulate it first")
+        self.folder, self.manifest = folder, manifest
+        self.infos, self.info = manifest.infos, manifest.infos["train"]
+        self._whole: set[str] = set()  # shards found to match their checksums
 
     def read(self, split: str, count: int) -> np.ndarray:
         """The first ``count`` trajectories of a split, each shard checked against its checksum."""
-        blocks = -(-count // self.manifest.block)
-        parts = []
-        for block in range(blocks):
-            name = shard_name(split, block)
+        return np.concatenate(list(self.blocks(split, count)))
+
+    def blocks(self, split: str, count: int) -> Iterator[np.ndarray]:
+        """The same, one shard after the other; UserError for one that is not as it was written."""
+        first: tuple[int, ...] | None = None
+        for path, rows in self.files(split, count):
+            x = read_shard(path, self.infos[split], rows)
+            first = first or x.shape[1:]
+            if len(x) < rows or x.shape[1:] != first:
+                raise UserError(
+                    f"{path} holds {x.shape}, not {rows} trajectories as the others have them; "
+                    + _AGAIN
+                )
+            if not np.isfinite(x).all():
+                raise UserError(f"{path} holds values that are not finite; {_AGAIN}")
+            yield x
+
+    def files(self, split: str, count: int) -> Iterator[tuple[Path, int]]:
+        """Each shard's path, found whole, and how many of its trajectories are asked for."""
+        block = self.manifest.block
+        for number in range(-(-count // block)):
+            name = shard_name(split, number)
             path = self.folder / "data" / name
             require_inside(path, self.folder, "the dataset")
-            if not path.is_file() or sha256(path) != self.manifest.shards.get(name):
-                raise UserError(
-                    f"{path} is missing or differs from its checksum; delete it and run again"
-                )
-            rows = min(self.manifest.block, count - block * self.manifest.block)
-            parts.append(read_shard(path, self.info, rows))
-            if len(parts[-1]) < rows or parts[-1].shape[1:] != parts[0].shape[1:]:
-                raise UserError(
-                    f"{path} holds {parts[-1].shape}, not {rows} trajectories as the others have "
-                    "them; delete the dataset's folder to simulate it again"
-                )
-        return np.concatenate(parts)
+            if name not in self._whole:
+                if not path.is_file() or sha256(path) != self.manifest.shards.get(name):
+                    raise UserError(
+                        f"{path} is missing or differs from its checksum; run the command again, "
+                        f"or python scripts/simulate.py repair {self.folder}"
+                    )
+                self._whole.add(name)
+            yield path, min(block, count - number * block)
+
+    def parameters(self, split: str, count: int) -> dict[str, np.ndarray]:
+        """Each number among the system's parameters, for each trajectory, (count,) in float64."""
+        found = {}
+        plain = self.infos[split].parameters
+        for name, value in plain.items():
+            if isinstance(value, dict):
+                parts = [read_drawn(path, name, rows) for path, rows in self.files(split, count)]
+                found[name] = np.concatenate(parts)
+            elif isinstance(value, int | float) and not isinstance(value, bool):
+                found[name] = np.full(count, float(value))
+        return found
 
 
-def write_stats(folder: Path, info: Info, train: np.ndarray) -> None:
-    """stats.yaml as The Well has it: mean and deviation of each channel and of its increments."""
-    axes = tuple(i for i in range(train.ndim) if i != 2)
-    delta = np.diff(train, axis=1)
-    rows = {
-        "mean": train.mean(axes, dtype=np.float64),
-        "std": train.std(axes, dtype=np.float64),
-        "mean_delta": delta.mean(axes, dtype=np.float64),
-        "std_delta": delta.std(axes, dtype=np.float64),
-    }
-    content = {k: dict(zip(info.channels, v.tolist(), strict=True)) for k, v in rows.items()}
-    write_text(folder / "stats.yaml", yaml.safe_dump(content, sort_keys=False))
+class Stats:
+    """Mean and deviation of each channel, and of its increments, of all x that were added."""
+
+    def __init__(self) -> None:
+        self.states, self.increments = Moments(), Moments()
+
+    def add(self, x: np.ndarray) -> None:
+        self.states.add(x)
+        self.increments.add(np.diff(x, axis=1))
+
+    def plain(self, channels: tuple[str, ...]) -> dict[str, dict[str, float]]:
+        """As stats.yaml holds it, in the words of The Well."""
+        rows = {
+            "mean": self.states.mean,
+            "std": self.states.std,
+            "mean_delta": self.increments.mean,
+            "std_delta": self.increments.std,
+        }
+        return {k: dict(zip(channels, v.tolist(), strict=True)) for k, v in rows.items()}
+
+
+def write_stats(dataset: Dataset) -> None:
+    """stats.yaml, of all training trajectories that are there."""
+    stats = Stats()
+    for name in dataset.manifest.names("train"):
+        stats.add(read_shard(dataset.folder / "data" / name, dataset.info))
+    content = stats.plain(dataset.info.channels)
+    write_text(dataset.folder / STATS, yaml.safe_dump(content, sort_keys=False))

@@ -1,15 +1,11 @@
-"""Simulate what is missing of a dataset, block by block, by as many workers as there are.
-
-Trajectory i of a split draws from ``SeedSequence(seed, spawn_key=(split, i))`` and blocks of a
-constant size are integrated whole, so the bits of a trajectory depend on the configuration, the
-block size, the library versions, the split and i: not on workers, or on how many were asked for.
-"""
+"""Simulate what is missing of a dataset, block by block, by as many workers as there are."""
 
 import fcntl
-import hashlib
-import json
+import os
 import platform
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -18,168 +14,212 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 
-from simulators import SimulationError, Simulator
-from sirve.data.dataset import SPLITS, Dataset, Manifest, shard_name, write_stats
-from sirve.data.shards import Info, write_shard
-from sirve.errors import UserError
-from sirve.files import require_inside, require_name, sha256
+from simulators import SimulationError
+from sirve.data.dataset import MANIFEST, SPLITS, STATS, Dataset, Manifest, shard_name, write_stats
+from sirve.data.recipe import Recipe
+from sirve.data.shards import write_shard
+from sirve.errors import Stopped, UserError, warn
+from sirve.files import require_inside, sha256
 from sirve.progress import track
-from sirve.provenance import code_of
+from sirve.signals import end_with_parent, spared
+
+LOCK, WORKERS = ".lock", ".workers"
 
 
-def describe(name: str, sim: Simulator, dt: float) -> Info:
-    """What the dataset will say of itself; the unit of time is 1/lambda, a period, or a step."""
-    try:
-        exponent = sim.lyapunov
-    except SimulationError as error:
-        raise UserError(
-            f"sim.system: the Lyapunov exponent of {name} cannot be computed ({error}); "
-            "change its parameters"
-        ) from error
-    if exponent is not None:
-        time_unit, unit = "lyapunov time", 1 / exponent
-    elif sim.period is not None:
-        time_unit, unit = "period", sim.period
-    else:
-        time_unit, unit = "step", dt
-    return Info(
-        name=name,
-        shape=sim.shape,
-        channels=tuple(c.name for c in sim.channels),
-        units=tuple(c.unit for c in sim.channels),
-        walls=sim.walls,
-        dt=dt,
-        time_unit=time_unit,
-        unit=unit,
-        solver=sim.solver,
-        parameters={k: _plain(v, getattr(type(sim), k, None)) for k, v in sim.parameters.items()},
-    )
+def generate(recipe: Recipe, counts: Mapping[str, int], root: Path, workers: int = 1) -> Dataset:
+    """The dataset ``root/<name>-<hash>``, at least ``counts`` trajectories of each split.
 
-
-def _plain(value: Any, default: Any) -> Any:
-    """As JSON holds it; 28 for a parameter that is a real number is 28.0, the same dataset."""
-    if isinstance(default, float) and isinstance(value, int):
-        return float(value)
-    return json.loads(json.dumps(value))
-
-
-def generate(
-    sim: Simulator,
-    info: Info,
-    states: Mapping[str, int],
-    counts: Mapping[str, int],
-    root: Path,
-    seed: int = 0,
-    block: int = 32,
-    workers: int = 1,
-) -> Dataset:
-    """The dataset ``root/<name>-<hash>``, at least ``counts`` trajectories of ``states`` states.
-
-    The hash covers everything but the counts; what is there already and matches its checksum is
-    kept byte for byte. Raises UserError when a trajectory cannot be computed.
+    What is there already and matches its checksum is kept byte for byte; each shard is written
+    whole by the worker that made it, and only then named in the manifest, so that a process killed
+    at any moment costs the blocks that were being made. Memory grows with workers and the size of
+    a block, not with the dataset. Raises UserError when a trajectory cannot be computed.
     """
-    config = {
-        "system": f"{type(sim).__module__}.{type(sim).__qualname__}",
-        "code": code_of(type(sim)),
-        "parameters": info.parameters,
-        "dt": float(info.dt),
-        "transient": sim.transient,
-        "states": {split: states[split] for split in SPLITS},
-        "seed": seed,
-        "block": block,
-    }
-    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
-    folder = root / f"{info.name}-{digest[:10]}"
-    require_name(info.name)
+    folder = root / recipe.folder
     require_inside(folder, root, "data.root")
-    with _owned(folder):
-        manifest = Manifest.load(folder) or Manifest(config, info, block, {})
+    with owned(folder):
+        manifest = Manifest.load(folder) or Manifest(recipe.config, recipe.infos, recipe.block)
+        if manifest.config != recipe.config:
+            raise UserError(
+                f"{folder / MANIFEST} is another dataset's; delete the folder to simulate it again"
+            )
         missing = [
             (split, number)
             for split in SPLITS
-            for number in range(-(-counts[split] // block))
-            if not _committed(folder, manifest, shard_name(split, number))
+            for number in range(-(-counts[split] // recipe.block))
+            if not committed(folder, manifest, shard_name(split, number))
         ]
+        if any(split == "train" for split, _ in missing):
+            (folder / STATS).unlink(missing_ok=True)  # before it can be of less than is there
         if missing:
-            _simulate(sim, info, states, folder, manifest, missing, seed, workers)
+            _fill(recipe, folder, manifest, missing, workers)
         dataset = Dataset(folder)
-        if missing or not (folder / "stats.yaml").exists():
-            write_stats(folder, info, dataset.read("train", counts["train"]))
+        if not (folder / STATS).exists():
+            write_stats(dataset)
     return dataset
 
 
 @contextmanager
-def _owned(folder: Path) -> Iterator[None]:
-    """One process at a time: a second one waits, and then finds the work done."""
+def owned(folder: Path) -> Iterator[None]:
+    """One process at a time: a second one waits, and then finds the work done.
+
+    The system lets go of both locks when a process ends, killed or not.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    require_inside(folder / ".lock", folder, "the dataset")
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(
-            lock, fcntl.LOCK_EX
-        )  # let go by the system when the process ends, killed or not
+    for name in (LOCK, WORKERS):
+        require_inside(folder / name, folder, "the dataset")
+    with (folder / LOCK).open("w") as lock, (folder / WORKERS).open("w") as workers:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.flock(workers, fcntl.LOCK_EX)  # a killed process may have left some at work
+        _clean(folder)
+        fcntl.flock(workers, fcntl.LOCK_UN)
         yield
 
 
-def _committed(folder: Path, manifest: Manifest, name: str) -> bool:
+def _clean(folder: Path) -> None:
+    """Remove what killed processes left half written: whoever owns the folder is alone in it."""
+    for pattern in (".*.tmp", "data/*/.*.tmp"):
+        for path in folder.glob(pattern):
+            path.unlink()
+
+
+def committed(folder: Path, manifest: Manifest, name: str) -> bool:
+    """Whether a shard is there as it was written."""
     path = folder / "data" / name
-    return path.exists() and sha256(path) == manifest.shards.get(name)
+    return path.is_file() and sha256(path) == manifest.shards.get(name)
 
 
-def _simulate(
-    sim: Simulator,
-    info: Info,
-    states: Mapping[str, int],
+def _fill(
+    recipe: Recipe,
     folder: Path,
     manifest: Manifest,
     missing: list[tuple[str, int]],
-    seed: int,
     workers: int,
 ) -> None:
-    for split in SPLITS:
-        (folder / "data" / split).mkdir(parents=True, exist_ok=True)
-    jobs = (
-        delayed(simulate_block)(
-            sim, info, folder, split, number, states[split], seed, manifest.block
-        )
-        for split, number in missing
-    )
-    parallel = Parallel(n_jobs=min(workers, len(missing)), return_as="generator_unordered")
-    for name, checksum in track(parallel(jobs), f"simulate {info.name}", len(missing)):
+    """Make what is missing, and name each shard in the manifest once it is there."""
+    before = dict(manifest.shards)
+    for name in (shard_name(*block) for block in missing):
+        if name in before:
+            warn(f"{folder / 'data' / name} is damaged or missing; it is made again")
+    for name, checksum in make(recipe, folder, missing, workers):
+        if before.get(name, checksum) != checksum:
+            warn(
+                f"{folder / 'data' / name} has other bits than it had, from other library versions"
+            )
         manifest.shards[name] = checksum
         manifest.save(folder)
 
 
-def simulate_block(
-    sim: Simulator,
-    info: Info,
+def make(
+    recipe: Recipe,
     folder: Path,
-    split: str,
-    number: int,
-    states: int,
-    seed: int,
-    block: int,
+    blocks: Sequence[tuple[str, int]],
+    workers: int,
+    expected: Mapping[str, str] | None = None,
+) -> Iterator[tuple[str, str]]:
+    """Simulate blocks (split, number) of a folder that this process owns.
+
+    Gives the name and the checksum of each shard, in the order in which they are done. What has
+    another checksum than is ``expected`` of that name is not put in place.
+    """
+    for split in SPLITS:
+        (folder / "data" / split).mkdir(parents=True, exist_ok=True)
+    jobs = (
+        delayed(simulate_block)(recipe, folder, *block, (expected or {}).get(shard_name(*block)))
+        for block in blocks
+    )
+    parallel = Parallel(
+        n_jobs=min(workers, len(blocks)),
+        return_as="generator_unordered",
+        pre_dispatch="n_jobs",
+        max_nbytes=None,  # no arrays in /dev/shm, where a killed process would leave them
+        initializer=_serve,
+        initargs=(os.getpid(),),
+    )
+    # Who stops it is told so in one line; joblib would add that work is lost.
+    warnings.filterwarnings("ignore", r"\d+ tasks (which were|have been)", UserWarning)
+    try:
+        with spared():
+            done = parallel(jobs)
+        yield from track(done, f"simulate {recipe.name}", len(blocks))
+    except BrokenProcessPool as error:
+        raise Stopped(
+            f"simulation of {recipe.name} stopped: a worker process was ended from outside (out of "
+            "memory?); the same command goes on, data.workers=1 takes the least memory"
+        ) from error
+
+
+def simulate_block(
+    recipe: Recipe, folder: Path, split: str, number: int, expected: str | None = None
 ) -> tuple[str, str]:
     """Simulate and commit one block; returns its shard's name and checksum."""
-    first = number * block
-    keys = [(SPLITS.index(split), i) for i in range(first, first + block)]
-    rngs = [np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key)) for key in keys]
-    try:
-        x = sim.simulate(rngs, info.dt, states)
-    except SimulationError as error:
-        raise UserError(
-            f"simulation of {info.name} failed: {error} (split {split}, trajectories {first} to "
-            f"{first + block - 1}, data.seed={seed}); change sim.system's parameters or sim.dt"
-        ) from error
-    name = shard_name(split, number)
-    attributes: dict[str, Any] = {
-        "first_trajectory": first,
-        "dt": info.dt,
-        "walls": info.walls or "none",
-        "solver": info.solver,
-        "seed": seed,
-        "split": split,
-        "versions": [f"{p} {version(p)}" for p in ("sirve", "numpy", "scipy", "h5py")]
-        + [f"python {platform.python_version()}"],
-    }
-    checksum = write_shard(folder / "data" / name, x, info, sim.coordinates, attributes)
-    return name, checksum
+    family, info = recipe.families[split], recipe.infos[split]
+    first = number * recipe.block
+    rngs = generators(recipe, split, first, recipe.block)
+    with _at_work(folder):
+        try:
+            x, drawn = family.simulate(rngs, recipe.dt, recipe.states[split])
+        except SimulationError as error:
+            raise UserError(_failure(recipe, split, first, error)) from error
+        name = shard_name(split, number)
+        attributes: dict[str, Any] = {
+            "first_trajectory": first,
+            "dt": info.dt,
+            "walls": info.walls or "none",
+            "solver": info.solver,
+            "seed": recipe.seed,
+            "split": split,
+            "versions": versions(),
+        }
+        coordinates = family.sim.coordinates
+        path = folder / "data" / name
+        return name, write_shard(path, x, info, coordinates, attributes, drawn, expected)
+
+
+_leader: int | None = None  # the process that this one works for, where it is a worker
+
+
+def _serve(leader: int) -> None:
+    """What a worker does first."""
+    global _leader
+    _leader = leader
+    end_with_parent(leader)
+
+
+@contextmanager
+def _at_work(folder: Path) -> Iterator[None]:
+    """Nobody else takes the folder meanwhile, even where the process that owns it is killed."""
+    with (folder / WORKERS).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        if _leader not in (None, os.getppid()):
+            os._exit(1)  # it was killed, and somebody else may own the folder by now
+        yield
+
+
+def versions() -> list[str]:
+    """Of what makes the bits of a shard."""
+    packages = [f"{name} {version(name)}" for name in ("sirve", "numpy", "scipy", "h5py")]
+    return [*packages, f"python {platform.python_version()}"]
+
+
+def generators(recipe: Recipe, split: str, first: int, count: int) -> list[np.random.Generator]:
+    """One for each of ``count`` trajectories of a split, from number ``first`` on."""
+    keys = [(SPLITS.index(split), i) for i in range(first, first + count)]
+    return [
+        np.random.default_rng(np.random.SeedSequence(recipe.seed, spawn_key=key)) for key in keys
+    ]
+
+
+def _failure(recipe: Recipe, split: str, first: int, error: SimulationError) -> str:
+    """Which trajectory failed, and with what parameters."""
+    row, family = error.trajectory, recipe.families[split]
+    which = f"one of the trajectories {first} to {first + recipe.block - 1}"
+    parameters = dict(recipe.infos[split].parameters)
+    if row is not None:
+        which = f"trajectory {first + row}"
+        drawn = family.draw(generators(recipe, split, first + row, 1))
+        parameters |= {name: round(float(value[0]), 6) for name, value in drawn.items()}
+    listed = ", ".join(f"{name}={value}" for name, value in parameters.items())
+    return (
+        f"simulation of {recipe.name} failed: {error} (split {split}, {which}, "
+        f"data.seed={recipe.seed}, {listed}); change sim.system's parameters or sim.dt"
+    )

@@ -6,6 +6,7 @@ Lyapunov times), frames float32.
 """
 
 import json
+import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +15,7 @@ import h5py
 import numpy as np
 
 from sirve.errors import UserError, shown
-from sirve.files import require_name, sha256
+from sirve.files import move, require_name, sha256
 from sirve.hdf5 import create, reading
 
 CHANNELS = 100_000  # of a system, at most
@@ -24,7 +25,8 @@ CHANNELS = 100_000  # of a system, at most
 class Info:
     """What a dataset says of itself; all that learning knows of the system.
 
-    ``unit`` is the length of one ``time_unit`` in the system's own time.
+    ``unit`` is the length of one ``time_unit`` in the system's own time. ``known`` are parameters
+    that a model is given beside the channels, and never predicts.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Info:
     unit: float
     solver: str
     parameters: dict[str, Any]
+    known: tuple[str, ...] = ()
 
     def plain(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -47,10 +50,11 @@ class Info:
         """From what ``plain`` gave; ValueError for whatever else a stranger may have written."""
         if not isinstance(plain, dict) or set(plain) != {field.name for field in fields(Info)}:
             raise ValueError("info does not have the entries it should have")
-        lists = {key: plain[key] for key in ("shape", "channels", "units")}
+        lists = {key: plain[key] for key in ("shape", "channels", "units", "known")}
         for key, value in lists.items():
-            if not isinstance(value, list | tuple) or not 0 < len(value) <= CHANNELS:
-                raise ValueError(f"info.{key} is not a list of 1 to {CHANNELS} values")
+            least = 0 if key == "known" else 1
+            if not isinstance(value, list | tuple) or not least <= len(value) <= CHANNELS:
+                raise ValueError(f"info.{key} is not a list of {least} to {CHANNELS} values")
         info = Info(**{**plain, **{key: tuple(value) for key, value in lists.items()}})
         info._require_sane()
         return info
@@ -65,7 +69,14 @@ class Info:
                 raise ValueError(f"info.shape holds {shown(n)}, not a positive whole number")
         if len(self.shape) > 3 or not self.shape[0] == len(self.channels) == len(self.units):
             raise ValueError(f"info.shape {shown(self.shape)} does not fit its channels")
-        for word in (self.name, self.time_unit, self.solver, *self.channels, *self.units):
+        for word in (
+            self.name,
+            self.time_unit,
+            self.solver,
+            *self.channels,
+            *self.units,
+            *self.known,
+        ):
             if not isinstance(word, str) or not word.isprintable() or len(word) > 1000:
                 raise ValueError(f"info holds {shown(word)}, not a word")
         for name in self.channels:
@@ -82,7 +93,7 @@ class Info:
             raise ValueError("info.parameters holds more than JSON can") from error
 
 
-_AGAIN = "delete the dataset's folder to simulate it again"
+_AGAIN = "delete it and run the command again"
 _BOUNDARY = {"neumann": "WALL", "dirichlet": "WALL", "periodic": "PERIODIC"}
 
 
@@ -92,29 +103,45 @@ def write_shard(
     info: Info,
     coordinates: dict[str, np.ndarray],
     attributes: dict[str, Any],
+    drawn: dict[str, np.ndarray] | None = None,
+    expected: str | None = None,
 ) -> str:
-    """Write trajectories x (B, T, *shape) whole, read them back, and return the file's sha256."""
-    dtype = np.float64 if len(info.shape) == 1 else np.float32
-    x = x.astype(dtype)
-    with create(path) as file:
-        _describe(file, x, info, coordinates, attributes)
+    """Write trajectories x (B, T, *shape) whole, once they read back, and return the file's sha256.
+
+    ``drawn`` are parameters of their own, (B,). A field is one run of bytes, so that any window of
+    it is one read. What has another sha256 than is ``expected`` is not put in place.
+    """
+    x = x.astype(dtype_of(info))
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.made.tmp")
+    with create(temporary) as file:
+        _describe(file, x, info, coordinates, attributes, drawn or {})
         fields = _group(file, "t0_fields", info.channels)
         for i, name in enumerate(info.channels):
-            chunks = (1, min(len(x[0]), 64), *x.shape[3:])
-            field = fields.create_dataset(name, data=x[:, :, i], chunks=chunks, fletcher32=True)
+            field = fields.create_dataset(name, data=x[:, :, i])
             field.attrs["dim_varying"] = [True] * len(coordinates)
             field.attrs["units"] = info.units[i]
             _varying(field, sample=True, time=True)
         for order in (1, 2):
             _group(file, f"t{order}_fields", ())
-    if not np.array_equal(read_shard(path, info), x):
-        raise OSError(f"{path} does not read back as it was written; check the disk")
-    return sha256(path)
+    try:
+        if not np.array_equal(read_shard(temporary, info), x):
+            raise OSError(f"{path} does not read back as it was written; check the disk")
+        checksum = sha256(temporary)
+        if expected in (None, checksum):
+            move(temporary, path)
+        return checksum
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def dtype_of(info: Info) -> type[np.floating[Any]]:
+    """In which states are stored."""
+    return np.float64 if len(info.shape) == 1 else np.float32
 
 
 def read_shard(path: Path, info: Info, rows: int | None = None) -> np.ndarray:
     """Trajectories (rows, T, *shape) of one shard; UserError if it is not what ``info`` says."""
-    with reading(path, "delete it and run the command again") as file:
+    with reading(path, _AGAIN) as file:
         found = [file.get(f"t0_fields/{name}") for name in info.channels]
         if not all(isinstance(field, h5py.Dataset) for field in found):
             raise UserError(f"{path} lacks one of the channels {shown(info.channels)}; {_AGAIN}")
@@ -126,7 +153,39 @@ def read_shard(path: Path, info: Info, rows: int | None = None) -> np.ndarray:
                 f"{path}: fields of shape {found[0].shape}, expected (n, T, "
                 f"{', '.join(map(str, info.shape[1:]))}); {_AGAIN}"
             )
+        if any(field.dtype != dtype_of(info) for field in found):
+            raise UserError(
+                f"{path}: fields of type {found[0].dtype}, expected {np.dtype(dtype_of(info))}; "
+                + _AGAIN
+            )
         return np.stack([field[:rows] for field in found], axis=2)
+
+
+def read_drawn(path: Path, name: str, rows: int) -> np.ndarray:
+    """The parameter ``name`` of the first ``rows`` trajectories of one shard, (rows,)."""
+    with reading(path, _AGAIN) as file:
+        found = file.get(f"scalars/{name}")
+        if not isinstance(found, h5py.Dataset) or found.ndim != 1 or len(found) < rows:
+            raise UserError(f"{path} lacks the parameter {shown(name)}; {_AGAIN}")
+        return found[:rows].astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one field lies in a shard: from byte ``offset`` on, (n, T, *space) in C order."""
+
+    offset: int
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+
+def places(path: Path, info: Info) -> list[Place]:
+    """Of each channel of a shard that ``read_shard`` has read before."""
+    with reading(path, _AGAIN) as file:
+        found = [file[f"t0_fields/{name}"] for name in info.channels]
+        if any(field.id.get_offset() is None for field in found):
+            raise UserError(f"{path} is not as this version writes it; {_AGAIN}")
+        return [Place(field.id.get_offset(), field.shape, field.dtype) for field in found]
 
 
 def _describe(
@@ -135,6 +194,7 @@ def _describe(
     info: Info,
     coordinates: dict[str, np.ndarray],
     attributes: dict[str, Any],
+    drawn: dict[str, np.ndarray],
 ) -> None:
     scalars = {
         k: float(v)
@@ -146,7 +206,7 @@ def _describe(
         grid_type="cartesian",
         n_spatial_dims=len(coordinates),
         n_trajectories=len(x),
-        simulation_parameters=list(scalars),
+        simulation_parameters=[*scalars, *drawn],
         **{**{k: str(v) for k, v in info.parameters.items()}, **scalars, **attributes},
     )
     dimensions = file.create_group("dimensions")
@@ -168,9 +228,11 @@ def _describe(
         mask[[0, -1]] = True
         wall.create_dataset("mask", data=mask)
         wall.create_dataset("values", data=np.zeros(2, "f4"))
-    group = _group(file, "scalars", list(scalars))
+    group = _group(file, "scalars", [*scalars, *drawn])
     for name, value in scalars.items():
         _varying(group.create_dataset(name, data=np.float32(value)), sample=False, time=False)
+    for name, values in drawn.items():
+        _varying(group.create_dataset(name, data=values), sample=True, time=False)
 
 
 def _group(file: h5py.File, name: str, field_names: Any) -> h5py.Group:

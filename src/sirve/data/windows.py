@@ -1,4 +1,4 @@
-"""Batches of windows by one gather from memory."""
+"""Batches of windows, in an order that is a function of the seed."""
 
 from collections.abc import Callable, Iterator
 
@@ -7,24 +7,27 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from sirve.data.states import States
 from sirve.errors import UserError
+
+HELD = 2**22  # windows whose order is held as a permutation; of more, it is computed
+ROUNDS = 6
 
 
 class Windows(Dataset[Tensor]):
     """Batches (batch / ranks, length, *shape), numbered without end, cut from x (n, T, *shape).
 
     Batch number s is a function of (seed, s) alone: epochs are permutations of all windows, each
-    drawn from (seed, epoch); of an incomplete last batch the rest is dropped. ``batch`` is global:
+    fixed by (seed, epoch); of an incomplete last batch the rest is dropped. ``batch`` is global:
     ranks share it evenly, so that any number of ranks trains on the same windows.
     """
 
     def __init__(
-        self, x: Tensor, length: int, batch: int, seed: int, rank: int = 0, ranks: int = 1
+        self, x: States, length: int, batch: int, seed: int, rank: int = 0, ranks: int = 1
     ) -> None:
         trajectories, states = x.shape[:2]
         self.starts = states - length + 1
-        self.x, self.seed = x, seed
-        self.offsets = torch.arange(length, device=x.device)
+        self.x, self.seed, self.length = x, seed, length
         count = trajectories * max(self.starts, 0)
         if batch > count or batch % ranks:
             raise UserError(f"batch={batch} must be shared by {ranks} ranks and is at most {count}")
@@ -34,18 +37,48 @@ class Windows(Dataset[Tensor]):
 
     def __getitem__(self, step: int) -> Tensor:
         epoch, number = divmod(step, self.count // self.batch)
-        if epoch != self._epoch:
-            self._epoch, self._order = epoch, self._permutation(epoch)
         offset = number * self.batch
-        index = self._order[offset : offset + self.batch][self.mine]
+        index = self._picked(epoch, offset, offset + self.batch)[self.mine]
         trajectory = torch.div(index, self.starts, rounding_mode="floor")
-        start = index % self.starts
-        return self.x[trajectory[:, None], start[:, None] + self.offsets]
+        return self.x.windows(trajectory, index % self.starts, self.length)
 
-    def _permutation(self, epoch: int) -> Tensor:
+    def _picked(self, epoch: int, first: int, last: int) -> Tensor:
+        """Entries first to last of the epoch's permutation."""
         # NumPy mixes (seed, epoch) whole; torch's CPU generator looks at 32 bits of a seed only.
-        rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(epoch,)))
-        return torch.as_tensor(rng.permutation(self.count)).to(self.x.device)
+        seed = np.random.SeedSequence(self.seed, spawn_key=(epoch,))
+        if self.count > HELD:
+            return torch.as_tensor(shuffled(np.arange(first, last), self.count, seed))
+        if epoch != self._epoch:
+            order = np.random.default_rng(seed).permutation(self.count)
+            self._epoch, self._order = epoch, torch.as_tensor(order).to(self.x.device)
+        return self._order[first:last]
+
+
+def shuffled(index: np.ndarray, count: int, seed: np.random.SeedSequence) -> np.ndarray:
+    """Where a permutation of ``count`` numbers takes some of them, without holding the rest.
+
+    A Feistel network over the next even number of bits, walked until it lands within ``count``.
+    Source: J. Black, P. Rogaway, Ciphers with arbitrary finite domains, CT-RSA 2002, section 3.
+    """
+    half = np.uint64(((count - 1).bit_length() + 1) // 2)
+    mask = (np.uint64(1) << half) - np.uint64(1)
+    keys = seed.generate_state(ROUNDS, np.uint64)
+    index = index.astype(np.uint64)
+    outside = np.ones(len(index), bool)
+    while outside.any():
+        left, right = index[outside] >> half, index[outside] & mask
+        for key in keys:
+            left, right = right, left ^ (_mixed(right ^ key) & mask)
+        index[outside] = (left << half) | right
+        outside = index >= count
+    return index.astype(np.int64)
+
+
+def _mixed(x: np.ndarray) -> np.ndarray:
+    """The finaliser of SplitMix64 (S. Vigna, prng.di.unimi.it)."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
 
 
 class Onward(Sampler[int]):

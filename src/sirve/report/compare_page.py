@@ -64,7 +64,7 @@ def looks(section: Section) -> list[tuple[Run, Look]]:
 def _section(section: Section, k: int, cells: int) -> str:
     named = looks(section)
     first = section.runs[0]
-    figure = plots.error_figure(_curves(named), time_name(first))
+    figure = plots.error_figure(_curves(named), time_name(first), ceiling=first.drawn_ceiling)
     parts = [
         f"<h2>{escape(section.title)}</h2>",
         _table(section),

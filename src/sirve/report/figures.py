@@ -95,7 +95,11 @@ def error(run: Run) -> Figure:
         look = {"color": MODEL_COLOUR, "mfc": "white", "mew": 1.6, "ms": 6, "zorder": 5}
         look |= {"marker": ">" if held.startswith("at least") else "o", "linestyle": ""}
         ax.plot([median], [THRESHOLD], label=f"valid time {held}", clip_on=False, **look)
-    ax.set(yscale="log", ylim=error_range(curves), xlim=(0, float(run.time[-1])))
+    if run.drawn_ceiling is not None:
+        look = {"color": "#555555", "linewidth": 1.0, "linestyle": "-."}
+        ax.axvline(run.drawn_ceiling, label="the solver's own ceiling", **look)
+    end = max(float(run.time[-1]), 1.02 * (run.drawn_ceiling or 0.0))
+    ax.set(yscale="log", ylim=error_range(curves), xlim=(0, end))
     ax.set(xlabel=time_label(run), ylabel="error (standard deviations)")
     legend(figure, ax)
     return figure

@@ -11,6 +11,7 @@ import numpy as np
 from sirve.errors import UserError, one_line, shown
 from sirve.files import MB, json_rows, read_json, read_text
 from sirve.hdf5 import reading
+from sirve.metrics import THRESHOLD
 
 MODEL = "model"  # the name of the trained model among the scores and the errors
 _BASELINES = ("persistence", "linear", "climatology")
@@ -88,6 +89,28 @@ class Run:
         for key in (name, *keys):
             value = value.get(key) if isinstance(value, dict) else None
         return value
+
+    @property
+    def ceiling(self) -> float | None:
+        """How long the solver agrees with itself at THRESHOLD, in ``time_unit``; None: unknown,
+
+        or longer than was looked at.
+        """
+        value: Any = self.metrics
+        for key in ("limits", "ceiling", str(THRESHOLD)):
+            value = value.get(key) if isinstance(value, dict) else None
+        if not isinstance(value, dict):
+            return None
+        median, high = number(value.get("median")), number(value.get("high"))
+        # Where half of the pairs never part, the median is only how long was looked.
+        unseen = (number(value.get("censored")) or 0) > 0 and median == high
+        return None if unseen or median is None or median < 0 else median
+
+    @property
+    def drawn_ceiling(self) -> float | None:
+        """The same where it is not far beyond the end of the forecasts."""
+        near = self.ceiling is not None and self.ceiling <= 1.25 * float(self.time[-1])
+        return self.ceiling if near else None
 
     def entries(self, name: str, key: str) -> set[str]:
         """What ``score(name, key)`` holds values for."""

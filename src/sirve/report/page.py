@@ -118,7 +118,7 @@ def _error(run: Run) -> str:
     words = "Root mean square over channels and cells, in standard deviations of the training data"
     words = words if run.kind != "vector" else words.replace(" and cells", "")
     words += "; median over the forecasts, and the middle half of them." if run.n > 1 else "."
-    figure = plots.error_figure(error_curves(run), time_name(run), holds(run))
+    figure = plots.error_figure(error_curves(run), time_name(run), holds(run), run.drawn_ceiling)
     return f"<h2>Error against time</h2>{note(words)}{plot(figure, 'error')}"
 
 

@@ -83,9 +83,15 @@ def band(x: np.ndarray, low: np.ndarray, high: np.ndarray, colour: str) -> list[
 
 
 def error_figure(
-    curves: Sequence[Curve], unit: str, holds: tuple[float, float, float] | None = None
+    curves: Sequence[Curve],
+    unit: str,
+    holds: tuple[float, float, float] | None = None,
+    ceiling: float | None = None,
 ) -> go.Figure:
-    """Error against time; ``holds`` (median, low, high) marks the valid time on the threshold."""
+    """Error against time; ``holds`` (median, low, high) marks the valid time on the threshold,
+
+    ``ceiling`` the time beyond which the truth is unknown.
+    """
     figure = go.Figure()
     bottom, top = error_range(curves)
     for curve in curves:
@@ -104,6 +110,8 @@ def error_figure(
         "showarrow": False,
     }
     figure.add_annotation(**mark, text=str(THRESHOLD), font={"size": 11, "color": "#555555"})
+    if ceiling is not None:
+        figure.add_trace(_ceiling(ceiling, bottom, top))
     if holds is not None:
         figure.add_trace(_valid_time(*holds, censored=holds[0] >= 0.999999 * curves[-1].x[-1]))
     styled(figure, 420)
@@ -115,6 +123,18 @@ def error_figure(
     )
     figure.update_xaxes(title_text=f"time ({literal(unit)})", rangemode="tozero")
     return figure.update_layout(margin={"r": 30})
+
+
+def _ceiling(time: float, bottom: float, top: float) -> go.Scatter:
+    return go.Scatter(
+        x=[time, time],
+        y=[bottom, top],
+        mode="lines",
+        name="the solver's own ceiling",
+        legendrank=2,
+        line={"color": "#555555", "width": 1.6, "dash": "dashdot"},
+        hovertemplate="%{x:.3g}",
+    )
 
 
 def _valid_time(median: float, low: float, high: float, censored: bool) -> go.Scatter:

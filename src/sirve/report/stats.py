@@ -10,6 +10,7 @@ from sirve.report.load import MODEL, Run
 from sirve.report.style import MODEL_COLOUR, THRESHOLD, TRUTH, baseline_style, digits, units
 
 _CEILING = 1e6  # errors above it are drawn as if they were this large
+_NEAR = 3.0  # standard deviations: a forecast in the physical range errs by less
 
 
 @dataclass(frozen=True)
@@ -180,14 +181,18 @@ def difference_range(values: Sequence[np.ndarray], most: float) -> float:
 def drift_curves(run: Run, name: str) -> tuple[Curve, Curve, float | None]:
     """Change of an invariant since the last known state: model, truth, and a bound of the axis.
 
-    The bound, where there is one, keeps forecasts that have left the physical range off the plot.
+    The bound, where there is one, keeps forecasts that have left the physical range off the plot;
+    an invariant that is zero but for rounding says nothing of that range, but its forecasts do.
     """
     truth, prediction = run.invariants[name]
     at = thin(truth.shape[1], 1500)
     x = run.time[0] + run.step * (at - 1.0)
     known = truth[np.isfinite(truth)]
     scale = max(float(np.abs(known).mean()), float(known.std())) if len(known) else 1.0
-    limit = 10 * (scale or 1.0)
+    with np.errstate(invalid="ignore", over="ignore"):
+        change = np.abs(prediction[:, 1:] - prediction[:, :1])
+    near = change[(run.errors[MODEL] <= _NEAR) & np.isfinite(change)]
+    limit = max(10 * scale, near.max(initial=0.0)) or 1.0
     curves = []
     for values, colour in ((prediction, MODEL_COLOUR), (truth, TRUTH)):
         with np.errstate(invalid="ignore", over="ignore"):

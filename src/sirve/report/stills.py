@@ -46,9 +46,10 @@ def time_label(run: Run) -> str:
 
 
 def legend(figure: Figure, ax: Axes) -> None:
-    """The labels of ``ax`` in one line above the figure."""
+    """The labels of ``ax`` in one line above the figure, or in two."""
     handles, labels = ax.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=6, columnspacing=1.4)
+    columns = 6 if sum(map(len, labels)) < 60 else (len(labels) + 1) // 2
+    figure.legend(handles, labels, loc="outside upper left", ncols=columns, columnspacing=1.4)
 
 
 def channels(run: Run, shown: Forecast) -> Figure:
@@ -94,12 +95,12 @@ def phase(run: Run, shown: Forecast) -> Figure:
     for axis, name, bound in zip("xyz", run.channels, bounds[:dims], strict=False):
         ax.set(**{f"{axis}label": plain(name), f"{axis}lim": bound})
     if dims == 3:
-        _open_box(ax)
+        open_box(ax)
     legend(figure, ax)
     return figure
 
 
-def _open_box(ax: Any) -> None:
+def open_box(ax: Any) -> None:
     """Walls of a 3-D plot without colour, few ticks."""
     ax.set_box_aspect(None, zoom=0.92)
     for wall in (ax.xaxis, ax.yaxis, ax.zaxis):

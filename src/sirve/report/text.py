@@ -58,6 +58,12 @@ def _remarks(run: Run, score: dict[str, Any]) -> str:
         text += (
             f" Within the test of {length}, {round(censored)} of {run.n} never passed that error."
         )
+    median = number(score.get("median"))
+    if run.ceiling is not None and median is not None and median > run.ceiling:
+        text += (
+            f" The solver agrees with itself for {digits(run.ceiling)} only: what holds longer is "
+            "not known to be right."
+        )
     diverged = number(run.score(MODEL, "diverged"))
     if diverged:
         text += f" Of the forecasts, {digits(100 * diverged)} % diverged."
@@ -83,6 +89,8 @@ def facts(run: Run) -> str:
             "length of a forecast",
             length,
         ),
+        ("the solver's own ceiling", _ceiling(run)),
+        ("largest Lyapunov exponent", _exponent(run)),
         ("one-step nRMSE", digits(metrics.get("one_step"))),
         ("simulating the data", duration(seconds.get("simulate"))),
         ("training", duration(seconds.get("train"))),
@@ -90,6 +98,31 @@ def facts(run: Run) -> str:
     )
     items = (f"<div><dt>{k}</dt><dd>{escape(v)}</dd></div>" for k, v in rows if v != MISSING)
     return f'<dl class="facts">{"".join(items)}</dl>'
+
+
+def _ceiling(run: Run) -> str:
+    """How long the solver agrees with another one."""
+    limits = run.metrics.get("limits")
+    limits = limits if isinstance(limits, dict) else {}
+    twin = limits.get("twin")
+    if twin is None:
+        return "none: the solution is exact" if "twin" in limits else MISSING
+    against = f" (against {str(twin)[:60]})"
+    if run.ceiling is not None:
+        return f"{digits(run.ceiling)} {units(run.metrics.get('time_unit'))}{against}"
+    return f"beyond what was looked at{against}" if limits.get("ceiling") else MISSING
+
+
+def _exponent(run: Run) -> str:
+    """In 1/time, with its 95 % interval."""
+    limits = run.metrics.get("limits")
+    found = limits.get("exponents") if isinstance(limits, dict) else None
+    first: list[float | None] = []
+    for key in ("value", "error"):
+        values = found.get(key) if isinstance(found, dict) else None
+        first.append(number(values[0]) if isinstance(values, list) and values else None)
+    value, error = first
+    return MISSING if value is None or error is None else f"{value:.3g} ± {error:.1g}"
 
 
 def table(head: Sequence[str], rows: Iterable[tuple[str, Sequence[str]]]) -> str:

@@ -1,0 +1,102 @@
+"""A camera over a low-dimensional system: video, in which velocity must be remembered."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from sirve.data.observe import Observe, View
+from sirve.data.shards import Info
+from sirve.errors import UserError
+
+NUMBERS = 4_000_000  # held at once
+GREY = 0.5  # of the curtain
+
+
+@dataclass(frozen=True, kw_only=True)
+class Film(Observe):
+    """Antialiased grey frames (1, size, size) of a system's bars and discs, white on black.
+
+    A cell's brightness is the share of it that is covered, clip(1/2 - d / cell, 0, 1) for the
+    signed distance d of its centre to the nearest body: exact where an edge runs along the grid, a
+    disc of a radius of two cells within 5 percent.
+    Rows go down, columns to the right. ``curtain`` is the share of the width, in the middle, that
+    hangs grey before what happens there: it has to be remembered until it comes out again.
+
+    A frame holds no velocity, so one alone does not tell the next.
+    """
+
+    size: int = 32
+    curtain: float = 0.0
+    scene: View | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if type(self.size) is not int or not 4 <= self.size <= 1024:
+            raise ValueError(f"size={self.size} must be a whole number of cells, 4 to 1024")
+        if not 0 <= self.curtain < 1:
+            raise ValueError(f"curtain={self.curtain} is a share of the width: take 0 to below 1")
+
+    def of(self, scene: View | None) -> "Film":
+        if scene is None:
+            raise UserError(
+                "observe=film: this system has no picture; take one with bodies in a plane, such "
+                "as sim=pendulum or double_pendulum"
+            )
+        return replace(self, scene=scene)
+
+    def info(self, info: Info) -> Info:
+        return self._described(
+            info,
+            shape=(1, self.size, self.size),
+            channels=("brightness",),
+            units=("1",),
+            walls="neumann",
+        )
+
+    def clean(self, x: np.ndarray, info: Info) -> np.ndarray:
+        """Frames (n, T, 1, size, size) in float32."""
+        x = x[:, :: self.stride]
+        flat = x.reshape(-1, *x.shape[2:])
+        frames = np.empty((len(flat), self.size, self.size), np.float32)
+        assert self.scene is not None
+        scene = self.scene(flat)
+        bodies = max(1, scene.discs.shape[1] + scene.bars.shape[1])
+        piece = max(1, NUMBERS // (bodies * self.size**2))
+        for first in range(0, len(flat), piece):
+            part = slice(first, first + piece)
+            frames[part] = self._frames(scene.discs[part], scene.bars[part], scene.window)
+        return frames.reshape(*x.shape[:2], 1, self.size, self.size)
+
+    def _frames(self, discs: np.ndarray, bars: np.ndarray, window: Any) -> np.ndarray:
+        left, bottom, side = window
+        cell = side / self.size
+        centres = (np.arange(self.size) + 0.5) * cell
+        x, y = (left + centres)[None, :], (bottom + side - centres)[:, None]
+        distance = np.full((len(discs), self.size, self.size), np.inf)
+        for disc in discs.swapaxes(0, 1):
+            cx, cy, radius = disc.T[:, :, None, None]
+            np.minimum(distance, np.hypot(x - cx, y - cy) - radius, out=distance)
+        for bar in bars.swapaxes(0, 1):
+            np.minimum(distance, _to_bar(x, y, *bar.T[:, :, None, None]), out=distance)
+        frames = np.clip(0.5 - distance / cell, 0.0, 1.0)
+        # The same for the curtain's two edges.
+        edge = self.curtain * side / 2 - np.abs(x - left - side / 2)
+        hidden = np.clip(0.5 + edge / cell, 0.0, 1.0) if self.curtain else 0.0
+        return frames * (1 - hidden) + GREY * hidden
+
+
+def _to_bar(
+    x: np.ndarray,
+    y: np.ndarray,
+    ax: np.ndarray,
+    ay: np.ndarray,
+    bx: np.ndarray,
+    by: np.ndarray,
+    half: np.ndarray,
+) -> np.ndarray:
+    """Signed distance of points to a segment from a to b with round ends, ``half`` as thick."""
+    dx, dy = bx - ax, by - ay
+    along = ((x - ax) * dx + (y - ay) * dy) / np.maximum(dx**2 + dy**2, np.finfo(float).tiny)
+    along = np.clip(along, 0.0, 1.0)
+    return np.hypot(x - ax - along * dx, y - ay - along * dy) - half

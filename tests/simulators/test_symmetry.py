@@ -1,0 +1,43 @@
+"""Systems that know no direction: to turn, mirror or shift a frame and to let time pass commute."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from grids import WALLS
+
+from simulators import GrayScott, Heat, NavierStokes, Simulator, Wave
+
+T = np.array([0.0, 0.37, 2.0])
+SYSTEMS: list[Simulator] = [
+    cls(size=(16, 16), walls=wall, laplacian=laplacian)
+    for cls, wall, laplacian in product((Heat, Wave), WALLS, ("5-point", "spectral"))
+] + [GrayScott(size=(16, 16), length=0.25), NavierStokes(size=(16, 16), forcing="none")]
+
+
+def start(sim: Simulator) -> np.ndarray:
+    return np.stack([sim.initial(np.random.default_rng(i)) for i in range(2)])
+
+
+@pytest.mark.parametrize("sim", SYSTEMS, ids=str)
+def test_the_flow_has_the_symmetries_of_the_square(sim: Simulator) -> None:
+    """All eight: quarter turns, each with and without a mirror, which turns vorticity round."""
+    x0 = start(sim)
+    x = sim.trajectories(x0, T)
+    image = -1 if isinstance(sim, NavierStokes) else 1
+    for turns, mirror in product(range(4), (False, True)):
+
+        def moved(a: np.ndarray, turns: int = turns, mirror: bool = mirror) -> np.ndarray:
+            turned = np.rot90(a, turns, axes=(-2, -1))
+            return image * turned[..., ::-1] if mirror else turned
+
+        assert np.abs(sim.trajectories(moved(x0), T) - moved(x)).max() <= 1e-12
+    assert np.abs(x - np.rot90(x, axes=(-2, -1))).max() > 0.1 * x.std()
+
+
+@pytest.mark.parametrize("sim", [s for s in SYSTEMS if s.walls == "periodic"], ids=str)
+def test_the_flow_is_the_same_everywhere(sim: Simulator) -> None:
+    x0 = start(sim)
+    shifted = sim.trajectories(np.roll(x0, (3, -5), axis=(-2, -1)), T)
+    expected = np.roll(sim.trajectories(x0, T), (3, -5), axis=(-2, -1))
+    assert np.abs(shifted - expected).max() <= 1e-12
