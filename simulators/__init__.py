@@ -3,6 +3,7 @@
 One module a system; a new one is exported here and described in ``conf/sim/<name>.yaml``.
 """
 
+from simulators.balls import Balls as Balls
 from simulators.base import Channel as Channel
 from simulators.base import SimulationError as SimulationError
 from simulators.base import Simulator as Simulator

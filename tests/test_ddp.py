@@ -14,7 +14,10 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return {key: value for key, value in state.items() if key.startswith("core.")}
 
 
-@pytest.mark.parametrize(("sim", "model"), [("lorenz", "gru"), ("heat", "convlstm")])
+PAIRS = [("lorenz", "gru"), pytest.param("heat", "convlstm", marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize(("sim", "model"), PAIRS)
 def test_two_ranks_equal_one(process: Command, tmp_path: Path, sim: str, model: str) -> None:
     common = [f"sim={sim}", f"model={model}", "logger=none", *SMALL[sim], *FEW, "trainer.steps=20"]
     # SOAP divides by second moments that start at nothing: AdamW keeps rounding small
@@ -35,6 +38,7 @@ def test_two_ranks_equal_one(process: Command, tmp_path: Path, sim: str, model: 
     assert json.loads(scores.read_text())["scores"]["model"]["diverged"] == 0
 
 
+@pytest.mark.slow
 def test_a_sweep_of_two_ranks_trains_each_run_once(process: Command, tmp_path: Path) -> None:
     small = ["sim=lorenz", "logger=none", *SMALL["lorenz"], *FEW]
     done = process("-m", "model=rnn,gru", *small, *TWO)

@@ -10,8 +10,16 @@ import pytest
 from faults.table import TABLE, Bench, page
 from support import ROOT, Command
 
+SLOW = (24, 25)  # half a minute and more each
+ROWS = [
+    pytest.param(
+        number, id=f"{number} {row.what}", marks=[pytest.mark.slow] if number in SLOW else []
+    )
+    for number, row in sorted(TABLE.items())
+]
 
-@pytest.mark.parametrize("number", sorted(TABLE), ids=lambda n: f"{n} {TABLE[n].what}")
+
+@pytest.mark.parametrize("number", ROWS)
 def test_fault(
     number: int, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

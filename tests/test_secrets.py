@@ -44,7 +44,7 @@ def found(folder: Path, word: str) -> list[str]:
     [
         ["model=linear"],
         ["-m", "model=linear,persistence"],
-        ["-m", "model=linear,persistence", "launcher=joblib"],
+        pytest.param(["-m", "model=linear,persistence", "launcher=joblib"], marks=pytest.mark.slow),
         ["hydra.output_subdir=.hydra"],
     ],
     ids=["one run", "sweep", "joblib", "trained, with Hydra's own files"],

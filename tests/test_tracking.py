@@ -32,7 +32,10 @@ def items(records: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     return [record[kind]["item"] for record in records if record.get("type") == kind]
 
 
-@pytest.mark.parametrize(("sim", "model"), [("lorenz", "gru"), ("heat", "convgru")])
+HELD = [("lorenz", "gru"), pytest.param("heat", "convgru", marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize(("sim", "model"), HELD)
 def test_an_offline_run_holds_everything(
     process: Command, tmp_path: Path, sim: str, model: str
 ) -> None:
@@ -57,6 +60,7 @@ def test_an_offline_run_holds_everything(
     assert "error" not in done.stderr.lower()
 
 
+@pytest.mark.slow
 def test_films_play(process: Command, tmp_path: Path) -> None:
     done = process("sim=heat", "model=persistence", *SMALL["heat"], *FEW)
     assert done.returncode == 0, done.stderr
@@ -68,6 +72,7 @@ def test_films_play(process: Command, tmp_path: Path) -> None:
     assert frames[0].width == 3 * frames[0].height
 
 
+@pytest.mark.slow
 def test_a_sweep_is_one_wandb_run_each(process: Command, tmp_path: Path) -> None:
     done = process("-m", "model=rnn,linear", *SMALL["lorenz"], *FEW)
     assert done.returncode == 0, done.stderr
@@ -79,6 +84,7 @@ def final_weights(folder: Path) -> dict[str, torch.Tensor]:
     return dict(torch.load(path, weights_only=True)["state_dict"])
 
 
+@pytest.mark.slow
 def test_nothing_depends_on_wandb(process: Command, tmp_path: Path) -> None:
     """Without it, and where it cannot start: the same bits, and one warning."""
     broken = tmp_path / "broken" / "wandb"

@@ -28,7 +28,7 @@ def brought(name: str) -> Callable[[Path], object]:
         source = from_file({"path": str(folder / name), "dt": 1.0}, folder / "data")
         counts = {split: part.count for split, part in source.parts.items()}
         states = {split: part.states for split, part in source.parts.items()}
-        wanted = Wanted(states, counts, folder / "data", seed=0, block=16, workers=1)
+        wanted = Wanted(states, counts, folder / "data", block=16, workers=1)
         source.look(wanted)
         return source.dataset(wanted)
 
