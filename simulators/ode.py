@@ -68,13 +68,15 @@ def _solver(method: str, dim: int, batch: int) -> Callable[..., OdeSolver]:
 
 def _flat(rhs: Rhs, dim: int, batch: int, max_evaluations: int) -> Rhs:
     """``rhs`` of the block as one long state, failing where SciPy would hang or waste its time."""
-    evaluations = 0
+    evaluations, dy = 0, np.zeros(dim * batch)
 
     def flat(time: float, y: np.ndarray) -> np.ndarray:
-        nonlocal evaluations
+        nonlocal evaluations, dy
         evaluations += 1
         if evaluations > max_evaluations:
-            raise SimulationError(f"more than {max_evaluations} evaluations at t={time:g}")
+            raise SimulationError(
+                f"more than {max_evaluations} evaluations at t={time:g}", _fastest(dy, batch)
+            )
         dy = rhs(time, y.reshape(dim, batch)).ravel()
         if not isfinite(dy.dot(dy)):  # cheap; what overflows only in its square may pass
             finite = np.isfinite(dy).reshape(dim, batch).all(0)
@@ -85,6 +87,11 @@ def _flat(rhs: Rhs, dim: int, batch: int, max_evaluations: int) -> Rhs:
         return dy
 
     return flat
+
+
+def _fastest(dy: np.ndarray, batch: int) -> int:
+    """The trajectory whose state changes fastest: the one that the block fails for."""
+    return int(np.argmax(np.abs(dy).reshape(-1, batch).max(0)))
 
 
 def integrate(
@@ -129,8 +136,10 @@ def integrate(
         while done < len(t):
             message = solver.step()
             if solver.status == "failed":
+                slope = rhs(solver.t, solver.y.reshape(dim, batch)).ravel()
                 raise SimulationError(
-                    f"integration stopped at t={solver.t:g} of {t[-1]:g}: {message}"
+                    f"integration stopped at t={solver.t:g} of {t[-1]:g}: {message}",
+                    _fastest(slope, batch),
                 )
             reached = t.searchsorted(solver.t, side="right")
             if reached > done:

@@ -1,6 +1,7 @@
 """Members that only tests need; PYTHONPATH=tests/aids lets a command find them."""
 
 import os
+import signal
 import time
 from dataclasses import dataclass
 
@@ -67,6 +68,8 @@ class Faulty(Simulator):
         return x * np.nan if self.how == "state" else x
 
     def rhs(self, t: float, x: np.ndarray) -> np.ndarray:
+        if self.how == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
         broken = self.how == "start" or (self.how == "later" and t > 0.5)
         return x * np.nan if broken else x**2 if self.how == "blow-up" else -x
 

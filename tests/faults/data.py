@@ -19,14 +19,15 @@ from faults.table import (
     refused,
     told,
 )
-from support import environment, small_disk
+from support import AIDS, environment, small_disk
 
 from sirve.data.dataset import Dataset
+from sirve.data.verify import verify
 from sirve.errors import UserError
 from sirve.files import sha256
 
 FAULTY = ["sim.system._target_=planted.Faulty", "~sim.system.sigma", "~sim.system.rho"]
-FAULTY += ["~sim.system.beta", "~sim.system.rtol", "~sim.system.atol"]
+FAULTY += ["~sim.system.beta", "~sim.system.method", "~sim.system.rtol", "~sim.system.atol"]
 
 
 def dataset(bench: Bench) -> Path:
@@ -45,7 +46,7 @@ def never_written(bench: Bench, how: str, reason: str) -> None:
     start = time.process_time()
     done = bench.command(*SHORT, *FAULTY, f"+sim.system.how={how}")
     assert time.process_time() - start < 5
-    refused(done, reason, "split train, trajectories 0 to 3, data.seed=0")
+    refused(done, reason, "split train, trajectory", "data.seed=0")
     assert not list(bench.folder.rglob("*.hdf5"))
 
 
@@ -114,7 +115,7 @@ def sizes(bench: Bench) -> None:
     "kill -9 while data are made",
     "unreadable HDF5",
     "the same command makes the rest; what was committed is untouched, the whole is the same",
-    "data/test_generate.py",
+    "data/test_kills.py data/test_generate.py",
 )
 def killed_generator(bench: Bench) -> None:
     bench.killed("sirve.data.generate.write_shard", 3, *SHORT)
@@ -201,7 +202,10 @@ def made_again(bench: Bench, **damages: bytes | None) -> None:
             path.write_bytes(content)
         with pytest.raises(UserError, match=r"00001.hdf5 .*; run the command again"):
             Dataset(folder).read("train", 8)
-        assert bench.command(*SHORT, "resume=never").returncode == 0
+        assert str(path) in " ".join(damage.line for damage in verify(folder))
+        done = bench.command(*SHORT, "resume=never")
+        assert done.returncode == 0
+        assert "00001.hdf5 is damaged or missing; it is made again" in done.stderr
         assert before.items() <= sums(folder).items()
 
 
@@ -209,8 +213,9 @@ def made_again(bench: Bench, **damages: bytes | None) -> None:
     10,
     "a shard truncated by a byte, empty, or text",
     "a trace from HDF5",
-    "found before training by its checksum; named when read, made again to the same bits",
-    "data/test_generate.py test_hostile_files.py",
+    "found before training by its checksum and by `simulate.py verify`; named, made again to the "
+    "same bits",
+    "data/test_verify.py test_hostile_files.py",
 )
 def truncated(bench: Bench) -> None:
     made_again(bench, truncated=b"\x89HDF\r\n\x1a\n" + bytes(500), empty=b"", text=b"hello\n" * 400)
@@ -220,8 +225,8 @@ def truncated(bench: Bench) -> None:
     11,
     "a flipped bit in the data",
     "0 of 60 found by plain HDF5",
-    "60 of 60 found before training",
-    "data/test_generate.py",
+    "60 of 60 found before training, and by `simulate.py verify`",
+    "data/test_verify.py",
 )
 def flipped_data(bench: Bench) -> None:
     folder = dataset(bench)
@@ -242,7 +247,7 @@ def flipped_data(bench: Bench) -> None:
     "a shard missing or renamed",
     "KeyError later",
     "found at the start by the manifest; made again to the same bits",
-    "data/test_generate.py",
+    "data/test_verify.py",
 )
 def missing(bench: Bench) -> None:
     made_again(bench, missing=None, renamed=None)
@@ -252,8 +257,8 @@ def missing(bench: Bench) -> None:
     13,
     "data of another shape or system under the right name",
     "a shape error in mid-epoch",
-    "the checksum differs: one line, before training",
-    "data/test_generate.py",
+    "the checksum differs, or if the manifest says so too, the shape: one line, before training",
+    "data/test_verify.py",
 )
 def foreign(bench: Bench) -> None:
     folder = dataset(bench)
@@ -262,9 +267,7 @@ def foreign(bench: Bench) -> None:
         file["t0_fields/x"] = np.zeros((4, 80, 7))
     with pytest.raises(UserError, match="differs from its checksum"):
         Dataset(folder).read("train", 8)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["shards"]["train/00000.hdf5"] = sha256(path)
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    believe(folder, path)
     refused(bench.command(*SHORT), "00000.hdf5", "delete")
 
 
@@ -272,8 +275,9 @@ def foreign(bench: Bench) -> None:
     14,
     "NaN put into a data file",
     "a NaN loss later",
-    "nothing not finite is ever written; put there later, the checksum differs",
-    "data/test_generate.py",
+    "nothing not finite is ever written; put there later, the checksum differs; if the manifest "
+    "says so too, `simulate.py verify` names trajectory, state and channel",
+    "data/test_verify.py",
 )
 def nan_in_data(bench: Bench) -> None:
     folder = dataset(bench)
@@ -282,6 +286,17 @@ def nan_in_data(bench: Bench) -> None:
         file["t0_fields/x"][2, 5] = np.nan
     with pytest.raises(UserError, match=r"00000.hdf5 .*differs from its checksum"):
         Dataset(folder).read("train", 8)
+    believe(folder, path)
+    refused(bench.command(*SHORT), "00000.hdf5", "not finite", "delete")
+    (damage,) = verify(folder)
+    assert "the first in trajectory 2 of the shard, state 5, channel x" in damage.line
+
+
+def believe(folder: Path, path: Path) -> None:
+    """The manifest says that a shard is as it should be."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["shards"][f"train/{path.name}"] = sha256(path)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
 @fault(
@@ -297,3 +312,16 @@ def locked(bench: Bench) -> None:
     with path.open("r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         refused(bench.process(*SHORT), "00000.hdf5", "HDF5_USE_FILE_LOCKING=FALSE")
+
+
+@fault(
+    38,
+    "a process that simulates is killed, as by a system that is out of memory",
+    "waits for ever, or a trace",
+    "one line, exit code 1; the same command goes on",
+    "data/test_kills.py",
+)
+def killed_worker(bench: Bench) -> None:
+    options = [*SHORT, *FAULTY, "data.workers=2"]
+    done = bench.process(*options, "+sim.system.how=killed", env={"PYTHONPATH": str(AIDS)})
+    told(done, 1, "a worker process was ended from outside", "data.workers=1")

@@ -32,8 +32,11 @@ def blow_up(t: float, x: np.ndarray) -> np.ndarray:
 def test_failures_are_raised(method: str, rhs: Callable[..., np.ndarray], batch: int) -> None:
     """SciPy left alone hangs on some of these and returns short arrays for others."""
     begin = time.perf_counter()
-    with pytest.raises(SimulationError, match=r"t=[0-9.]+"):
-        integrate(rhs, np.ones((batch, 1)), T, 1e-8, 1e-8, method=method)
+    x0 = np.ones((batch, 1))
+    x0[-1] = 1.1  # the first to blow up
+    with pytest.raises(SimulationError, match=r"t=[0-9.]+") as found:
+        integrate(rhs, x0, T, 1e-8, 1e-8, method=method)
+    assert found.value.trajectory == (batch - 1 if rhs is blow_up else 0)
     assert time.perf_counter() - begin < 5.0
 
 
