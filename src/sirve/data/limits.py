@@ -38,8 +38,9 @@ def measure(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
     if not dataset.manifest.limits:
         with owned(dataset.folder):
             manifest = Manifest.load(dataset.folder) or dataset.manifest
-            manifest.limits = {**_exponents(recipe), **_ceiling(recipe)}
-            manifest.save(dataset.folder)
+            if not manifest.limits:  # else another process has measured them meanwhile
+                manifest.limits = {**_exponents(recipe), **_ceiling(recipe)}
+                manifest.save(dataset.folder)
             dataset.manifest = manifest
     return dataset.manifest.limits
 
