@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from sirve import spectra
+from sirve.look.lines import decades
 from sirve.look.seen import Seen
 from sirve.report.stats import thin
 from sirve.report.stills import colours, grid, plain, tidy
@@ -113,6 +114,7 @@ def spectrum_in_space(seen: Seen) -> Figure:
         for j, (time, colour) in enumerate(zip(moments(seen.time[at]), ramp, strict=True)):
             shown = np.where(mean[j, row] > 1e-16 * mean[:, row].max(), mean[j, row], np.nan)
             ax.loglog(k, shown, color=colour, linewidth=1.1, label=time)
+        decades(ax)
         ax.set_ylabel(plain(f"E(k) of {seen.info.channels[row]}"))
     axes[-1, 0].set_xlabel("wavenumber k (radians per unit of length)")
     axes[0, 0].set_title(seen.title("power spectrum", len(seen.x)), loc="left")

@@ -1,7 +1,9 @@
 """Curves: states, phase portraits, spectra in time, invariants."""
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from sirve import spectra
 from sirve.look.seen import Seen
@@ -54,11 +56,19 @@ def spectrum_in_time(seen: Seen) -> Figure:
     for channel in range(min(len(seen.info.channels), CHANNELS)):
         colour, label = run_style(channel, 0)[0], plain(seen.info.channels[channel])
         ax.loglog(f, share[:, channel], color=colour, linewidth=1.1, label=label)
+    decades(ax)
     unit = units(seen.info.time_unit, 1)
     ax.set(xlabel=plain(f"frequency (1 / {unit})"), ylabel="power / variance")
     ax.set_title(seen.title("power spectrum", len(seen.x)), loc="left")
     ax.legend()
     return figure
+
+
+def decades(ax: Axes) -> None:
+    """Plain numbers along a logarithmic axis, few enough not to touch."""
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter(NullFormatter())
 
 
 def invariants(seen: Seen, found: dict[str, np.ndarray]) -> Figure:
