@@ -22,13 +22,12 @@ from joblib import cpu_count
 
 from sirve import app, door, run_folder
 from sirve.data.dataset import SPLITS, Dataset
-from sirve.data.generate import generate
-from sirve.data.limits import measure
 from sirve.data.observe import Observe
-from sirve.data.recipe import Recipe, make_recipe
 from sirve.data.repair import repair
 from sirve.data.shards import Info
 from sirve.data.sizes import require_sizes, require_whole
+from sirve.data.source import Wanted
+from sirve.data.sources import source_of, wanted_of
 from sirve.data.verify import verify
 from sirve.errors import UserError
 from sirve.metrics import THRESHOLD
@@ -52,34 +51,36 @@ def main() -> None:
 
 def make(config: dict[str, Any], _plain: str, drawn: bool) -> None:
     """The dataset of a composed configuration, and what there is to say of it."""
-    require_sizes(config)
     observe = door.build(config["observe"], Observe, place="observe")
-    recipe = make_recipe(config, observe, trust=None)
-    observe.info(recipe.infos["train"])  # refuses what train.py would
-    data, counts = config["data"], config["sim"]["trajectories"]
-    run_folder.require_writable(Path(data["root"]), "data.root")
+    source, config = source_of(config, observe, trust=None)
+    require_sizes(config)
+    observe = observe.of(source.scene)
+    observe.info(source.infos["train"])  # refuses what train.py would
+    wanted = wanted_of(config, observe)
+    run_folder.require_writable(wanted.root, "data.root")
+    for line in source.look(wanted):
+        print(line)
     start = time.perf_counter()
-    dataset = generate(recipe, counts, Path(data["root"]), data["workers"] or cpu_count())
+    dataset = source.dataset(wanted)
     made = time.perf_counter()
-    if data["limits"]:
-        measure(recipe, dataset)
+    if config["data"]["limits"]:
+        source.limits(dataset)
     seconds = made - start, time.perf_counter() - made
-    print("\n".join(summary(recipe, dataset, seconds)))
+    print("\n".join(summary(dataset, wanted, seconds)))
     if drawn:
         draw(dataset.folder, None)
 
 
-def summary(recipe: Recipe, dataset: Dataset, seconds: tuple[float, float]) -> list[str]:
+def summary(dataset: Dataset, wanted: Wanted, seconds: tuple[float, float]) -> list[str]:
     """What was made, what was measured, and what it took."""
     info, manifest = dataset.info, dataset.manifest
     channels = ", ".join(f"{n} [{u}]" for n, u in zip(info.channels, info.units, strict=True))
     lines = [f"dataset    {dataset.folder}", f"channels   {channels}, {info.dt:g} apart"]
-    size = 0
     for split in SPLITS:
-        names, shape = manifest.names(split), dataset.infos[split].shape
-        count = len(names) * manifest.block
-        lines.append(f"{split:10} {count} trajectories of {recipe.states[split]} states {shape}")
-        size += sum((dataset.folder / "data" / name).stat().st_size for name in names)
+        shape = dataset.infos[split].shape
+        text = f"{dataset.count(split)} trajectories of {wanted.states[split]} states {shape}"
+        lines.append(f"{split:10} {text}")
+    size = sum((dataset.folder / "data" / name).stat().st_size for name in manifest.shards)
     found = manifest.limits.get("exponents")
     if found:
         pairs = zip(found["value"], found["error"], strict=True)
@@ -87,7 +88,7 @@ def summary(recipe: Recipe, dataset: Dataset, seconds: tuple[float, float]) -> l
         lines.append(f"exponents  {text} per unit of time")
     if "twin" in manifest.limits:
         lines.append(f"ceiling    {_ceiling(manifest.limits, info)}")
-    lines.append(f"seconds    {seconds[0]:.1f} to simulate, {seconds[1]:.1f} to measure")
+    lines.append(f"seconds    {seconds[0]:.1f} to make, {seconds[1]:.1f} to measure")
     return [*lines, f"size       {size / 1e6:.1f} MB in {len(manifest.shards)} shards"]
 
 

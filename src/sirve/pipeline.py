@@ -1,7 +1,7 @@
 """The main job: simulate, store, window, learn, roll out, score, show."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,20 +10,17 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from joblib import cpu_count
 
 from sirve import checks, door, evaluate, provenance, resume, run_folder
 from sirve.checkpoints import BEST, LAST
 from sirve.cores import Climatology, Core, Linear, Persistence
-from sirve.data.bring import from_file
 from sirve.data.dataset import SPLITS
 from sirve.data.gather import Data, gather
 from sirve.data.moments import Moments
 from sirve.data.observe import Observe
-from sirve.data.recipe import make_recipe
 from sirve.data.shards import Info
-from sirve.data.sizes import lengths, require_sizes
-from sirve.data.source import Simulated, Source, Wanted
+from sirve.data.source import Source, Wanted
+from sirve.data.sources import source_of, wanted_of
 from sirve.door import TRUSTED
 from sirve.forecaster import Forecaster, Normaliser, Training, make_core, restore
 from sirve.learning import Hardware, Rhythm, Seen, device, device_name, fit
@@ -96,7 +93,7 @@ def prepare(config: dict[str, Any], plain: str) -> Job:
     trust = None if resume.asked(config) is None else (*TRUSTED, *config["trust"])
     build = partial(door.build, trust=trust)
     observe = build(config["observe"], Observe, place="observe")
-    source, config = _source(config, observe, trust)
+    source, config = source_of(config, observe, trust)
     observe = observe.of(source.scene)
     objective = build(config["objective"], SquaredError, place="objective")
     checks.sizes(config, objective)
@@ -116,7 +113,7 @@ def prepare(config: dict[str, Any], plain: str) -> Job:
         optimizer(core.parameters())  # only to refuse a wrong one now
     training = Training(objective, optimizer, seed=config["seed"], **plan)
     run_folder.require_writable(Path(config["data"]["root"]), "data.root")
-    wanted = _wanted(config, observe)
+    wanted = wanted_of(config, observe)
     said = source.look(wanted)
     if said and run_folder.inherited() is None:
         print(*said, sep="\n")
@@ -138,30 +135,6 @@ def prepare(config: dict[str, Any], plain: str) -> Job:
         tracker=tracker,
         run=folder,
         saved=resume.newest(folder),
-    )
-
-
-def _source(
-    config: dict[str, Any], observe: Observe, trust: Sequence[str] | None
-) -> tuple[Source, dict[str, Any]]:
-    """Where the trajectories come from, and the configuration, completed by what is there."""
-    sim, names = config["sim"], config["names"]
-    if sim["system"] is not None:
-        require_sizes(config)
-        return Simulated(make_recipe(config, observe, trust)), config
-    source = from_file(sim, Path(str(config["data"]["root"])))
-    names = {**names, "sim": source.infos["train"].name}
-    return source, {**config, "names": names, "sim": source.completed(sim, observe.stride)}
-
-
-def _wanted(config: dict[str, Any], observe: Observe) -> Wanted:
-    sim, data = config["sim"], config["data"]
-    return Wanted(
-        states={split: (n - 1) * observe.stride + 1 for split, n in lengths(sim).items()},
-        counts=sim["trajectories"],
-        root=Path(data["root"]),
-        block=data["block"],
-        workers=data["workers"] or cpu_count(),
     )
 
 

@@ -1,6 +1,7 @@
 """Datasets: the same bits for any number of workers, grown without touching what is there."""
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from simulators import Heat, Lorenz, Pendulum, Simulator
 from sirve.data import generate as generating
 from sirve.data.dataset import SPLITS, Dataset
 from sirve.data.generate import generate
+from sirve.data.verify import verify
 from sirve.errors import UserError
 from sirve.provenance import code_of
 
@@ -141,6 +143,26 @@ def test_mended_equations_are_another_dataset_and_comments_are_not(
         monkeypatch.setattr("inspect.getsource", lambda _, text=text: text)
         digests.append(code_of(Pendulum))
     assert digests[0] == digests[1] != digests[2]
+
+
+def test_stats_are_of_all_that_is_there_wherever_it_was_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path)
+    more = {"train": 11, "valid": 6, "test": 6}
+    with monkeypatch.context() as patch, pytest.raises(InterruptedError):
+        patch.setattr(generating, "write_stats", raising(InterruptedError))
+        make(tmp_path, counts=more)
+    grown = make(tmp_path, counts=more)
+    assert not list(verify(grown.folder))
+    assert not list(verify(make(tmp_path).folder))  # fewer are asked for, and all stay
+
+
+def raising(error: type[Exception]) -> Callable[..., None]:
+    def fail(*_: object) -> None:
+        raise error
+
+    return fail
 
 
 def test_missing_stats_come_back(tmp_path: Path) -> None:

@@ -71,6 +71,28 @@ def test_it_makes_what_train_makes(
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
+def test_data_of_ones_own_are_brought_as_train_brings_them(
+    simulate: Command, command: Command, tmp_path: Path
+) -> None:
+    angle = np.add.outer(np.arange(5.0), 0.1 * np.arange(80))
+    np.save(tmp_path / "x.npy", np.stack([np.sin(angle), np.cos(angle)], axis=2))
+    own = ["sim=file", "sim.path=x.npy", "sim.dt=0.1"]
+    done = simulate(*own, "data.root=mine", "--look")
+    assert done.returncode == 0, done.stderr
+    assert "train      3 trajectories of 80 states (2,)" in done.stdout
+    assert command(*own, "data.root=trains", "model=persistence", "logger=none").returncode == 0
+    mine, trains = only(tmp_path / "mine"), only(tmp_path / "trains")
+    assert mine.name == trains.name
+    assert Dataset(mine).manifest == Dataset(trains).manifest
+    assert sha256(mine / "stats.yaml") == sha256(trains / "stats.yaml")
+    assert {path.name for path in (mine / "look").iterdir()} == PICTURES["lorenz"]
+    assert not list(verify(mine))
+    (mine / "data" / "train" / "00000.hdf5").unlink()
+    done = simulate("repair", str(mine))
+    assert done.returncode == 2
+    assert "give the command that brought it again" in done.stderr
+
+
 def test_it_says_what_was_made_and_measured(simulate: Command) -> None:
     done = simulate(*small("lorenz"), "data.limits=true", "observe.stride=2")
     assert done.returncode == 0, done.stderr
@@ -84,7 +106,7 @@ def test_it_says_what_was_made_and_measured(simulate: Command) -> None:
     assert abs(value - 0.9056) < 4 * error < 0.4
     assert abs(float(last.split(" ± ")[0]) + 14.57) < 0.1
     assert lines["ceiling"].startswith("DOP853 and LSODA agree for ≥ ")
-    assert "to simulate" in lines["seconds"]
+    assert "to make" in lines["seconds"]
     size = sum(path.stat().st_size for path in dataset.folder.rglob("*.hdf5")) / 1e6
     assert lines["size"] == f"{size:.1f} MB in 4 shards"
     done = simulate(*small("heat"), "data.limits=true")

@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 
 from sirve.data.moments import Moments
-from sirve.data.shards import Info, read_drawn, read_shard
+from sirve.data.shards import Info, read_drawn, read_shard, rows_of
 from sirve.errors import UserError, one_line, shown
 from sirve.files import read_json, require_inside, sha256, write_text
 
@@ -117,6 +117,14 @@ class Dataset:
         self.folder, self.manifest = folder, manifest
         self.infos, self.info = manifest.infos, manifest.infos["train"]
         self._whole: set[str] = set()  # shards found to match their checksums
+
+    def count(self, split: str) -> int:
+        """Trajectories that are there; the last shard of what was brought may be short."""
+        names = self.manifest.names(split)
+        if not names:
+            return 0
+        last = rows_of(self.folder / "data" / names[-1], self.infos[split])
+        return (len(names) - 1) * self.manifest.block + last
 
     def read(self, split: str, count: int) -> np.ndarray:
         """The first ``count`` trajectories of a split, each shard checked against its checksum."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sirve.data.dataset import SPLITS, Dataset, Manifest, shard_name, write_stats
+from sirve.data.dataset import SPLITS, STATS, Dataset, Manifest, shard_name, write_stats
 from sirve.data.generate import committed, owned
 from sirve.data.shards import Info, write_shard
 from sirve.data.source import Wanted
@@ -112,6 +112,8 @@ class Recorded:
         if manifest is None:
             manifest = Manifest(self._config(wanted), dict(self.infos), self._block(wanted))
         missing = [s for s in self._shards(wanted) if not committed(folder, manifest, s[2])]
+        if missing:
+            (folder / STATS).unlink(missing_ok=True)  # before it can be of less than is there
         for name, rows, shard in track(missing, f"copy {self.info.name}", len(missing)):
             path = folder / "data" / shard
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -122,7 +124,7 @@ class Recorded:
             manifest.shards[shard] = write_shard(path, x, self.info, cells, about)
             manifest.save(folder)
         dataset = Dataset(folder)
-        if missing or not (folder / "stats.yaml").exists():
+        if not (folder / STATS).exists():
             write_stats(dataset)
         return dataset
 

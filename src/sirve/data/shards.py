@@ -161,6 +161,15 @@ def read_shard(path: Path, info: Info, rows: int | None = None) -> np.ndarray:
         return np.stack([field[:rows] for field in found], axis=2)
 
 
+def rows_of(path: Path, info: Info) -> int:
+    """How many trajectories one shard holds; UserError for what is none."""
+    with reading(path, _AGAIN) as file:
+        field = file.get(f"t0_fields/{info.channels[0]}")
+        if not isinstance(field, h5py.Dataset) or field.ndim < 2:
+            raise UserError(f"{path} lacks one of the channels {shown(info.channels)}; {_AGAIN}")
+        return int(field.shape[0])
+
+
 def read_drawn(path: Path, name: str, rows: int) -> np.ndarray:
     """The parameter ``name`` of the first ``rows`` trajectories of one shard, (rows,)."""
     with reading(path, _AGAIN) as file:

@@ -48,12 +48,12 @@ class Seen:
 
 def see(dataset: Dataset, trust: Sequence[str] | None) -> Seen:
     """What is drawn; one shard is read."""
-    info, names = dataset.info, dataset.manifest.names("train")
-    if not names:
+    info, there = dataset.info, dataset.count("train")
+    if not there:
         raise UserError(f"{dataset.folder} has no training trajectories; run its command again")
-    count = min(TRAJECTORIES, dataset.manifest.block)
+    count = min(TRAJECTORIES, dataset.manifest.block, there)
+    (path, _), *_ = dataset.files("train", count)
     (x,) = dataset.blocks("train", count)
-    path = dataset.folder / "data" / names[0]
     system: Simulator | None = None
     try:
         family = Recipe.of(dataset.manifest.config, trust).families["train"]
@@ -61,7 +61,7 @@ def see(dataset: Dataset, trust: Sequence[str] | None) -> Seen:
         system = family.sim.each(**{name: drawn[name] for name in family.draws})
     except UserError as error:
         warn(f"its invariants are not drawn: {error}")
-    return Seen(info, x, len(names) * dataset.manifest.block, _axes(path, info), system)
+    return Seen(info, x, there, _axes(path, info), system)
 
 
 def _axes(path: Path, info: Info) -> dict[str, np.ndarray]:
