@@ -80,7 +80,9 @@ def lost(folder: Path) -> None:
         pytest.param((START, 1, "no_folder"), "FileExistsError: ", marks=SLOW, id="no folder"),
         pytest.param((LOG, 3, "killed"), "ConnectionResetError: ", id="killed in training"),
         pytest.param((FINISH, 1, "killed"), "ConnectionResetError: ", marks=SLOW, id="at the end"),
-        pytest.param((LOG, 3, "stopped"), "TimeoutError: not done after 4.5 s", id="stopped"),
+        pytest.param(
+            (LOG, 3, "stopped"), "TimeoutError: not done after 4.5 s", marks=SLOW, id="stopped"
+        ),
         pytest.param((LOG, 3, "limited"), "OSError: ", marks=SLOW, id="a file cut short"),
     ],
 )
@@ -109,6 +111,7 @@ def closed_port() -> int:
         return int(server.getsockname()[1])
 
 
+@SLOW
 def test_no_network(tmp_path: Path, plain: Any) -> None:
     env = {
         "WANDB_API_KEY": "planted0" * 5,
@@ -229,6 +232,7 @@ def test_a_run_that_is_stopped_ends_its_wandb_run(tmp_path: Path) -> None:
     assert last_record(folder)
 
 
+@SLOW
 def test_a_run_gone_on_with_is_one_wandb_run(tmp_path: Path, plain: Any) -> None:
     killed = run_command([str(AIDS / "kill_at.py"), LOG, "3", TRAIN, *ARGUMENTS], tmp_path)
     assert killed.returncode == -9
