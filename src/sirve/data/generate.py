@@ -21,7 +21,7 @@ from sirve.data.shards import write_shard
 from sirve.errors import Stopped, UserError, warn
 from sirve.files import require_inside, sha256
 from sirve.progress import track
-from sirve.signals import end_with_parent, spared
+from sirve.signals import Interrupted, end_with_parent, spared
 
 LOCK, WORKERS = ".lock", ".workers"
 
@@ -146,6 +146,13 @@ def make(
             f"simulation of {recipe.name} stopped: a worker process was ended from outside (out of "
             "memory?); the same command goes on, data.workers=1 takes the least memory"
         ) from error
+    except RuntimeError as error:  # joblib's, of a pool that a signal stopped while it began
+        stop: BaseException | None = error
+        while stop is not None and not isinstance(stop, Interrupted):
+            stop = stop.__context__
+        if stop is None:
+            raise
+        raise stop from None
 
 
 def simulate_block(
