@@ -85,6 +85,11 @@ class Making:
         while any(map(alive, self.seen)):
             assert time.monotonic() - start < 20
             time.sleep(0.1)
+        pid = self.process.pid  # joblib's semaphores, which nobody is left to remove
+        for pattern in (f"sem.loky-{pid}-*", f"joblib_memmapping_folder_{pid}_*"):
+            for path in Path("/dev/shm").glob(pattern):
+                with suppress(FileNotFoundError):
+                    path.rmdir() if path.is_dir() else path.unlink()
 
 
 def alive(pid: int) -> bool:
