@@ -46,6 +46,7 @@ FEW = [
     "sim.trajectories={train: 8, valid: 4, test: 4}",
     "data.block=4",
     "data.workers=1",
+    "fit=gradient",
     "trainer.steps=12",
     "trainer.validations=2",
     "trainer.log_every=3",
