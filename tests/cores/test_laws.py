@@ -4,7 +4,7 @@ import warnings
 
 import pytest
 import torch
-from support import configure, members
+from support import VECTORS, configure, members
 
 from sirve.cores import Core, Persistence, Polynomial
 from sirve.door import build
@@ -18,7 +18,6 @@ SHAPES = {
     "dirichlet": ((1, 6, 5), "dirichlet"),
     "periodic": ((1, 6, 5), "periodic"),
 }
-VECTORS = ("ngrc", "esn", "random_features")  # refuse frames; other vector cores flatten them
 CASES = [(model, space) for model in members("model") for space in SHAPES]
 
 
