@@ -3,7 +3,7 @@
 Knows cores and their readouts; no data, no Lightning, no configuration.
 """
 
-from sirve.varpro.fit import Fit as Fit
+from sirve.varpro.descent import Descent as Descent
 from sirve.varpro.methods import LM as LM
 from sirve.varpro.methods import SOAP as SOAP
 from sirve.varpro.methods import VarPro as VarPro

@@ -97,6 +97,7 @@ class LM(VarPro):
     ``damping`` is that of the first step; see ``LevenbergMarquardt``.
     """
 
+    moving: str = "inputs"
     reach: int = 6
     damping: float = 1e-4
 

@@ -12,7 +12,7 @@ from sirve.varpro.methods import VarPro
 from sirve.varpro.problem import put
 
 
-class Fit:
+class Descent:
     """The training of one core in place, in float64; a function of ``seed`` and ``windows``.
 
     ``windows(step)`` are normalised windows (B, plan.length, C), a function of the step alone;
@@ -20,7 +20,7 @@ class Fit:
     that warm the memory, before ``score()``, the core's error in forecasts: lower is better. Raises
     ValueError for a core that is not fitted so.
 
-    Law: from ``state_dict`` and the core's weights on, it is bit for bit the fit that was never
+    Law: from ``state_dict`` and the core's weights on, it is bit for bit the descent that was never
     interrupted.
     """
 
