@@ -1,14 +1,21 @@
 """Variable projection: derivatives are the functional's, steps lead down, known solutions found."""
 
+import copy
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from sirve.cores import GRU, LSTM, RNN, Cell, Recurrent
-from sirve.varpro.problem import Windows, layer_of
+from sirve.cores import GRU, LSTM, RNN, Cell, ConvRecurrent, Core, Linear, Persistence, Recurrent
+from sirve.data.states import Held
+from sirve.data.windows import Windows
+from sirve.rollout import rollout
+from sirve.varpro import LM, SOAP, Descent, VarPro
+from sirve.varpro.problem import Batch, layer_of
 from sirve.varpro.separable import LevenbergMarquardt, solve
 
 CELLS = [RNN(), RNN("sigmoid"), LSTM(), GRU(), GRU("after")]
@@ -42,7 +49,7 @@ def test_finds_a_sum_of_exponentials() -> None:
     torch.testing.assert_close(solved, table, rtol=0, atol=1e-8)
 
 
-def problem(cell: Cell, moving: str = "all", reach: int = 10) -> tuple[Windows, Tensor]:
+def problem(cell: Cell, moving: str = "all", reach: int = 10) -> tuple[Batch, Tensor]:
     """Of smooth waves, so small that its derivatives can be had by differences."""
     torch.manual_seed(1)
     core = Recurrent((2,), cell, hidden=3).double()
@@ -52,7 +59,7 @@ def problem(cell: Cell, moving: str = "all", reach: int = 10) -> tuple[Windows, 
     t = torch.arange(11, dtype=torch.float64) / 3 + torch.arange(12)[:, None]
     x = torch.stack([torch.sin(t), torch.cos(1.3 * t) * torch.sin(t)], dim=2)
     theta = torch.cat([p.detach().flatten() for p in parameters])
-    return Windows(core, x, parameters, washout=9, reach=reach), theta
+    return Batch(core, x, parameters, washout=9, reach=reach), theta
 
 
 @pytest.mark.parametrize("moving", ["all", "inputs"])
@@ -120,3 +127,99 @@ def test_a_shorter_reach_is_a_better_jacobian_than_none_and_a_longer_one_a_bette
 def _jacobian(reach: int) -> Iterator[Tensor]:
     windows, theta = problem(GRU(), reach=reach)
     return windows.jacobians(theta, torch.ones(2, 6, dtype=torch.float64))
+
+
+PLANS = [
+    LM(moving="all", steps=6, batch=120, washout=5, scored=3, validations=2, few=4, reach=3),
+    SOAP(steps=6, batch=24, washout=5, scored=3, validations=2, few=4, lr=0.03, warmup=2),
+]
+
+
+def descent(plan: VarPro, seed: int = 0) -> Descent:
+    """Of a GRU of four units on waves."""
+    t = torch.arange(40, dtype=torch.float64) / 3 + torch.arange(6)[:, None]
+    x = torch.stack([torch.sin(t), torch.cos(1.3 * t) * torch.sin(t)], dim=2)
+    windows = Windows(Held(x), plan.length, plan.batch, seed)
+    core = Recurrent((2,), GRU(), hidden=4)
+
+    @torch.no_grad()
+    def score() -> float:
+        y, _ = rollout(core, x[:, :10], 20)
+        return float((y[:, -20:] - x[:, 10:30]).square().mean().log10())
+
+    return Descent(plan, core, windows.__getitem__, x[: plan.few], score, seed, skip=8)
+
+
+def weights(of: Descent) -> list[Tensor]:
+    return [p.detach().clone() for p in of.core.parameters()]
+
+
+@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: type(plan).__name__)
+def test_learns_and_keeps_the_best(plan: VarPro) -> None:
+    found = descent(replace(plan, steps=30, validations=10))
+    rows = []
+    while not found.done:
+        rows.append(found.advance())
+    found.finish()
+    losses = [row["train/loss"] for row in rows]
+    assert sum(losses[-10:]) < 0.7 * sum(losses[:3]) * 10 / 3
+    scores = [row["valid/log_error"] for row in rows if "valid/log_error" in row]
+    assert len(scores) == 10
+    assert found.best == min(scores)
+    kept = torch.cat([w.detach().flatten() for w in found.weights])
+    torch.testing.assert_close(kept, found.kept, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: type(plan).__name__)
+def test_same_seed_same_bits_and_interrupted_too(plan: VarPro) -> None:
+    whole, again = descent(plan), descent(plan)
+    first = [whole.advance() for _ in range(6)]
+    for _ in range(4):
+        again.advance()
+    middle, state = copy.deepcopy((again.core.state_dict(), again.state_dict()))
+    resumed = descent(plan, seed=0)
+    resumed.core.load_state_dict(middle)
+    resumed.load_state_dict(state)
+    assert [resumed.advance() for _ in range(2)] == first[4:]
+    assert all(map(torch.equal, weights(whole), weights(resumed)))
+    assert torch.equal(whole.kept, resumed.kept)
+    other = descent(plan, seed=1)
+    other.advance()
+    assert not torch.equal(other.kept, whole.kept)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        (dict(moving="some"), "moving"),
+        (dict(steps=0), "steps"),
+        (dict(reach=40), "reach"),
+        (dict(ridge=-1.0), "ridge"),
+        (dict(validations=1000), "validations"),
+        (dict(damping=0.0), "damping"),
+    ],
+)
+def test_refuses_wrong_plans(wrong: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        LM(**wrong)
+
+
+@pytest.mark.parametrize(
+    "core",
+    [
+        Linear((3,)),
+        Persistence((3,)),
+        Recurrent((3,), GRU(), hidden=4, layers=2),
+        ConvRecurrent((1, 5, 5), GRU(), "neumann", hidden=2),
+    ],
+    ids=lambda core: type(core).__name__,
+)
+def test_refuses_what_has_no_one_layer_of_matrices(core: Core) -> None:
+    with pytest.raises(ValueError, match="one recurrent layer"):
+        LM().weights(core)
+
+
+def test_refuses_too_many_weights_for_a_matrix_of_their_square() -> None:
+    plan = LM(moving="all")
+    with pytest.raises(ValueError, match="13056 weights"):
+        plan.mover(plan.weights(Recurrent((3,), GRU(), hidden=64)))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from sirve.cores import Core
 from sirve.cores.base import require_positive
-from sirve.varpro.problem import Windows, layer_of, put
+from sirve.varpro.problem import Batch, layer_of, put
 from sirve.varpro.separable import LevenbergMarquardt, solve
 
 LARGEST = 4096  # weights that Levenberg-Marquardt moves: its matrix has their square
@@ -22,7 +22,7 @@ class Mover(ABC):
     """Moves the weights of one core, a batch of windows at a time."""
 
     @abstractmethod
-    def move(self, problem: Windows, step: int) -> float:
+    def move(self, problem: Batch, step: int) -> float:
         """Move the weights in place; the mean square of the residual there was before."""
 
     @abstractmethod
@@ -81,9 +81,9 @@ class VarPro(ABC):
         layer = layer_of(core)
         return list((layer.w if self.moving == "inputs" else layer).parameters())
 
-    def problem(self, core: Core, x: Tensor) -> Windows:
+    def problem(self, core: Core, x: Tensor) -> Batch:
         """What a step makes small, of normalised windows x (batch, length, C)."""
-        return Windows(core, x, self.weights(core), self.washout)
+        return Batch(core, x, self.weights(core), self.washout)
 
     @abstractmethod
     def mover(self, weights: Sequence[nn.Parameter]) -> Mover:
@@ -109,8 +109,8 @@ class LM(VarPro):
         if not 0 < self.damping < float("inf"):
             raise ValueError(f"damping={self.damping} must be positive")
 
-    def problem(self, core: Core, x: Tensor) -> Windows:
-        return Windows(core, x, self.weights(core), self.washout, self.reach)
+    def problem(self, core: Core, x: Tensor) -> Batch:
+        return Batch(core, x, self.weights(core), self.washout, self.reach)
 
     def mover(self, weights: Sequence[nn.Parameter]) -> Mover:
         count = sum(w.numel() for w in weights)
@@ -127,7 +127,7 @@ class _Damped(Mover):
         self.weights = weights
         self.method = LevenbergMarquardt(plan.ridge, plan.damping)
 
-    def move(self, problem: Windows, step: int) -> float:
+    def move(self, problem: Batch, step: int) -> float:
         theta = nn.utils.parameters_to_vector(self.weights).detach()
         theta, before = self.method.step(problem, theta)
         put(theta, self.weights)
@@ -178,7 +178,7 @@ class _Soap(Mover):
             weights, lr=plan.lr, betas=(plan.beta, plan.beta), weight_decay=0.0
         )
 
-    def move(self, problem: Windows, step: int) -> float:
+    def move(self, problem: Batch, step: int) -> float:
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.rate(step)
         columns = problem.rows()

@@ -24,7 +24,7 @@ def layer_of(core: Core) -> Layer:
     return layer
 
 
-class Windows:
+class Batch:
     """The separable problem of normalised windows x (B, washout + scored + 1, C), float64.
 
     theta are the ``moving`` weights, V the readout: after ``washout`` states that warm the memory
