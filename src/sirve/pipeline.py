@@ -26,6 +26,7 @@ from sirve.fitting import Fit
 from sirve.forecaster import Forecaster, Normaliser, Training, make_core, restore
 from sirve.learning import Hardware, Rhythm, Seen, device, device_name, fit
 from sirve.objective import SquaredError
+from sirve.projecting import Projection
 from sirve.readout import solve_readout
 from sirve.record import record
 from sirve.report import write_report
@@ -166,6 +167,8 @@ def learn(
         for name in (BEST, LAST):
             forecaster.save(job.run / "checkpoints" / name)
         return forecaster.eval(), time.perf_counter() - start, how
+    if job.fit.kind == "varpro":
+        return project(job, data, forecaster, loggers)
     return train(job, data, forecaster, loggers)
 
 
@@ -200,6 +203,33 @@ def train(
     if not trainer.is_global_zero:
         return None, seconds, how
     return restore(best, trust=None).to(device(job.hardware)), seconds, how
+
+
+def project(
+    job: Job, data: Data, forecaster: Forecaster, loggers: list[Any]
+) -> tuple[Forecaster, float, dict[str, Any]]:
+    """By variable projection, and then the readout in closed form on all trajectories."""
+    folder = job.run / "checkpoints"
+    how: dict[str, Any] = {"kind": job.fit.kind}
+    if job.saved and job.saved.done:
+        return restore(folder / BEST, trust=None), job.saved.seconds, how
+    projection = Projection(
+        job.fit.varpro,
+        forecaster,
+        data.train,
+        valid(job, data),
+        job.config["seed"],
+        folder,
+        job.rhythm.checkpoint_every,
+        loggers,
+    )
+    seconds = projection.run(job.saved.path if job.saved else None, how)
+    start = time.perf_counter()
+    how["readout"] = search(job, data, forecaster).run(job.fit.settings)
+    seconds += time.perf_counter() - start
+    forecaster.save(folder / BEST)
+    projection.finish(seconds)
+    return forecaster.eval(), seconds, how
 
 
 def search(job: Job, data: Data, forecaster: Forecaster, rank: int = 0, ranks: int = 1) -> Search:
