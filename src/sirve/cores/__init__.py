@@ -13,3 +13,5 @@ from sirve.cores.memoryless import Linear as Linear
 from sirve.cores.memoryless import Persistence as Persistence
 from sirve.cores.recurrent import ConvRecurrent as ConvRecurrent
 from sirve.cores.recurrent import Recurrent as Recurrent
+from sirve.cores.residual import ResidualRecurrent as ResidualRecurrent
+from sirve.cores.residual import ResidualStacked as ResidualStacked
