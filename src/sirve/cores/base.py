@@ -74,14 +74,20 @@ class Zero(nn.Module):
 
 
 def make_lift(
-    inputs: int, outputs: int, dims: int, kernel: int, walls: Walls | None, bias: bool = True
+    inputs: int,
+    outputs: int,
+    dims: int,
+    kernel: int,
+    walls: Walls | None,
+    bias: bool = True,
+    symmetric: bool = False,
 ) -> Lift:
     """A matrix for vectors (``dims`` 0), a convolution that matches the walls for fields."""
     if dims == 0:
         return Matrix(inputs, outputs, bias)
     if walls is None:
         raise ValueError("a field needs walls: neumann, dirichlet or periodic")
-    return Convolution(inputs, outputs, kernel, dims, walls, bias)
+    return Convolution(inputs, outputs, kernel, dims, walls, bias, symmetric)
 
 
 def require_fits(shape: tuple[int, ...], **kernels: int) -> None:

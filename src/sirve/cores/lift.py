@@ -8,6 +8,7 @@ Law: ``lift(x)`` equals ``lift.columns(x) @ lift.table().T``.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from itertools import combinations
 from typing import Any, Literal
 
 import torch
@@ -37,8 +38,7 @@ class Lift(nn.Module, ABC):
 
     def table(self) -> Tensor:
         """Weights as (outputs, features), the bias last, in the order of ``columns``."""
-        bias = self.weight.new_zeros(len(self.weight)) if self.bias is None else self.bias
-        return torch.cat([self.weight.flatten(1), bias[:, None]], dim=1)
+        return torch.cat([self.weight.flatten(1), self._bias()[:, None]], dim=1)
 
     @torch.no_grad()
     def assign(self, table: Tensor) -> None:
@@ -46,6 +46,9 @@ class Lift(nn.Module, ABC):
         self.weight.copy_(table[:, :-1].reshape(self.weight.shape))
         assert self.bias is not None
         self.bias.copy_(table[:, -1])
+
+    def _bias(self) -> Tensor:
+        return self.weight.new_zeros(len(self.weight)) if self.bias is None else self.bias
 
     def _make(self, shape: tuple[int, ...], fan_in: int, bias: bool) -> None:
         bound = fan_in**-0.5
@@ -73,10 +76,22 @@ class Convolution(Lift):
 
     neumann: mirrored at the wall (half-sample symmetric); dirichlet: mirrored with the opposite
     sign; periodic: wrapped. Zero padding would act as a source at every wall.
+
+    ``symmetric``: ``columns`` are sums over the symmetries of the square (of the line), so that a
+    closed form finds an isotropic map, of fewer weights.
     """
 
+    basis: Tensor
+
     def __init__(
-        self, inputs: int, outputs: int, kernel: int, dims: int, walls: Walls, bias: bool = True
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        dims: int,
+        walls: Walls,
+        bias: bool = True,
+        symmetric: bool = False,
     ) -> None:
         super().__init__()
         if kernel < 1 or kernel % 2 == 0:
@@ -84,19 +99,47 @@ class Convolution(Lift):
         self._make((outputs, inputs, *[kernel] * dims), inputs * kernel**dims, bias)
         self.margin, self.walls = kernel // 2, walls
         self._convolve = {1: F.conv1d, 2: F.conv2d}[dims]
+        self.register_buffer("basis", kernels(kernel, dims, symmetric), persistent=False)
 
     def part(self, x: Tensor, start: int, stop: int) -> Tensor:
         bias = None if self.bias is None else self.bias[start:stop]
         return self._convolve(extend(x, self.margin, self.walls), self.weight[start:stop], bias)
 
     def columns(self, x: Tensor) -> Tensor:
-        patches = extend(x, self.margin, self.walls)
-        for axis in range(2, x.ndim):
-            patches = patches.unfold(axis, 2 * self.margin + 1, 1)
-        # (B, C, *space, *kernel) -> (B, *space, C, *kernel)
-        patches = patches.movedim(1, x.ndim - 1)
-        rows = patches.reshape(len(x) * x[0, 0].numel(), -1)
+        channels = x.shape[1]
+        basis = self.basis[:, None].repeat(channels, *[1] * (x.ndim - 1))
+        found = self._convolve(extend(x, self.margin, self.walls), basis, groups=channels)
+        rows = found.movedim(1, -1).flatten(0, -2)
         return torch.cat([rows, rows.new_ones(len(rows), 1)], dim=1)
+
+    def table(self) -> Tensor:
+        shares = self.basis.flatten(1) / self.basis.flatten(1).sum(1, keepdim=True)
+        weight = (self.weight.flatten(2) @ shares.T).flatten(1)
+        return torch.cat([weight, self._bias()[:, None]], dim=1)
+
+    @torch.no_grad()
+    def assign(self, table: Tensor) -> None:
+        weight = table[:, :-1].unflatten(1, (-1, len(self.basis))) @ self.basis.flatten(1)
+        super().assign(torch.cat([weight.flatten(1), table[:, -1:]], dim=1))
+
+
+def kernels(width: int, dims: int, symmetric: bool) -> Tensor:
+    """(n, *kernel): one for each place, or for each set of places that the symmetries of the square
+
+    (of the line) take into each other.
+    """
+    places = torch.arange(width**dims).reshape([width] * dims)
+    if not symmetric:
+        return torch.eye(width**dims).reshape(-1, *[width] * dims)
+    first = torch.stack(images(places)).amin(0)
+    return torch.stack([(first == place).float() for place in first.unique()])
+
+
+def images(x: Tensor, dims: int | None = None) -> list[Tensor]:
+    """x under each symmetry of its last ``dims`` axes (all): 2 of a line, 8 of a square."""
+    axes = range(x.ndim - (x.ndim if dims is None else dims), x.ndim)
+    found = [x.flip(chosen) for n in range(len(axes) + 1) for chosen in combinations(axes, n)]
+    return found + [image.transpose(-2, -1) for image in found] if len(axes) == 2 else found
 
 
 def extend(x: Tensor, margin: int, walls: Walls) -> Tensor:
@@ -110,7 +153,7 @@ def extend(x: Tensor, margin: int, walls: Walls) -> Tensor:
 class Extension(torch.autograd.Function):
     """``extend``, with a gradient that folds the margins back: half the time of F.pad's.
 
-    Frames come out with the channels last in memory, which convolutions on a CPU are faster with.
+    It comes out with the channels last in memory, which convolutions on a CPU are faster with.
     """
 
     generate_vmap_rule = True
@@ -118,11 +161,7 @@ class Extension(torch.autograd.Function):
     @staticmethod
     def forward(x: Tensor, margin: int, walls: Walls) -> Tensor:
         sizes = [n + 2 * margin for n in x.shape[2:]]
-        layout = torch.channels_last if x.ndim == 4 else torch.contiguous_format
-        out = torch.empty(
-            (*x.shape[:2], *sizes), dtype=x.dtype, device=x.device, memory_format=layout
-        )
-        inner = out
+        inner = out = x.new_empty(len(x), *sizes, x.shape[1]).movedim(-1, 1)
         for axis in range(2, x.ndim):
             inner = inner.narrow(axis, margin, x.shape[axis])
         inner.copy_(x)

@@ -34,18 +34,25 @@ class Climatology(Memoryless):
 class Linear(Memoryless):
     """y = x + A x + b by least squares in closed form: a matrix, or on fields a convolution.
 
-    ``kernel`` is the width of that convolution.
+    ``kernel`` is the width of that convolution; ``symmetric``: it looks the same turned and
+    mirrored.
     """
 
     closed_form = True
 
     def __init__(
-        self, shape: tuple[int, ...], walls: Walls | None = None, kernel: int = 3, known: int = 0
+        self,
+        shape: tuple[int, ...],
+        walls: Walls | None = None,
+        kernel: int = 3,
+        symmetric: bool = False,
+        known: int = 0,
     ) -> None:
         super().__init__(shape, residual=True, known=known)
         require_positive(kernel=kernel)
         require_fits(shape, kernel=kernel)
-        self.readout = make_lift(shape[0] + known, shape[0], len(shape) - 1, kernel, walls)
+        inputs, dims = shape[0] + known, len(shape) - 1
+        self.readout = make_lift(inputs, shape[0], dims, kernel, walls, symmetric=symmetric)
         for parameter in self.readout.parameters():
             nn.init.zeros_(parameter)
 

@@ -55,6 +55,7 @@ class _Recurrent(Core):
         kernels: tuple[int, int],
         dims: int,
         walls: Walls | None,
+        symmetric: bool = False,
     ) -> None:
         require_positive(hidden=hidden, layers=layers)
         kernel, readout_kernel = kernels
@@ -68,7 +69,9 @@ class _Recurrent(Core):
             )
             for i in range(layers)
         )
-        self.readout = make_lift(hidden + channels, outputs, dims, readout_kernel, walls)
+        self.readout = make_lift(
+            hidden + channels, outputs, dims, readout_kernel, walls, symmetric=symmetric
+        )
         for parameter in self.readout.parameters():
             nn.init.zeros_(parameter)
 
@@ -122,7 +125,8 @@ class ConvRecurrent(_Recurrent, AnySize):
     """A cell lifted by convolutions: for fields (C, N) and frames (C, H, W).
 
     ``kernel`` is the width of W and U, ``readout_kernel`` of the readout; all of them continue
-    the field as its ``walls`` do.
+    the field as its ``walls`` do. ``symmetric``: the system looks the same turned and mirrored,
+    and so does what a closed form finds.
 
     Source: X. Shi et al., Convolutional LSTM Network, NeurIPS 2015, section 3.1 (without its
     peephole terms, which the note's equations do not have).
@@ -138,6 +142,7 @@ class ConvRecurrent(_Recurrent, AnySize):
         kernel: int = 3,
         readout_kernel: int = 3,
         residual: bool = True,
+        symmetric: bool = False,
         known: int = 0,
     ) -> None:
         super().__init__(shape, residual, known)
@@ -150,7 +155,7 @@ class ConvRecurrent(_Recurrent, AnySize):
         require_fits(shape, kernel=kernel, readout_kernel=readout_kernel)
         kernels = (kernel, readout_kernel)
         channels = shape[0] + known
-        self._stack(cell, channels, shape[0], hidden, layers, kernels, dims, walls)
+        self._stack(cell, channels, shape[0], hidden, layers, kernels, dims, walls, symmetric)
 
     def _as_channels(self, x: Tensor) -> Tensor:
         return x
