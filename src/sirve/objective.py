@@ -87,7 +87,7 @@ class SquaredError:
         """The core's state after ``read``; None, which is blank, where there is none of it."""
         if read.shape[1] == 0:
             return None
-        _, state = core.features(read)
+        state = core.read(read)
         torch.clear_autocast_cache()  # of weights cast here, which would have no gradient
         return state
 

@@ -102,8 +102,11 @@ class Convolution(Lift):
         self.register_buffer("basis", kernels(kernel, dims, symmetric), persistent=False)
 
     def part(self, x: Tensor, start: int, stop: int) -> Tensor:
+        weight = self.weight[start:stop]
         bias = None if self.bias is None else self.bias[start:stop]
-        return self._convolve(extend(x, self.margin, self.walls), self.weight[start:stop], bias)
+        if self.margin == 0:  # a matrix at each place, by a product: faster, with its gradient
+            return F.linear(x.movedim(1, -1), weight.flatten(1), bias).movedim(-1, 1)
+        return self._convolve(extend(x, self.margin, self.walls), weight, bias)
 
     def columns(self, x: Tensor) -> Tensor:
         channels = x.shape[1]

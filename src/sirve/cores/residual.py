@@ -92,11 +92,18 @@ class ResidualStacked(_Residual):
         self.frames = frames
         self._read_out(width)
 
-    def features(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        own, length = self.own(x), x.shape[1]
+    def read(self, x: Tensor, state: Tensor | None = None) -> Tensor:
+        return self._seen(x, state)[:, x.shape[1] :]
+
+    def _seen(self, x: Tensor, state: Tensor | None) -> Tensor:
+        """The ``frames`` - 1 frames before x, and x: (B, frames - 1 + T, C, *space)."""
+        own = self.own(x)
         if state is None:
             state = own[:, :1].expand(-1, self.frames - 1, *own.shape[2:])
-        seen = torch.cat([state, own], dim=1)
+        return torch.cat([state, own], dim=1)
+
+    def features(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        seen, length = self._seen(x, state), x.shape[1]
         steps = seen.diff(dim=1) / self.scale
         stack = [x] + [steps[:, k : k + length] for k in range(self.frames - 1)]
         a = self.body(torch.cat(stack, dim=2).flatten(0, 1))
@@ -152,7 +159,7 @@ class ResidualRecurrent(_Residual):
             memory, predicted = state[: self.cell.states], state[self.cell.states :]
             new = [(own - p) / self.scale for p in predicted]  # one, or none
             a = self.body(torch.cat([x_t, memory[0], *new], dim=1))
-            state = self.cell.step(self.w(a), memory, self._recur)
+            state = self.cell.step(self.w(a).to(x.dtype), memory, self._recur)
             phi = torch.cat([F.gelu(self.last(a)), state[0], *new], dim=1)
             if self.innovation:
                 state += (own + self.scale * self.readout(phi),)
