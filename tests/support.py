@@ -16,8 +16,11 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from simulators import Family, Simulator
+from sirve.cores import Core
 from sirve.data.dataset import SPLITS
 from sirve.data.recipe import Recipe
+from sirve.door import build
+from sirve.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"
@@ -26,6 +29,15 @@ CONF = ROOT / "conf"
 def members(group: str) -> list[str]:
     """The choices of a config group."""
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def on_frames(model: str) -> bool:
+    """Whether a model reads fields only, and refuses vectors."""
+    try:
+        build(configure(f"model={model}")["model"], Core, place="model", shape=(3,))
+    except UserError:
+        return True
+    return False
 
 
 def _small(sim: str) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support import VECTORS, configure, members
+from support import VECTORS, configure, members, on_frames
 from torch import Tensor
 
 import sirve
@@ -84,7 +84,7 @@ def fitting() -> list[tuple[str, str]]:
         (model, system)
         for model in members("model")
         for system in ("lorenz", "heat")
-        if not (model.startswith("conv") and system == "lorenz")
+        if not (on_frames(model) and system == "lorenz")
         and not (model in VECTORS and system == "heat")
     ]
 

@@ -17,3 +17,5 @@ from sirve.cores.polynomial import Polynomial as Polynomial
 from sirve.cores.random_features import RandomFeatures as RandomFeatures
 from sirve.cores.recurrent import ConvRecurrent as ConvRecurrent
 from sirve.cores.recurrent import Recurrent as Recurrent
+from sirve.cores.residual import ResidualRecurrent as ResidualRecurrent
+from sirve.cores.residual import ResidualStacked as ResidualStacked
