@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -34,6 +35,7 @@ class SquaredError:
     growth: float = 0.0
     noise: float = 0.0
     reduction: str = "mean"
+    spread: ClassVar[str | None] = None  # the kind that a core needs for it
 
     def __post_init__(self) -> None:
         require_positive(context=self.context, horizon=self.horizon)
@@ -58,11 +60,14 @@ class SquaredError:
         """
         grown = passed / self.growth if passed < self.growth else 1.0
         horizon = max(1, math.ceil(grown * self.horizon))
-        read = window[:, : self.context]
-        if self.noise:
-            noise = self.noise * normal(core.own(read))
-            read = torch.cat([core.own(read) + noise, read[:, :, core.shape[0] :]], dim=2)
-        y, _ = rollout(core, read, horizon)
+        y, _ = rollout(core, self.noisy(core, window[:, : self.context], normal), horizon)
         target = window[:, 1 : self.context + horizon]
         squares = (core.own(y - target) / core.scale) ** 2
         return squares.mean() if self.reduction == "mean" else squares.sum() / len(squares)
+
+    def noisy(self, core: Core, read: Tensor, normal: Normal) -> Tensor:
+        """What is read, with noise on all but the known channels."""
+        if not self.noise:
+            return read
+        noise = self.noise * normal(core.own(read))
+        return torch.cat([core.own(read) + noise, read[:, :, core.shape[0] :]], dim=2)
