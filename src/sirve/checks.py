@@ -30,12 +30,12 @@ def fits(core: Core, shapes: Mapping[str, tuple[int, ...]]) -> None:
             )
 
 
-def spread(core: Core, objective: SquaredError) -> None:
+def spread(objective: SquaredError, fit: str) -> None:
     """Refuse a deviation that nothing would learn."""
-    if objective.spread and (core.closed_form or not any(True for _ in core.parameters())):
+    if objective.spread and fit != "gradient":
         raise UserError(
-            f"objective: {type(core).__name__} is not trained by a gradient, so no likelihood is "
-            "either; leave objective= out: ensemble.members finds its deviation without"
+            f"objective={type(objective).__name__} needs fit=gradient, but this model is fitted by "
+            f"{fit}; ensemble.members gives it a deviation without a likelihood"
         )
 
 
