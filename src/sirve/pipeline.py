@@ -11,9 +11,11 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 
-from sirve import checks, door, evaluate, provenance, resume, run_folder
+from sirve import checks, door, ensembles, evaluate, provenance, resume, run_folder
+from sirve.calibration import calibrate
 from sirve.checkpoints import BEST, LAST
 from sirve.cores import Climatology, Core, Linear, Persistence
+from sirve.cores.spread import give_spread
 from sirve.data.dataset import SPLITS
 from sirve.data.gather import Data, gather
 from sirve.data.moments import Moments
@@ -23,8 +25,10 @@ from sirve.data.source import Source, Wanted
 from sirve.data.sources import source_of, wanted_of
 from sirve.door import TRUSTED
 from sirve.fitting import Fit
-from sirve.forecaster import Forecaster, Normaliser, Training, make_core, restore
+from sirve.forecaster import Forecaster, Training
 from sirve.learning import Hardware, Rhythm, Seen, device, device_name, fit
+from sirve.loading import make_core, restore
+from sirve.normaliser import Normaliser
 from sirve.objective import SquaredError
 from sirve.projecting import Projection
 from sirve.readout import solve_readout
@@ -79,6 +83,7 @@ def run(config: dict[str, Any], plain: str) -> Path | None:
         if forecaster is None:
             return None
         clock["train"] = seconds
+        give_deviation(job, data, forecaster)
         metrics = judge(job, data, forecaster, clock, limits, how)
         report = write_report(job.run)
         job.tracker.finish(job.run, metrics)
@@ -113,6 +118,9 @@ def prepare(config: dict[str, Any], plain: str) -> Job:
         return build(config["optimizer"], torch.optim.Optimizer, parameters, place="optimizer")
 
     how = Fit.of(config, core, trust)
+    checks.spread(objective, how.kind)
+    if objective.spread:
+        give_spread(core, objective.spread)
     if how.kind != "none":
         optimizer(core.parameters())  # only to refuse a wrong one now
     training = Training(objective, optimizer, seed=config["seed"], **plan)
@@ -277,7 +285,11 @@ def judge(
         if core.closed_form:
             solve(forecasters[name], data)
     results = evaluate.evaluate(forecasters, test)
-    evaluate.write_rollouts(job.run, job.names, test, results)
+    members, ensemble = job.config["ensemble"]["members"], None
+    if members:
+        ensemble = ensembles.judge(forecaster, test, results["model"], members, job.training.seed)
+    more = ensemble.arrays if ensemble else {}
+    evaluate.write_rollouts(job.run, job.names, test, results, more)
     head = {
         **job.names,
         "seed": job.config["seed"],
@@ -300,7 +312,18 @@ def judge(
         "fit": how,
         "limits": limits,
     }
+    if ensemble:
+        head["ensemble"] = ensemble.entry
     return evaluate.write_metrics(job.run, head, results)
+
+
+def give_deviation(job: Job, data: Data, forecaster: Forecaster) -> None:
+    """Where an ensemble is asked of a model that was not trained to have one: found, and saved."""
+    members = job.config["ensemble"]["members"]
+    if members and not job.training.objective.spread:
+        seen, clean, context = data.seen["valid"], data.clean["valid"], job.config["sim"]["context"]
+        calibrate(forecaster, seen, clean, context, members, job.training.seed)
+        forecaster.save(job.run / "checkpoints" / BEST)
 
 
 def make_forecaster(job: Job, data: Data, core: Core, model: dict[str, Any]) -> Forecaster:
