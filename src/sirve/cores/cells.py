@@ -35,6 +35,10 @@ class Cell(ABC):
     def step(self, wx: Tensor, state: State, u: Recur) -> State:
         """State at t from the lifted input at t and the state at t - 1."""
 
+    def activations(self, wx: Tensor, state: State, u: Recur) -> dict[str, Tensor]:
+        """Each gate and candidate of a step by the equations' name for it; {} where it has none."""
+        return {}
+
 
 @dataclass(frozen=True)
 class RNN(Cell):
@@ -75,11 +79,15 @@ class LSTM(Cell):
     gates: ClassVar = 4
     states: ClassVar = 2
 
+    def activations(self, wx: Tensor, state: State, u: Recur) -> dict[str, Tensor]:
+        f, i, new, o = (wx + u(state[0], 0, 4)).chunk(4, dim=1)
+        gates = {"f": torch.sigmoid(f), "i": torch.sigmoid(i)}
+        return gates | {"C'": torch.tanh(new), "o": torch.sigmoid(o)}
+
     def step(self, wx: Tensor, state: State, u: Recur) -> State:
-        h, c = state
-        f, i, new, o = (wx + u(h, 0, 4)).chunk(4, dim=1)
-        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(new)
-        return torch.sigmoid(o) * torch.tanh(c), c
+        f, i, new, o = self.activations(wx, state, u).values()
+        c = f * state[1] + i * new
+        return o * torch.tanh(c), c
 
 
 @dataclass(frozen=True)
@@ -108,11 +116,14 @@ class GRU(Cell):
     def recurrent_bias(self) -> bool:
         return self.reset == "after"
 
-    def step(self, wx: Tensor, state: State, u: Recur) -> State:
+    def activations(self, wx: Tensor, state: State, u: Recur) -> dict[str, Tensor]:
         (h,) = state
         hidden = h.shape[1]
         wzr, wh = wx[:, : 2 * hidden], wx[:, 2 * hidden :]
         z, r = torch.sigmoid(wzr + u(h, 0, 2)).chunk(2, dim=1)
         recurrent = u(r * h, 2, 3) if self.reset == "before" else r * u(h, 2, 3)
-        candidate = torch.tanh(wh + recurrent)
-        return (torch.lerp(h, candidate, z),)
+        return {"z": z, "r": r, "h'": torch.tanh(wh + recurrent)}
+
+    def step(self, wx: Tensor, state: State, u: Recur) -> State:
+        z, _, candidate = self.activations(wx, state, u).values()
+        return (torch.lerp(state[0], candidate, z),)
