@@ -3,3 +3,7 @@
 How far back its gradient reaches, what its gates do along a forecast, whether its memory drifts,
 and the Lyapunov exponents of the map that it is when it runs free.
 """
+
+from sirve.inside.measure import Inside as Inside
+from sirve.inside.measure import Material as Material
+from sirve.inside.measure import measure as measure

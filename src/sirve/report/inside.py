@@ -1,5 +1,6 @@
 """What was measured inside a run's network, read from inside.h5 for the pictures."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
