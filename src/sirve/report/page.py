@@ -9,7 +9,7 @@ from string import Template
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from sirve.report import inside_plots, plots, states, text
+from sirve.report import inside_plots, inside_text, plots, states, text
 from sirve.report.frames import CELLS, FRAMES, json_text, player
 from sirve.report.inside import (
     Inside,
@@ -168,7 +168,7 @@ def _inside(run: Run, found: Inside) -> str:
     parts = ["<h2>Inside the network</h2>"]
     if found.reach:
         figure = inside_plots.reach_figure(reach_curves(found, run.model, MODEL_COLOUR))
-        parts += ["<h3>How far back the gradient reaches</h3>", note(text.reach(run))]
+        parts += ["<h3>How far back the gradient reaches</h3>", note(inside_text.reach(run))]
         parts.append(plot(figure, "reach"))
     if found.memory:
         figure = inside_plots.gates_figure(found, run.step, time_name(run))
@@ -177,10 +177,14 @@ def _inside(run: Run, found: Inside) -> str:
         parts.append(plot(figure, "gates"))
     if curves := memory_curves(found, run):
         figure = plots.error_figure(curves, time_name(run))
-        parts += ["<h3>Does the memory drift?</h3>", note(text.drift(run)), plot(figure, "memory")]
+        parts += [
+            "<h3>Does the memory drift?</h3>",
+            note(inside_text.drift(run)),
+            plot(figure, "memory"),
+        ]
     if found.exponents is not None:
         figure = inside_plots.exponents_figure(found.exponents, system_exponents(run))
-        parts += ["<h3>Lyapunov exponents</h3>", note(text.exponents(run))]
+        parts += ["<h3>Lyapunov exponents</h3>", note(inside_text.exponents(run))]
         parts.append(plot(figure, "exponents"))
     return "\n".join(parts)
 
