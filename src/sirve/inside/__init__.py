@@ -4,6 +4,6 @@ How far back its gradient reaches, what its gates do along a forecast, whether i
 and the Lyapunov exponents of the map that it is when it runs free.
 """
 
-from sirve.inside.measure import Inside as Inside
-from sirve.inside.measure import Material as Material
-from sirve.inside.measure import measure as measure
+from sirve.inside.measurements import Inside as Inside
+from sirve.inside.measurements import Material as Material
+from sirve.inside.measurements import measure as measure

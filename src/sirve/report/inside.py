@@ -1,5 +1,6 @@
 """What was measured inside a run's network, read from inside.h5 for the pictures."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from sirve.errors import UserError
 from sirve.hdf5 import reading
 from sirve.report.load import Run, RunError, number
 from sirve.report.stats import Curve, thin
-from sirve.report.style import MODEL_COLOUR, digits
+from sirve.report.style import MODEL_COLOUR
 
 LEVELS = {"1/e": 1 / np.e, "1 %": 0.01}  # of the gradient's norm
 _REMEDY = "delete it, or measure again"
@@ -102,9 +103,15 @@ def reach_range(curves: Sequence[Curve]) -> tuple[float, float]:
     return float(min(values.min(), 1e-3)) / 2, float(max(values.max(), 1.0)) * 2
 
 
+def reach_end(curves: Sequence[Curve]) -> float:
+    """The lag up to which any curve is seen, and a little more."""
+    seen = max(int(np.isfinite(curve.middle).nonzero()[0][-1]) for curve in curves)
+    return min(1.1 * seen + 5, float(max(curve.x[-1] for curve in curves)))
+
+
 def memory_curves(inside: Inside, run: Run) -> list[Curve]:
     """Errors of forecasts that carry their memory on, and of those that make it anew."""
-    looks = {"reread": ("memory made anew", "#d55e00"), "carried": ("memory carried", MODEL_COLOUR)}
+    looks = {"carried": ("memory carried", MODEL_COLOUR), "reread": ("memory made anew", "#d55e00")}
     found = []
     for name, (label, colour) in looks.items():
         if name in inside.drift:
@@ -113,8 +120,8 @@ def memory_curves(inside: Inside, run: Run) -> list[Curve]:
             low, middle, high = np.nan_to_num(inside.drift[name][:, at], nan=_HIGHEST)
             low, high = np.minimum(low, _HIGHEST), np.minimum(high, _HIGHEST)
             middle = np.where((middle > 0) & (middle < _HIGHEST), middle, np.nan)
-            dash = "solid" if name == "carried" else "dash"
-            found.append(Curve(label, run.time[at], middle, low, high, colour, dash, True, 2.0))
+            dash, width = ("solid", 2.6) if name == "carried" else ("dash", 1.6)
+            found.append(Curve(label, run.time[at], middle, low, high, colour, dash, True, width))
     return found
 
 
@@ -143,7 +150,10 @@ def exponent_title(found: Settling, system: tuple[list[float], list[float]], i: 
 
 
 def measured(value: float, error: float) -> str:
-    return f"{value:.3f} ± {digits(error)}"
+    """A value and half its interval, to two digits of the interval."""
+    places = 1 - math.floor(math.log10(error)) if 0 < error < np.inf else 3
+    places = min(max(places, 0), 6)
+    return f"{value:.{places}f} ± {error:.{places}f}".replace("-", "\u2212")
 
 
 def exponent_range(

@@ -12,6 +12,7 @@ from sirve.report.inside import (
     Settling,
     exponent_range,
     exponent_title,
+    reach_end,
     reach_range,
 )
 from sirve.report.plots import band, decades, headed, line, styled
@@ -37,7 +38,7 @@ def reach_figure(curves: Sequence[Curve]) -> go.Figure:
     low, high = reach_range(curves)
     ends = [np.log10(low), np.log10(high)]
     figure.update_yaxes(type="log", range=ends, **decades(low, high), title_text="gradient's norm")
-    figure.update_xaxes(title_text="lag (steps)", rangemode="tozero")
+    figure.update_xaxes(title_text="lag (steps)", range=[0, reach_end(curves)])
     return figure.update_layout(margin={"r": 34})
 
 
@@ -46,7 +47,7 @@ def gates_figure(inside: Inside, step: float, unit: str) -> go.Figure:
     symbol = next(iter(inside.memory))
     titles = [f"memory {symbol} of a few units"]
     if inside.gates:
-        titles.insert(0, "gates: mean and middle 80 % of units")
+        titles.insert(0, "activations: mean and middle 80 % of units")
     rows = len(titles)
     figure = make_subplots(
         rows=rows, cols=1, shared_xaxes=True, vertical_spacing=0.12, subplot_titles=titles

@@ -15,6 +15,7 @@ from sirve.report.inside import (
     exponent_title,
     memory_curves,
     reach_curves,
+    reach_end,
     reach_range,
     system_exponents,
 )
@@ -52,8 +53,12 @@ def reach(curves: Sequence[Curve]) -> Figure:
     draw(ax, curves)
     for label, level in LEVELS.items():
         mark(ax, level, label)
-    ends = float(max(curve.x[-1] for curve in curves))
-    ax.set(yscale="log", ylim=reach_range(curves), xlim=(0, ends), xlabel="lag $T - t$ (steps)")
+    ax.set(
+        yscale="log",
+        ylim=reach_range(curves),
+        xlim=(0, reach_end(curves)),
+        xlabel="lag $T - t$ (steps)",
+    )
     ax.set_ylabel(r"$\|\partial L_T/\partial h_t\|$, relative to lag 0")
     legend(figure, ax)
     return figure
@@ -68,7 +73,7 @@ def gates(run: Run, inside: Inside) -> Figure:
         ax, colour = axes[0, 0], run_style(number, 0)[0]
         ax.fill_between(time, low, high, color=colour, alpha=0.14, linewidth=0)
         ax.plot(time, mean, color=colour, linewidth=1.5, label=plain(name))
-        ax.set(ylabel="activation", title="gates: mean and middle 80 % of units")
+        ax.set(ylabel="activation", title="activations: mean and middle 80 % of units")
     symbol = next(iter(inside.memory))
     for number, path in enumerate(inside.memory[symbol]):
         axes[-1, 0].plot(time, path, color=run_style(number, 0)[0], linewidth=1.1)
