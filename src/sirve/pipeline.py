@@ -1,5 +1,6 @@
 """The main job: simulate, store, window, learn, roll out, score, show."""
 
+import copy
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 
-from sirve import checks, door, ensembles, evaluate, provenance, resume, run_folder
+from sirve import checks, door, ensembles, evaluate, inside, provenance, resume, run_folder
 from sirve.calibration import calibrate
 from sirve.checkpoints import BEST, LAST
 from sirve.cores import Climatology, Core, Linear, Persistence
@@ -28,6 +29,7 @@ from sirve.fitting import Fit
 from sirve.forecaster import Forecaster, Training
 from sirve.learning import Hardware, Rhythm, Seen, device, device_name, fit
 from sirve.loading import make_core, restore
+from sirve.metrics import THRESHOLD, valid_steps
 from sirve.normaliser import Normaliser
 from sirve.objective import SquaredError
 from sirve.projecting import Projection
@@ -72,6 +74,7 @@ def run(config: dict[str, Any], plain: str) -> Path | None:
         print(f"{asked} is finished: nothing is left to do")
         return asked
     job = prepare(config, plain)
+    initial = copy.deepcopy(job.core) if "gradient" in job.fit.kind else None
     clock = {"start": time.perf_counter()}
     data, limits = simulate(job)
     clock["simulated"] = time.perf_counter()
@@ -84,7 +87,7 @@ def run(config: dict[str, Any], plain: str) -> Path | None:
             return None
         clock["train"] = seconds
         give_deviation(job, data, forecaster)
-        metrics = judge(job, data, forecaster, clock, limits, how)
+        metrics = judge(job, data, forecaster, clock, limits, how, initial)
         report = write_report(job.run)
         job.tracker.finish(job.run, metrics)
     except BaseException:
@@ -259,8 +262,12 @@ def judge(
     clock: Mapping[str, float],
     limits: dict[str, Any],
     how: dict[str, Any],
+    initial: Core | None = None,
 ) -> dict[str, Any]:
-    """Roll out, score beside the baselines, and write rollouts.h5 and metrics.json."""
+    """Roll out, score beside the baselines, and write rollouts.h5 and metrics.json.
+
+    ``initial`` is the core before it was trained by gradient.
+    """
     physical = job.source.infos["test"]
     info = job.observe.info(physical)
     whole_state = info.channels == physical.channels
@@ -314,6 +321,8 @@ def judge(
     }
     if ensemble:
         head["ensemble"] = ensemble.entry
+    if job.config["inside"]:
+        head["inside"] = look_inside(job, forecaster, test, results["model"], limits, initial)
     return evaluate.write_metrics(job.run, head, results)
 
 
@@ -324,6 +333,33 @@ def give_deviation(job: Job, data: Data, forecaster: Forecaster) -> None:
         seen, clean, context = data.seen["valid"], data.clean["valid"], job.config["sim"]["context"]
         calibrate(forecaster, seen, clean, context, members, job.training.seed)
         forecaster.save(job.run / "checkpoints" / BEST)
+
+
+def look_inside(
+    job: Job,
+    forecaster: Forecaster,
+    test: evaluate.Test,
+    result: evaluate.Result,
+    limits: Mapping[str, Any],
+    initial: Core | None,
+) -> dict[str, Any]:
+    """Measure what happens inside the model, write inside.h5, and return its summary."""
+    held = valid_steps(result.error, THRESHOLD)
+    exponents = limits.get("exponents", {}).get("value", ())
+    found = inside.measure(
+        forecaster,
+        inside.Material(
+            test.seen,
+            test.clean,
+            test.context,
+            test.known,
+            median=int(np.argsort(held)[(len(held) - 1) // 2]),
+            initial=initial,
+            count=len(exponents) or 1,
+        ),
+    )
+    found.write(job.run)
+    return found.summary
 
 
 def make_forecaster(job: Job, data: Data, core: Core, model: dict[str, Any]) -> Forecaster:
