@@ -34,9 +34,7 @@ class Triangle:
         self._stack(torch.cat([columns, targets], dim=1))
 
     def merge(self) -> None:
-        """With those of the other ranks, if there are any: then all have the whole."""
-        if not (dist.is_available() and dist.is_initialized()):
-            return
+        """With those of the other ranks of the process group: then all have the whole."""
         factors: list[Tensor | None] = [None] * dist.get_world_size()
         dist.all_gather_object(factors, self.factor)
         self.factor = None
@@ -97,7 +95,6 @@ def triangle(
             target = target.flatten(0, 1)
             target = target.reshape(len(target), found.outputs, -1).movedim(1, 2)
             found.add(lift.columns(phi.flatten(0, 1)), target.reshape(-1, found.outputs))
-    found.merge()
     return found
 
 

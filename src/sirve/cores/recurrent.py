@@ -3,6 +3,7 @@
 import logging
 from abc import abstractmethod
 from math import prod
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from sirve.cores.base import AnySize, Core, make_lift, require_fits, require_positive
 from sirve.cores.cells import Cell, State
 from sirve.cores.lift import Lift, Walls
+from sirve.cores.reservoir import Reservoir
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,7 @@ class _Recurrent(Core):
     """
 
     layers: nn.ModuleList
+    symmetric: bool = False
 
     def _stack(
         self,
@@ -55,7 +58,6 @@ class _Recurrent(Core):
         kernels: tuple[int, int],
         dims: int,
         walls: Walls | None,
-        symmetric: bool = False,
     ) -> None:
         require_positive(hidden=hidden, layers=layers)
         kernel, readout_kernel = kernels
@@ -70,7 +72,7 @@ class _Recurrent(Core):
             for i in range(layers)
         )
         self.readout = make_lift(
-            hidden + channels, outputs, dims, readout_kernel, walls, symmetric=symmetric
+            hidden + channels, outputs, dims, readout_kernel, walls, symmetric=self.symmetric
         )
         for parameter in self.readout.parameters():
             nn.init.zeros_(parameter)
@@ -85,6 +87,13 @@ class _Recurrent(Core):
             after.append(layer_state)
         return torch.cat([h, x], dim=2), tuple(after)
 
+    def draw(self, seed: int, **setting: Any) -> None:
+        reservoir = Reservoir(**setting)
+        source = torch.Generator().manual_seed(seed)
+        for layer in self.layers:
+            assert isinstance(layer, Layer)
+            reservoir.draw(layer.cell, layer.w, layer.u, self.symmetric, source)
+
     @abstractmethod
     def _as_channels(self, x: Tensor) -> Tensor:
         """(B, T, *shape) as the layers read it."""
@@ -96,6 +105,12 @@ class Recurrent(_Recurrent):
     ``cell`` RNN, LSTM or GRU; ``hidden`` units and ``layers``; ``residual`` predicts the
     increment rather than the state.
     """
+
+    grid: ClassVar = {
+        "gain": [0.03, 0.1, 0.3],
+        "radius": [0.1, 0.5, 0.9],
+        "memory": [[1.1, 1.1], [1.05, 40.0]],
+    }
 
     def __init__(
         self,
@@ -132,6 +147,13 @@ class ConvRecurrent(_Recurrent, AnySize):
     peephole terms, which the note's equations do not have).
     """
 
+    grid: ClassVar = {
+        "gain": [1e-3, 1e-1],
+        "radius": [0.5],
+        "bias": [0.0],
+        "memory": [[1.2, 1.8]],
+    }
+
     def __init__(
         self,
         shape: tuple[int, ...],
@@ -153,9 +175,10 @@ class ConvRecurrent(_Recurrent, AnySize):
                 "take a vector core, model=rnn, lstm or gru"
             )
         require_fits(shape, kernel=kernel, readout_kernel=readout_kernel)
+        self.symmetric = symmetric
         kernels = (kernel, readout_kernel)
         channels = shape[0] + known
-        self._stack(cell, channels, shape[0], hidden, layers, kernels, dims, walls, symmetric)
+        self._stack(cell, channels, shape[0], hidden, layers, kernels, dims, walls)
 
     def _as_channels(self, x: Tensor) -> Tensor:
         return x
