@@ -83,15 +83,20 @@ def end_with_parent(parent: int | None = None) -> None:
 
 @contextmanager
 def spared() -> Iterator[None]:
-    """Processes that are started meanwhile get no SIGUSR1 and no Ctrl-C: both go to all of a job,
+    """Signals come when this ends, and never to processes that are started meanwhile.
 
-    and the one that leads decides. Here they come when this ends.
+    SIGUSR1 and Ctrl-C go to all of a job, and the one that leads decides.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1, signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def heed() -> None:
+    """In a process that was spared: it can be ended by SIGTERM all the same."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def ignore() -> None:
@@ -106,4 +111,9 @@ def _handle(number: int, _frame: FrameType | None) -> None:
         os._exit(128 + number)
     _received = number
     if not _deferred:
+        threading.excepthook = _silent
         raise Interrupted(number)
+
+
+def _silent(_: object) -> None:
+    """Of threads that manage processes, when these end with this one: it is told in one line."""

@@ -189,7 +189,6 @@ def test_thirty_kills_at_random(tmp_path: Path, undisturbed: tuple[dict[str, str
     raise AssertionError(f"only {hits} of 60 came while it was at work")
 
 
-@pytest.mark.slow  # on a busy machine a signal can meet joblib's pool half begun: more lines then
 def test_signals_stop_it_in_one_line(
     tmp_path: Path, undisturbed: tuple[dict[str, str], float]
 ) -> None:

@@ -1,7 +1,8 @@
 """The contract of everything that forecasts."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ class Core(nn.Module, ABC):
     ``base`` is x (``residual``) or 0; ``scale`` is the standard deviation of the normalised
     increments of each channel; ``readout`` is linear. x and y are (B, T, *shape) and ``y[:, k]``
     predicts ``x[:, k + 1]``. ``state`` is the core's memory, opaque to the caller; None is blank.
+    With a ``spread`` (sirve.cores.spread) it gives a distribution for the next state, of mean y.
     The last ``known`` channels of x, beyond those of ``shape``, are given and never predicted: y
     has them as they are.
 
@@ -27,17 +29,29 @@ class Core(nn.Module, ABC):
 
     readout: nn.Module
     scale: Tensor
-    closed_form: bool = False  # whether least squares, not a gradient, finds the readout
+    closed_form: bool = False  # whether nothing but the readout is ever fitted
+    grid: ClassVar[Mapping[str, Sequence[Any]]] = {}  # values worth trying of what ``draw`` takes
 
     def __init__(self, shape: tuple[int, ...], residual: bool = True, known: int = 0) -> None:
         super().__init__()
         self.shape, self.known = tuple(shape), known
         self.residual = residual
+        self.spread: nn.Module | None = None
         self.register_buffer("scale", torch.ones(shape[0], *[1] * (len(shape) - 1)))
+
+    def draw(self, seed: int, **setting: Any) -> None:
+        """Draw at random what a closed form does not fit, in place; raises ValueError.
+
+        A core that has no such weights takes no ``setting``.
+        """
 
     @abstractmethod
     def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """phi (B, T, F, *space) and the state after x."""
+
+    def read(self, x: Tensor, state: Any = None) -> Any:
+        """The state after x, where nothing is to be predicted."""
+        return self.features(x, state)[1]
 
     def own(self, x: Tensor) -> Tensor:
         """The channels that are predicted."""
@@ -52,11 +66,25 @@ class Core(nn.Module, ABC):
         """Whether it can read states of another shape than those it was made for."""
         return tuple(shape) == self.shape
 
-    def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        phi, state = self.features(x, state)
+    def mean(self, x: Tensor, phi: Tensor) -> Tensor:
+        """y from x and its features."""
         base = self.base(x)
         y = base + self.scale * self.readout(phi.flatten(0, 1)).reshape(base.shape)
-        return (torch.cat([y, x[:, :, self.shape[0] :]], dim=2) if self.known else y), state
+        return torch.cat([y, x[:, :, self.shape[0] :]], dim=2) if self.known else y
+
+    def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        phi, state = self.features(x, state)
+        return self.mean(x, phi), state
+
+    def distribution(self, x: Tensor, state: Any = None) -> tuple[Tensor, Tensor, Any]:
+        """y, the log of the deviation of what is predicted in units of ``scale``, the state.
+
+        p(x_{t+1} | x_1 ... x_t) = N(y, (scale * exp(log_deviation))^2), components independent
+        given the past. The log deviation is (B, T, *shape).
+        """
+        assert self.spread is not None, "this core has no spread"
+        phi, state = self.features(x, state)
+        return self.mean(x, phi), self.spread(phi, self.own(x).shape), state
 
     def roll(self, x: Tensor, state: Any, steps: int) -> tuple[Tensor, Any]:
         """Its own output fed back from x (B, 1, *shape) on: (B, steps, *shape), the state after.
@@ -85,14 +113,20 @@ class Zero(nn.Module):
 
 
 def make_lift(
-    inputs: int, outputs: int, dims: int, kernel: int, walls: Walls | None, bias: bool = True
+    inputs: int,
+    outputs: int,
+    dims: int,
+    kernel: int,
+    walls: Walls | None,
+    bias: bool = True,
+    symmetric: bool = False,
 ) -> Lift:
     """A matrix for vectors (``dims`` 0), a convolution that matches the walls for fields."""
     if dims == 0:
         return Matrix(inputs, outputs, bias)
     if walls is None:
         raise ValueError("a field needs walls: neumann, dirichlet or periodic")
-    return Convolution(inputs, outputs, kernel, dims, walls, bias)
+    return Convolution(inputs, outputs, kernel, dims, walls, bias, symmetric)
 
 
 def require_fits(shape: tuple[int, ...], **kernels: int) -> None:

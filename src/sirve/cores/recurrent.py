@@ -3,7 +3,7 @@
 import logging
 from abc import abstractmethod
 from math import prod
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from sirve.cores import fused, rolling
 from sirve.cores.base import AnySize, Core, make_lift, require_fits, require_positive
 from sirve.cores.cells import Cell, State
 from sirve.cores.lift import Lift, Matrix, Walls
+from sirve.cores.reservoir import Reservoir
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class _Recurrent(Core):
     """
 
     layers: nn.ModuleList
+    symmetric: bool = False
 
     def _stack(
         self,
@@ -78,7 +80,9 @@ class _Recurrent(Core):
             )
             for i in range(layers)
         )
-        self.readout = make_lift(hidden + channels, outputs, dims, readout_kernel, walls)
+        self.readout = make_lift(
+            hidden + channels, outputs, dims, readout_kernel, walls, symmetric=self.symmetric
+        )
         for parameter in self.readout.parameters():
             nn.init.zeros_(parameter)
 
@@ -92,6 +96,13 @@ class _Recurrent(Core):
             after.append(layer_state)
         return torch.cat([h, x], dim=2), tuple(after)
 
+    def draw(self, seed: int, **setting: Any) -> None:
+        reservoir = Reservoir(**setting)
+        source = torch.Generator().manual_seed(seed)
+        for layer in self.layers:
+            assert isinstance(layer, Layer)
+            reservoir.draw(layer.cell, layer.w, layer.u, self.symmetric, source)
+
     @abstractmethod
     def _as_channels(self, x: Tensor) -> Tensor:
         """(B, T, *shape) as the layers read it."""
@@ -103,6 +114,12 @@ class Recurrent(_Recurrent):
     ``cell`` RNN, LSTM or GRU; ``hidden`` units and ``layers``; ``residual`` predicts the
     increment rather than the state.
     """
+
+    grid: ClassVar = {
+        "gain": [0.03, 0.1, 0.3],
+        "radius": [0.1, 0.5, 0.9],
+        "memory": [[1.1, 1.1], [1.05, 40.0]],
+    }
 
     def __init__(
         self,
@@ -160,11 +177,19 @@ class ConvRecurrent(_Recurrent, AnySize):
     """A cell lifted by convolutions: for fields (C, N) and frames (C, H, W).
 
     ``kernel`` is the width of W and U, ``readout_kernel`` of the readout; all of them continue
-    the field as its ``walls`` do.
+    the field as its ``walls`` do. ``symmetric``: the system looks the same turned and mirrored,
+    and so does what a closed form finds.
 
     Source: X. Shi et al., Convolutional LSTM Network, NeurIPS 2015, section 3.1 (without its
     peephole terms, which the note's equations do not have).
     """
+
+    grid: ClassVar = {
+        "gain": [1e-3, 1e-1],
+        "radius": [0.5],
+        "bias": [0.0],
+        "memory": [[1.2, 1.8]],
+    }
 
     def __init__(
         self,
@@ -176,6 +201,7 @@ class ConvRecurrent(_Recurrent, AnySize):
         kernel: int = 3,
         readout_kernel: int = 3,
         residual: bool = True,
+        symmetric: bool = False,
         known: int = 0,
     ) -> None:
         super().__init__(shape, residual, known)
@@ -186,6 +212,7 @@ class ConvRecurrent(_Recurrent, AnySize):
                 "take a vector core, model=rnn, lstm or gru"
             )
         require_fits(shape, kernel=kernel, readout_kernel=readout_kernel)
+        self.symmetric = symmetric
         kernels = (kernel, readout_kernel)
         channels = shape[0] + known
         self._stack(cell, channels, shape[0], hidden, layers, kernels, dims, walls)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from importlib.metadata import version
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from sirve.data.shards import write_shard
 from sirve.errors import Stopped, UserError, warn
 from sirve.files import require_inside, sha256
 from sirve.progress import track
-from sirve.signals import Interrupted, end_with_parent, spared
+from sirve.signals import end_with_parent, heed, spared
 
 LOCK, WORKERS = ".lock", ".workers"
 
@@ -138,6 +139,10 @@ def make(
     # Who stops it is told so in one line; joblib would add that work is lost.
     warnings.filterwarnings("ignore", r"\d+ tasks (which were|have been)", UserWarning)
     try:
+        if parallel.n_jobs > 1:
+            # It lets signals through again that were held back; done before, not meanwhile.
+            with spared():
+                resource_tracker.ensure_running()
         with spared():
             done = parallel(jobs)
         yield from track(done, f"simulate {recipe.name}", len(blocks))
@@ -146,13 +151,6 @@ def make(
             f"simulation of {recipe.name} stopped: a worker process was ended from outside (out of "
             "memory?); the same command goes on, data.workers=1 takes the least memory"
         ) from error
-    except RuntimeError as error:  # joblib's, of a pool that a signal stopped while it began
-        stop: BaseException | None = error
-        while stop is not None and not isinstance(stop, Interrupted):
-            stop = stop.__context__
-        if stop is None:
-            raise
-        raise stop from None
 
 
 def simulate_block(
@@ -190,6 +188,7 @@ def _serve(leader: int) -> None:
     global _leader
     _leader = leader
     end_with_parent(leader)
+    heed()
 
 
 @contextmanager
