@@ -87,6 +87,17 @@ class Core(nn.Module, ABC):
         phi, state = self.features(x, state)
         return self.mean(x, phi), self.spread(phi, self.own(x).shape), state
 
+    def roll(self, x: Tensor, state: Any, steps: int) -> tuple[Tensor, Any]:
+        """Its own output fed back from x (B, 1, *shape) on: (B, steps, *shape), the state after.
+
+        A core that can do this sooner, to the same numbers, has a ``roll`` of its own.
+        """
+        out = []
+        for _ in range(steps):
+            x, state = self(x, state)
+            out.append(x)
+        return torch.cat(out, dim=1), state
+
 
 class AnySize(Core):
     """A core that looks at neighbours only, so that fields of other sizes suit it as well."""
