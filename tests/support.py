@@ -46,6 +46,7 @@ def _small(sim: str) -> list[str]:
     return [f"sim.states={window + 10}", "sim.steps=30", "sim.valid_steps=12", "data.batch=4"]
 
 
+VECTORS = ("ngrc", "esn", "random_features")  # models that refuse frames
 SYSTEMS = [sim for sim in members("sim") if sim != "file"]  # what is simulated
 
 # A run of seconds: every size small, nothing left out.
@@ -58,6 +59,7 @@ FEW = [
     "sim.trajectories={train: 8, valid: 4, test: 4}",
     "data.block=4",
     "data.workers=1",
+    "fit=gradient",
     "trainer.steps=12",
     "trainer.validations=2",
     "trainer.log_every=3",

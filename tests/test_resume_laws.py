@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import FEW, SMALL, Command, members, on_frames, same
+from support import FEW, SMALL, VECTORS, Command, members, on_frames, same
 
 from sirve import checkpoints
 from sirve.forecaster import Forecaster
 from sirve.signals import Interrupted
 
-UNLEARNED = ("persistence", "climatology", "linear")
+UNLEARNED = ("persistence", "climatology", "linear", "polynomial", *VECTORS)
 OTHERS: dict[str, list[str]] = {
     "adamw": ["optimizer=adamw"],
     "float64": ["trainer.precision=64-true"],

@@ -114,6 +114,11 @@ class Forecaster(pl.LightningModule):
         y, _ = rollout(self.core, self.read(context), steps)
         return self.core.own(self.normaliser.back(y[:, -steps:]))
 
+    def errors(self, context: Tensor, truth: np.ndarray) -> np.ndarray:
+        """e_k (B, steps) of the forecasts after ``context`` (known channels included)."""
+        prediction = self._roll(context, truth.shape[1]).cpu().numpy()
+        return metrics.normalised_error(truth, prediction, np.asarray(self.std))
+
     def states(self, x: np.ndarray, known: Mapping[str, Any]) -> Tensor:
         """x (B, T, *shape) in physical units as the core reads it."""
         return self.read(self.with_known(torch.as_tensor(x), known).to(self.device))
@@ -204,11 +209,7 @@ class Forecaster(pl.LightningModule):
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _index: int) -> None:
         context, truth = batch
-        prediction = self._roll(context, truth.shape[1])
-        error = metrics.normalised_error(
-            truth.cpu().numpy(), prediction.cpu().numpy(), np.asarray(self.std)
-        )
-        self._errors.append(error)
+        self._errors.append(self.errors(context, truth.cpu().numpy()))
 
     def on_validation_epoch_end(self) -> None:
         error = np.concatenate(self._errors)

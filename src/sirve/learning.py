@@ -4,7 +4,7 @@ import logging
 import os
 import signal
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -80,13 +80,14 @@ def fit(
     batch: int,
     rhythm: Rhythm,
     saved: Path | None = None,
+    after: Callable[[pl.Trainer], None] | None = None,
 ) -> tuple[pl.Trainer, float]:
     """Train to the budget of the forecaster's plan; leaves checkpoints/best.ckpt and last.ckpt.
 
     From the checkpoint ``saved`` on, it is bit for bit the run that was never interrupted: batches,
-    noise and whatever else a core draws are functions of (seed, step). Returns the trainer and the
-    seconds spent training. Raises Interrupted on a signal, after the step and a checkpoint, and
-    Stopped where a rank has died.
+    noise and whatever else a core draws are functions of (seed, step). ``after`` is called on all
+    ranks when training is over. Returns the trainer and the seconds spent training. Raises
+    Interrupted on a signal, after the step and a checkpoint, and Stopped where a rank has died.
     """
     plan = forecaster.training_plan
     assert plan is not None
@@ -108,6 +109,8 @@ def fit(
     with _own_ranks(), signals.deferred():
         try:
             trainer.fit(forecaster, batches, DataLoader(truth, batch_size=64), ckpt_path=saved)
+            if after is not None:
+                after(trainer)
             saver.finish(trainer)
         except RuntimeError as error:  # gloo and NCCL have no type of their own for it
             if trainer.world_size == 1:

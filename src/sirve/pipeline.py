@@ -22,12 +22,15 @@ from sirve.data.shards import Info
 from sirve.data.source import Source, Wanted
 from sirve.data.sources import source_of, wanted_of
 from sirve.door import TRUSTED
+from sirve.fitting import Fit
 from sirve.forecaster import Forecaster, Normaliser, Training, make_core, restore
 from sirve.learning import Hardware, Rhythm, Seen, device, device_name, fit
 from sirve.objective import SquaredError
+from sirve.projecting import Projection
 from sirve.readout import solve_readout
 from sirve.record import record
 from sirve.report import write_report
+from sirve.ridge import Search
 from sirve.saving import Saved
 from sirve.table import show
 from sirve.tracking import Tracker
@@ -44,6 +47,7 @@ class Job:
     observe: Observe
     info: Info
     core: Core
+    fit: Fit
     training: Training
     hardware: Hardware
     rhythm: Rhythm
@@ -70,13 +74,12 @@ def run(config: dict[str, Any], plain: str) -> Path | None:
     step = job.saved.step if job.saved else 0
     rows = record(job.run / "metrics.jsonl", step)
     try:
-        forecaster, seconds = learn(
-            job, data, [rows, *job.tracker.start(job.run, job.names, plain)]
-        )
+        loggers = [rows, *job.tracker.start(job.run, job.names, plain)]
+        forecaster, seconds, how = learn(job, data, loggers)
         if forecaster is None:
             return None
         clock["train"] = seconds
-        metrics = judge(job, data, forecaster, clock, limits)
+        metrics = judge(job, data, forecaster, clock, limits, how)
         report = write_report(job.run)
         job.tracker.finish(job.run, metrics)
     except BaseException:
@@ -109,7 +112,8 @@ def prepare(config: dict[str, Any], plain: str) -> Job:
     def optimizer(parameters: Any) -> torch.optim.Optimizer:
         return build(config["optimizer"], torch.optim.Optimizer, parameters, place="optimizer")
 
-    if any(p.requires_grad for p in core.parameters()):
+    how = Fit.of(config, core, trust)
+    if how.kind != "none":
         optimizer(core.parameters())  # only to refuse a wrong one now
     training = Training(objective, optimizer, seed=config["seed"], **plan)
     run_folder.require_writable(Path(config["data"]["root"]), "data.root")
@@ -129,6 +133,7 @@ def prepare(config: dict[str, Any], plain: str) -> Job:
         observe=observe,
         info=info,
         core=core,
+        fit=how,
         training=training,
         hardware=hardware,
         rhythm=rhythm,
@@ -146,39 +151,97 @@ def simulate(job: Job) -> tuple[Data, dict[str, Any]]:
     return gather(dataset, job.observe, job.wanted.counts, data["seed"], data["memory"]), limits
 
 
-def learn(job: Job, data: Data, loggers: list[Any]) -> tuple[Forecaster | None, float]:
-    """The trained forecaster, from its best checkpoint, and the seconds it took to train it.
+def learn(
+    job: Job, data: Data, loggers: list[Any]
+) -> tuple[Forecaster | None, float, dict[str, Any]]:
+    """The fitted forecaster, from its best checkpoint, the seconds it took, and how it was fitted.
 
-    None on every rank but the first.
+    No forecaster on every rank but the first.
     """
     forecaster = make_forecaster(job, data, job.core, job.config["model"])
-    best = job.run / "checkpoints" / BEST
-    if job.core.closed_form or not any(p.requires_grad for p in job.core.parameters()):
+    if job.fit.kind in ("none", "ridge"):
         start = time.perf_counter()
-        if job.core.closed_form:
-            solve(forecaster, data)
+        how = {"kind": job.fit.kind}
+        if job.fit.kind == "ridge":
+            how |= search(job, data, forecaster).run(job.fit.settings)
         for name in (BEST, LAST):
-            forecaster.save(best.with_name(name))
-        return forecaster.eval(), time.perf_counter() - start
+            forecaster.save(job.run / "checkpoints" / name)
+        return forecaster.eval(), time.perf_counter() - start, how
+    if job.fit.kind == "varpro":
+        return project(job, data, forecaster, loggers)
+    return train(job, data, forecaster, loggers)
+
+
+def train(
+    job: Job, data: Data, forecaster: Forecaster, loggers: list[Any]
+) -> tuple[Forecaster | None, float, dict[str, Any]]:
+    """By gradient, and then, where it is asked for, the readout in closed form."""
+    best = job.run / "checkpoints" / BEST
+    how: dict[str, Any] = {"kind": job.fit.kind}
+
+    def refit(trainer: pl.Trainer) -> None:
+        trained = restore(best, trust=None)
+        ranks = (trainer.global_rank, trainer.world_size)
+        how.update(search(job, data, trained, *ranks).run(job.fit.settings))
+        if trainer.is_global_zero:
+            trained.save(best)
+
     # What is on disk is what is scored; its classes were trusted when the job was prepared.
     if job.saved and job.saved.done:
-        return restore(best, trust=None).to(device(job.hardware)), job.saved.seconds
-    context = job.config["sim"]["context"]
-    valid = data.seen["valid"][:, :context], data.clean["valid"][:, context:]
-    seen = Seen(data.train, *valid)
+        return restore(best, trust=None).to(device(job.hardware)), job.saved.seconds, how
     trainer, seconds = fit(
         forecaster,
-        seen,
+        Seen(data.train, *valid(job, data)),
         job.run,
         job.hardware,
         loggers,
         job.config["data"]["batch"],
         job.rhythm,
         job.saved.path if job.saved else None,
+        refit if "ridge" in job.fit.kind else None,
     )
     if not trainer.is_global_zero:
-        return None, seconds
-    return restore(best, trust=None).to(device(job.hardware)), seconds
+        return None, seconds, how
+    return restore(best, trust=None).to(device(job.hardware)), seconds, how
+
+
+def project(
+    job: Job, data: Data, forecaster: Forecaster, loggers: list[Any]
+) -> tuple[Forecaster, float, dict[str, Any]]:
+    """By variable projection, and then the readout in closed form on all trajectories."""
+    folder = job.run / "checkpoints"
+    how: dict[str, Any] = {"kind": job.fit.kind}
+    if job.saved and job.saved.done:
+        return restore(folder / BEST, trust=None), job.saved.seconds, how
+    projection = Projection(
+        job.fit.varpro,
+        forecaster,
+        data.train,
+        valid(job, data),
+        job.config["seed"],
+        folder,
+        job.rhythm.checkpoint_every,
+        loggers,
+    )
+    seconds = projection.run(job.saved.path if job.saved else None, how)
+    start = time.perf_counter()
+    how["readout"] = search(job, data, forecaster).run(job.fit.settings)
+    seconds += time.perf_counter() - start
+    forecaster.save(folder / BEST)
+    projection.finish(seconds)
+    return forecaster.eval(), seconds, how
+
+
+def search(job: Job, data: Data, forecaster: Forecaster, rank: int = 0, ranks: int = 1) -> Search:
+    """The choice of a closed form on this job's data."""
+    steps, seed = job.config["sim"]["steps"], job.config["seed"]
+    return Search(job.fit.ridge, forecaster, data.train, valid(job, data), steps, seed, rank, ranks)
+
+
+def valid(job: Job, data: Data) -> tuple[np.ndarray, np.ndarray]:
+    """Contexts of the validation set as seen, and the clean truth after them."""
+    context = job.config["sim"]["context"]
+    return data.seen["valid"][:, :context], data.clean["valid"][:, context:]
 
 
 def judge(
@@ -187,6 +250,7 @@ def judge(
     forecaster: Forecaster,
     clock: Mapping[str, float],
     limits: dict[str, Any],
+    how: dict[str, Any],
 ) -> dict[str, Any]:
     """Roll out, score beside the baselines, and write rollouts.h5 and metrics.json."""
     physical = job.source.infos["test"]
@@ -233,6 +297,7 @@ def judge(
             "forecast_per_step": results["model"].seconds_per_step,
         },
         "one_step": evaluate.one_step(forecaster, test),
+        "fit": how,
         "limits": limits,
     }
     return evaluate.write_metrics(job.run, head, results)
@@ -255,5 +320,5 @@ def make_forecaster(job: Job, data: Data, core: Core, model: dict[str, Any]) -> 
 def solve(forecaster: Forecaster, data: Data) -> None:
     """Fit a core's readout in closed form, in float64, on all training trajectories."""
     forecaster.core.double()
-    blocks = (torch.as_tensor(x).double() for x in data.train.blocks())
-    solve_readout(forecaster.core, (forecaster.normaliser(x) for x in blocks))
+    blocks = (torch.as_tensor(x) for x in data.train.blocks())
+    solve_readout(forecaster.core, (forecaster.read(x) for x in blocks))

@@ -1,7 +1,8 @@
 """The contract of everything that forecasts."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -27,13 +28,20 @@ class Core(nn.Module, ABC):
 
     readout: nn.Module
     scale: Tensor
-    closed_form: bool = False  # whether least squares, not a gradient, finds the readout
+    closed_form: bool = False  # whether nothing but the readout is ever fitted
+    grid: ClassVar[Mapping[str, Sequence[Any]]] = {}  # values worth trying of what ``draw`` takes
 
     def __init__(self, shape: tuple[int, ...], residual: bool = True, known: int = 0) -> None:
         super().__init__()
         self.shape, self.known = tuple(shape), known
         self.residual = residual
         self.register_buffer("scale", torch.ones(shape[0], *[1] * (len(shape) - 1)))
+
+    def draw(self, seed: int, **setting: Any) -> None:
+        """Draw at random what a closed form does not fit, in place; raises ValueError.
+
+        A core that has no such weights takes no ``setting``.
+        """
 
     @abstractmethod
     def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:

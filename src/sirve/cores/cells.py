@@ -31,6 +31,10 @@ class Cell(ABC):
         """Whether U h has a bias of its own."""
         return False
 
+    def remembering(self, bias: Tensor, steps: Tensor) -> Tensor:
+        """``bias`` (gates * H,) moved so that, undriven, unit i forgets over ``steps[i]`` steps."""
+        return bias
+
     @abstractmethod
     def step(self, wx: Tensor, state: State, u: Recur) -> State:
         """State at t from the lifted input at t and the state at t - 1."""
@@ -75,6 +79,11 @@ class LSTM(Cell):
     gates: ClassVar = 4
     states: ClassVar = 2
 
+    def remembering(self, bias: Tensor, steps: Tensor) -> Tensor:
+        shift = torch.log(steps - 1)  # f = 1 - 1/steps and i = 1/steps
+        f, i, new, o = bias.chunk(4)
+        return torch.cat([f + shift, i - shift, new, o])
+
     def step(self, wx: Tensor, state: State, u: Recur) -> State:
         h, c = state
         f, i, new, o = (wx + u(h, 0, 4)).chunk(4, dim=1)
@@ -107,6 +116,10 @@ class GRU(Cell):
     @property
     def recurrent_bias(self) -> bool:
         return self.reset == "after"
+
+    def remembering(self, bias: Tensor, steps: Tensor) -> Tensor:
+        z, rest = bias[: len(steps)], bias[len(steps) :]  # z = 1/steps
+        return torch.cat([z - torch.log(steps - 1), rest])
 
     def step(self, wx: Tensor, state: State, u: Recur) -> State:
         (h,) = state

@@ -3,13 +3,16 @@
 import logging
 from abc import abstractmethod
 from math import prod
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from sirve.cores import fused
 from sirve.cores.base import AnySize, Core, make_lift, require_fits, require_positive
 from sirve.cores.cells import Cell, State
 from sirve.cores.lift import Lift, Walls
+from sirve.cores.reservoir import Reservoir
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +25,14 @@ class Layer(nn.Module):
         self.cell, self.hidden, self.w, self.u = cell, hidden, w, u
 
     def forward(self, x: Tensor, state: State | None) -> tuple[Tensor, State]:
+        if not fused.covers(self.cell, self.w, self.u, x):
+            return self.loop(x, state)
+        if state is None:
+            state = (x.new_zeros(len(x), self.hidden),) * self.cell.states
+        return fused.run(self.cell, x, state, self.w, self.u)
+
+    def loop(self, x: Tensor, state: State | None) -> tuple[Tensor, State]:
+        """The cell's equations, one step after the other."""
         # W x_t + b of all times at once: only U h_{t-1} has to wait for its turn.
         wx = self.w(x.flatten(0, 1)).unflatten(0, x.shape[:2])
         if state is None:
@@ -44,6 +55,7 @@ class _Recurrent(Core):
     """
 
     layers: nn.ModuleList
+    symmetric: bool = False
 
     def _stack(
         self,
@@ -55,7 +67,6 @@ class _Recurrent(Core):
         kernels: tuple[int, int],
         dims: int,
         walls: Walls | None,
-        symmetric: bool = False,
     ) -> None:
         require_positive(hidden=hidden, layers=layers)
         kernel, readout_kernel = kernels
@@ -70,7 +81,7 @@ class _Recurrent(Core):
             for i in range(layers)
         )
         self.readout = make_lift(
-            hidden + channels, outputs, dims, readout_kernel, walls, symmetric=symmetric
+            hidden + channels, outputs, dims, readout_kernel, walls, symmetric=self.symmetric
         )
         for parameter in self.readout.parameters():
             nn.init.zeros_(parameter)
@@ -85,6 +96,13 @@ class _Recurrent(Core):
             after.append(layer_state)
         return torch.cat([h, x], dim=2), tuple(after)
 
+    def draw(self, seed: int, **setting: Any) -> None:
+        reservoir = Reservoir(**setting)
+        source = torch.Generator().manual_seed(seed)
+        for layer in self.layers:
+            assert isinstance(layer, Layer)
+            reservoir.draw(layer.cell, layer.w, layer.u, self.symmetric, source)
+
     @abstractmethod
     def _as_channels(self, x: Tensor) -> Tensor:
         """(B, T, *shape) as the layers read it."""
@@ -96,6 +114,12 @@ class Recurrent(_Recurrent):
     ``cell`` RNN, LSTM or GRU; ``hidden`` units and ``layers``; ``residual`` predicts the
     increment rather than the state.
     """
+
+    grid: ClassVar = {
+        "gain": [0.03, 0.1, 0.3],
+        "radius": [0.1, 0.5, 0.9],
+        "memory": [[1.1, 1.1], [1.05, 40.0]],
+    }
 
     def __init__(
         self,
@@ -132,6 +156,13 @@ class ConvRecurrent(_Recurrent, AnySize):
     peephole terms, which the note's equations do not have).
     """
 
+    grid: ClassVar = {
+        "gain": [1e-3, 1e-1],
+        "radius": [0.5],
+        "bias": [0.0],
+        "memory": [[1.2, 1.8]],
+    }
+
     def __init__(
         self,
         shape: tuple[int, ...],
@@ -153,9 +184,10 @@ class ConvRecurrent(_Recurrent, AnySize):
                 "take a vector core, model=rnn, lstm or gru"
             )
         require_fits(shape, kernel=kernel, readout_kernel=readout_kernel)
+        self.symmetric = symmetric
         kernels = (kernel, readout_kernel)
         channels = shape[0] + known
-        self._stack(cell, channels, shape[0], hidden, layers, kernels, dims, walls, symmetric)
+        self._stack(cell, channels, shape[0], hidden, layers, kernels, dims, walls)
 
     def _as_channels(self, x: Tensor) -> Tensor:
         return x

@@ -1,0 +1,64 @@
+"""Random recurrent weights, for cores whose readout alone is fitted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from sirve.cores.cells import Cell
+from sirve.cores.lift import Convolution, Lift, images
+
+
+@dataclass(frozen=True)
+class Reservoir:
+    """How the weights of a recurrent layer of H units (or channels) are drawn.
+
+    ``gain``: deviation of the weights of W (of a kernel's sum of squares, over the inputs); what
+    is read moves the units' arguments by so much. ``radius``: spectral radius of U, whose weights
+    have the deviation radius / sqrt(H). ``bias``: biases are uniform in +- bias. ``memory``: the
+    units forget over times that are log-uniform between these two numbers of steps, both > 1,
+    where the cell has gates for it.
+
+    Source: H. Jaeger, H. Haas, Science 304 (2004); gated: C. Gallicchio et al., Neurocomputing
+    268 (2017), section 2.
+    """
+
+    gain: float = 0.1
+    radius: float = 0.3
+    bias: float = 0.5
+    memory: Sequence[float] = (1.1, 1.1)
+
+    def __post_init__(self) -> None:
+        for name in ("gain", "radius", "bias"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"{name}={getattr(self, name)} must be a number, not negative")
+        least, most = self.memory if len(self.memory) == 2 else (0, 0)
+        if not 1 < least <= most < float("inf"):
+            raise ValueError(f"memory={list(self.memory)} must be two numbers of steps, above 1")
+
+    @torch.no_grad()
+    def draw(self, cell: Cell, w: Lift, u: Lift, symmetric: bool, source: Generator) -> None:
+        """Set W, U and b, in place; ``symmetric`` kernels are the same turned and mirrored."""
+        hidden = u.weight.shape[1]
+        w.weight.copy_(self.gain * _normal(w, symmetric, source))
+        u.weight.copy_(self.radius / hidden**0.5 * _normal(u, symmetric, source))
+        uniform = torch.rand(len(w.weight), generator=source, dtype=torch.float64)
+        share = torch.rand(hidden, generator=source, dtype=torch.float64)
+        least, most = self.memory
+        steps = least * (most / least) ** share
+        assert w.bias is not None
+        w.bias.copy_(cell.remembering(self.bias * (2 * uniform - 1), steps))
+        if u.bias is not None:
+            u.bias.zero_()
+
+
+def _normal(lift: Lift, symmetric: bool, source: Generator) -> Tensor:
+    """Standard normal matrices; kernels whose squares sum to 1 in the mean."""
+    weight = torch.randn(lift.weight.shape, generator=source, dtype=torch.float64)
+    if not isinstance(lift, Convolution):
+        return weight
+    dims = weight.ndim - 2
+    if symmetric:
+        weight = torch.stack(images(weight, dims)).mean(0)
+    return weight / weight.flatten(2).norm(dim=2).reshape(*weight.shape[:2], *[1] * dims)
