@@ -106,8 +106,10 @@ def _entry(
     def at(values: np.ndarray) -> dict[str, float | None]:
         return {str(h): _number(values[h - 1]) for h in horizons}
 
+    unknown = np.full(test.steps, np.nan)
+
     def mean(name: str) -> dict[str, float | None]:
-        return at(arrays[name].mean(0)) if name in arrays else dict.fromkeys(at(error))
+        return at(arrays[name].mean(0) if name in arrays else unknown)
 
     spread, error = arrays["spread_size"], arrays["error"]
     with np.errstate(all="ignore"):
@@ -119,7 +121,7 @@ def _entry(
             "spread": at(metrics.nrmse(spread)),
             "error": at(metrics.nrmse(error)),
             "spread_over_error": at(probabilistic.spread_over_error(spread, error, members)),
-            "standardised_error": at(standardised if members > 3 else np.full(test.steps, np.nan)),
+            "standardised_error": at(standardised if members > 3 else unknown),
             "coverage": {str(level): mean(f"coverage_{level}") for level in LEVELS},
             "log_likelihood": mean("log_likelihood"),
             "trusted_time": metrics.valid_time(
