@@ -44,7 +44,7 @@ def lorenz() -> tuple[Forecaster, np.ndarray]:
     core.draw(0, gain=0.1, radius=0.3)
     forecaster = of(core, x[:16], node)
     solve_readout(core, [forecaster.read(torch.as_tensor(x[:16]))], 1e-22)
-    calibrate(forecaster, x[16:24], x[16:24], CONTEXT, 8)
+    calibrate(forecaster, x[16:24], x[16:24], CONTEXT)
     return forecaster, x[24:]
 
 
@@ -117,7 +117,7 @@ def test_calibration_finds_the_deviation_of_a_stochastic_system() -> None:
         x[:, t + 1] = a * x[:, t] + s * rng.normal(size=(200, 3))
     forecaster = of(Linear((3,)).double(), x)
     solve_readout(forecaster.core, [forecaster.read(torch.as_tensor(x))])
-    factor = calibrate(forecaster, x, x, 10, 30)
+    factor = calibrate(forecaster, x, x, 10)
     assert factor == pytest.approx(1, abs=0.05)
     assert isinstance(forecaster.core.spread, Constant)
     log = forecaster.core.spread.log
