@@ -95,9 +95,10 @@ def sizes(config: Mapping[str, Any], objective: SquaredError) -> None:
         raise UserError(f"data.batch={data['batch']} cannot be shared evenly by {ranks} ranks")
     if objective.length > sim["states"]:
         raise UserError(
-            f"objective.context={objective.context} and objective.horizon={objective.horizon} make "
-            f"windows of {objective.length} states, longer than the training trajectories "
-            f"(sim.states={sim['states']}); shorten the one or lengthen the other"
+            f"objective.warmup={objective.warmup}, objective.context={objective.context} and "
+            f"objective.horizon={objective.horizon} make windows of {objective.length} states, "
+            f"longer than the training trajectories (sim.states={sim['states']}); shorten the one "
+            "or lengthen the other"
         )
     if data["batch"] > count:
         raise UserError(

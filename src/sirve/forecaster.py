@@ -200,6 +200,8 @@ class Forecaster(pl.LightningModule):
         key = (self.global_step, 2, self.global_rank)
         draw = np.random.SeedSequence(self._plan().seed, spawn_key=key)
         torch.manual_seed(int(draw.generate_state(1)[0]))
+        noise = np.random.SeedSequence(self._plan().seed, spawn_key=(self.global_step, 1))
+        self._rng = np.random.default_rng(noise)
 
     def training_step(self, window: Tensor, _index: int) -> Tensor:
         plan = self._plan()
@@ -224,13 +226,11 @@ class Forecaster(pl.LightningModule):
             self._record({f"train/{key}": float(value) for key, value in self._last.items()})
 
     def _normal(self, x: Tensor) -> Tensor:
-        """Standard normal numbers for this rank's share x of the batch: a function of (seed, step),
+        """Standard normal numbers for this rank's share x of the batch, others at each call: a
 
-        whatever the number of ranks and whatever else has drawn random numbers.
+        function of (seed, step), whatever the number of ranks and what else has drawn numbers.
         """
-        key = np.random.SeedSequence(self._plan().seed, spawn_key=(self.global_step, 1))
-        rng = np.random.default_rng(key)
-        draws = rng.normal(size=(self.trainer.world_size, *x.shape))[self.global_rank]
+        draws = self._rng.normal(size=(self.trainer.world_size, *x.shape))[self.global_rank]
         return torch.as_tensor(draws).to(x)
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _index: int) -> None:

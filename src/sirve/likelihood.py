@@ -13,7 +13,7 @@ from sirve.objective import Normal, SquaredError
 
 @dataclass(frozen=True)
 class LogLikelihood(SquaredError):
-    """-log p of a window of ``context + horizon`` states given its first, by the chain rule.
+    """-log p of a window of ``warmup + context + horizon`` states, by the chain rule.
 
         -log p(x_2 ... x_T | x_1) = - sum over t of log p(x_t | x_1 ... x_{t-1})
         -log p(x | past) = sum over components of
@@ -29,8 +29,11 @@ class LogLikelihood(SquaredError):
     def __call__(
         self, core: Core, window: Tensor, normal: Normal = torch.randn_like, passed: float = 1.0
     ) -> Tensor:
-        y, log_deviation, _ = core.distribution(self.noisy(core, window[:, :-1], normal))
-        terms = negative_log_density(core, window[:, 1:], y, log_deviation)
+        window = self.shown(window, normal)
+        read = self.noisy(core, window[:, :-1], normal)
+        state = self.warm(core, read[:, : self.warmup])
+        y, log_deviation, _ = core.distribution(read[:, self.warmup :], state)
+        terms = negative_log_density(core, window[:, self.warmup + 1 :], y, log_deviation)
         return terms.mean() if self.reduction == "mean" else terms.sum() / len(terms)
 
 

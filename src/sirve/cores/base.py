@@ -49,6 +49,10 @@ class Core(nn.Module, ABC):
     def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         """phi (B, T, F, *space) and the state after x."""
 
+    def read(self, x: Tensor, state: Any = None) -> Any:
+        """The state after x, where nothing is to be predicted."""
+        return self.features(x, state)[1]
+
     def own(self, x: Tensor) -> Tensor:
         """The channels that are predicted."""
         return x[:, :, : self.shape[0]] if self.known else x

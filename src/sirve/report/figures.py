@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 
 from sirve.files import whole
 from sirve.report.ensemble import ensemble_still, read_ensemble
+from sirve.report.inside import load_inside
+from sirve.report.inside_stills import inside_figures
 from sirve.report.load import MODEL, Run, number
 from sirve.report.stats import (
     drift_curves,
@@ -66,7 +68,7 @@ def drawn(run: Run) -> dict[str, Figure]:
         figures["invariants"] = invariants(run)
     if training_curves(run):
         figures["training"] = training(run)
-    return figures
+    return figures | inside_figures(run, load_inside(run.path))
 
 
 def save(figure: Figure, path: Path) -> Path:
