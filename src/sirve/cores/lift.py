@@ -7,8 +7,9 @@ Law: ``lift(x)`` equals ``lift.columns(x) @ lift.table().T``.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from itertools import combinations, product
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -103,13 +104,13 @@ class Convolution(Lift):
         self.register_buffer("basis", kernels(kernel, dims, symmetric), persistent=False)
 
     def part(self, x: Tensor, start: int, stop: int) -> Tensor:
+        weight = self.weight[start:stop]
         bias = None if self.bias is None else self.bias[start:stop]
-        weight, wide = self.weight[start:stop], extend(x, self.margin, self.walls)
-        if (
-            x.dtype == torch.float64
-            and not torch.is_grad_enabled()
-            and FEW * len(weight) < len(x[0])
-        ):
+        if self.margin == 0:  # a matrix at each place, by a product: faster, with its gradient
+            return F.linear(x.movedim(1, -1), weight.flatten(1), bias).movedim(-1, 1)
+        wide = extend(x, self.margin, self.walls)
+        double = x.dtype == torch.float64 and not torch.is_grad_enabled()
+        if double and FEW * len(weight) < x.shape[1]:
             return planes(wide, weight, bias)
         return self._convolve(wide, weight, bias)
 
@@ -170,13 +171,58 @@ def extend(x: Tensor, margin: int, walls: Walls) -> Tensor:
     """Continue x (B, C, *space) by ``margin`` cells beyond each wall."""
     if margin == 0:
         return x
-    if walls == "periodic":
-        return F.pad(x, [margin] * 2 * (x.ndim - 2), mode="circular")
-    if walls == "neumann" and margin == 1:
-        return F.pad(x, [margin] * 2 * (x.ndim - 2), mode="replicate")
+    extended: Tensor = Extension.apply(x, margin, walls)
+    return extended
+
+
+class Extension(torch.autograd.Function):
+    """``extend``, with a gradient that folds the margins back: half the time of F.pad's.
+
+    It comes out with the channels last in memory, which convolutions on a CPU are faster with.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, margin: int, walls: Walls) -> Tensor:
+        sizes = [n + 2 * margin for n in x.shape[2:]]
+        inner = out = x.new_empty(len(x), *sizes, x.shape[1]).movedim(-1, 1)
+        for axis in range(2, x.ndim):
+            inner = inner.narrow(axis, margin, x.shape[axis])
+        inner.copy_(x)
+        for axis in range(2, x.ndim):  # the later axes continue the margins of the earlier, too
+            for edge, source, sign in _edges(out, axis, margin, walls):
+                edge.copy_(source if sign > 0 else -source)
+        return out
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, int, Walls], output: Tensor) -> None:
+        _, ctx.margin, ctx.walls = inputs
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        gradient = gradient.clone()
+        for axis in reversed(range(2, gradient.ndim)):
+            for edge, source, sign in _edges(gradient, axis, ctx.margin, ctx.walls):
+                source.add_(edge, alpha=sign)
+        for axis in range(2, gradient.ndim):
+            size = gradient.shape[axis] - 2 * ctx.margin
+            gradient = gradient.narrow(axis, ctx.margin, size)
+        return gradient, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *_: None) -> Tensor:
+        return extend(tangent, ctx.margin, ctx.walls)
+
+
+def _edges(x: Tensor, axis: int, margin: int, walls: Walls) -> Iterator[tuple[Tensor, Tensor, int]]:
+    """Each margin of x along ``axis``, the cells inside that it continues, and with which sign."""
+    last = x.shape[axis] - margin
     sign = -1 if walls == "dirichlet" else 1
-    for axis in range(2, x.ndim):
-        first = x.narrow(axis, 0, margin).flip(axis) * sign
-        last = x.narrow(axis, x.shape[axis] - margin, margin).flip(axis) * sign
-        x = torch.cat([first, x, last], dim=axis)
-    return x
+    if walls == "periodic":
+        yield x.narrow(axis, 0, margin), x.narrow(axis, last - margin, margin), sign
+        yield x.narrow(axis, last, margin), x.narrow(axis, margin, margin), sign
+        return
+    for k in range(margin):  # mirrored, cell by cell: a flip would be a copy, not a place
+        yield x.narrow(axis, k, 1), x.narrow(axis, 2 * margin - 1 - k, 1), sign
+        yield x.narrow(axis, last + k, 1), x.narrow(axis, last - 1 - k, 1), sign

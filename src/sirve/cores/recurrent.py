@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from sirve.cores import fused
 from sirve.cores.base import AnySize, Core, make_lift, require_fits, require_positive
 from sirve.cores.cells import Cell, State
 from sirve.cores.lift import Lift, Walls
@@ -24,6 +25,14 @@ class Layer(nn.Module):
         self.cell, self.hidden, self.w, self.u = cell, hidden, w, u
 
     def forward(self, x: Tensor, state: State | None) -> tuple[Tensor, State]:
+        if not fused.covers(self.cell, self.w, self.u, x):
+            return self.loop(x, state)
+        if state is None:
+            state = (x.new_zeros(len(x), self.hidden),) * self.cell.states
+        return fused.run(self.cell, x, state, self.w, self.u)
+
+    def loop(self, x: Tensor, state: State | None) -> tuple[Tensor, State]:
+        """The cell's equations, one step after the other."""
         # W x_t + b of all times at once: only U h_{t-1} has to wait for its turn.
         wx = self.w(x.flatten(0, 1)).unflatten(0, x.shape[:2])
         if state is None:
