@@ -39,7 +39,7 @@ class Fit:
         if kind not in KINDS:
             raise UserError(f"fit={kind} is unknown; {nearest(str(kind), KINDS)}")
         if kind == "varpro":
-            _require_projectable(core, varpro, config["trainer"])
+            _require_projectable(core, varpro, config)
         if not any(p.requires_grad for p in core.parameters()):
             return Fit("none", ridge, varpro, ())
         if core.closed_form:
@@ -58,14 +58,21 @@ class Fit:
         return Fit(kind, ridge, varpro, settings)
 
 
-def _require_projectable(core: Core, varpro: VarPro, trainer: Mapping[str, Any]) -> None:
+def _require_projectable(core: Core, varpro: VarPro, config: Mapping[str, Any]) -> None:
+    sim, trainer = config["sim"], config["trainer"]
     try:
         varpro.mover(varpro.weights(core))
-        core.draw(0, **varpro.start)
+        core.draw(0, **(varpro.start or {}))
     except (TypeError, ValueError) as error:
         raise UserError(f"fit=varpro: {one_line(str(error))}") from error
     if trainer["accelerator"] != "cpu" or trainer["devices"] > 1:
         raise UserError(
             f"fit=varpro runs in one process on the CPU, not trainer.accelerator="
             f"{trainer['accelerator']} with {trainer['devices']} devices; take trainer=cpu"
+        )
+    count = sim["trajectories"]["train"] * (sim["states"] - varpro.length + 1)
+    if varpro.batch > count:
+        raise UserError(
+            f"varpro.batch={varpro.batch} is more than the {max(count, 0)} windows of "
+            f"{varpro.length} states in the training trajectories; ask for less"
         )
