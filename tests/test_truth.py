@@ -1,13 +1,14 @@
 """scripts/truth.py: the simulator from the state that was measured, and refusals."""
 
+from dataclasses import replace
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from support import FEW, ROOT, SMALL, Command
 
+from sirve.errors import UserError
 from sirve.report.load import load_run
 
 spec = spec_from_file_location("truth_script", ROOT / "scripts" / "truth.py")
@@ -17,34 +18,28 @@ truth: Any = module_from_spec(spec)
 spec.loader.exec_module(truth)
 
 
-def run(command: Command, folder: Path, *more: str) -> Path:
-    done = command(
-        "model=persistence", "sim=lorenz", *SMALL["lorenz"], *FEW, "logger=none", "runs=runs", *more
-    )
+def test_it_starts_from_what_was_measured(
+    command: Command, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    small = ["sim=lorenz", *SMALL["lorenz"], *FEW, "logger=none", "runs=runs"]
+    done = command("model=persistence", "observe.noise=1e-6", *small)
     assert done.returncode == 0, done.stderr
-    return max(folder.glob("runs/*/*"), key=lambda path: path.stat().st_mtime_ns)
+    (folder,) = tmp_path.glob("runs/*/*")
+    found = truth.of_equations(load_run(folder))
+    assert found.shape == (4, 60)
+    assert 1e-7 < found[:, 0].mean() < 1e-5
+    assert found.max() < 1e-3  # one step off would be 0.1
+    assert truth.main([str(folder)]) == 0
+    line = capfd.readouterr().out.splitlines()[-1]
+    assert "| persistence | 0 |" in line
+    end = 60 * 0.02 * 0.9056
+    assert f"| {end:.2f} [{end:.2f}, {end:.2f}] |" in line
+    with pytest.raises(UserError, match=r"sees \(1,\) of \(3,\); give a finished run that sees"):
+        truth.of_equations(replace(load_run(folder), shape=(1,)))
+    with pytest.raises(UserError, match="was not simulated"):
+        truth.of_equations(replace(load_run(folder), config="sim: {system: null, splits: {}}"))
 
 
-def test_errors_are_the_noise_it_starts_from(
-    command: Command, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    clean = truth.of_equations(load_run(run(command, tmp_path)))
-    assert clean.shape == (4, 60)
-    assert clean.max() < 1e-7
-    noisy = run(command, tmp_path, "observe.noise=0.01")
-    found = truth.of_equations(load_run(noisy))
-    assert 0.003 < found[:, 0].mean() < 0.03
-    assert truth.main([str(noisy)]) == 0
-    printed = capfd.readouterr().out
-    assert printed.count("\n") == 3
-    assert "| persistence | 0 |" in printed
-    steps = np.median((found <= 0.4).cumprod(axis=1).sum(axis=1))
-    assert f"| {steps * 0.02 * 0.9056:.2f} [" in printed
-
-
-def test_a_part_of_the_state_is_refused(
-    command: Command, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    hidden = run(command, tmp_path, "observe.channels=[x]")
-    assert truth.main([str(hidden)]) == 2
-    assert "sees (1,) of (3,); give a finished run that sees" in capfd.readouterr().err
+def test_what_is_no_run_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert truth.main([str(tmp_path)]) == 2
+    assert "holds no metrics.json" in capfd.readouterr().err
