@@ -120,7 +120,7 @@ def report(published: Published, options: argparse.Namespace) -> dict[str, Any]:
     difference = np.nanmax(np.abs(rescored - published.smape), initial=0.0)
     print(f"largest difference of the stored sMAPE, scored again: {difference:.1e}\n", flush=True)
     predicted, chosen, cpu = run(published, options)
-    rows = {}
+    rows: dict[str, dict[str, Any]] = {}
     for i, model in enumerate(options.models):
         rows |= own_rows(model, predicted[:, i], published.truth)
     for i, model in enumerate(published.models):
