@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from support import ROOT, run_command
 
 from scripts.chaos.bank import Bank
 from scripts.chaos.families import FAMILIES
@@ -160,6 +161,13 @@ def test_a_file_that_is_unfit_is_refused_in_one_line(
     assert said.count("\n") == 1
 
 
+def test_the_door(tmp_path: Path) -> None:
+    done = run_command([str(ROOT / "scripts" / "benchmark.py"), "dysts", "none.h5"], tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("none.h5 is not readable")
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("content", [None, b"text"])
 def test_no_file_of_that_kind(
     content: bytes | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -180,6 +188,7 @@ def test_no_file_of_that_kind(
         ("--models", "gru,gru", "names a model twice"),
         ("--seeds", "0", "not a whole number from 1 on"),
         ("--workers", "two", "not a whole number from 1 on"),
+        ("--json", "nowhere/all.json", "make its folder first"),
     ],
 )
 def test_options_are_refused(

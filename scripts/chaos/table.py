@@ -154,6 +154,13 @@ def _models(text: str) -> list[str]:
     return models
 
 
+def _new_file(text: str) -> Path:
+    path = Path(text)
+    if not path.parent.is_dir() or path.is_dir():
+        raise argparse.ArgumentTypeError(f"'{text}' is no place for a file; make its folder first")
+    return path
+
+
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 1 on")
@@ -166,7 +173,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seeds", type=_count, default=3, help="of the weights and settings")
     parser.add_argument("--models", type=_models, default=list(FAMILIES), metavar="MODEL,...")
     parser.add_argument("--workers", type=_count, default=2, help="processes, of one thread each")
-    parser.add_argument("--json", type=Path, help="write every forecast and choice to this file")
+    parser.add_argument(
+        "--json", type=_new_file, help="keep all forecasts and choices here"
+    )
     options = parser.parse_args(arguments)
     try:
         found = report(read(options.file), options)
