@@ -173,9 +173,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seeds", type=_count, default=3, help="of the weights and settings")
     parser.add_argument("--models", type=_models, default=list(FAMILIES), metavar="MODEL,...")
     parser.add_argument("--workers", type=_count, default=2, help="processes, of one thread each")
-    parser.add_argument(
-        "--json", type=_new_file, help="keep all forecasts and choices here"
-    )
+    parser.add_argument("--json", type=_new_file, help="keep all forecasts and choices here")
     options = parser.parse_args(arguments)
     try:
         found = report(read(options.file), options)
