@@ -51,8 +51,8 @@ class Fit:
             )
         if "ridge" in kind and core.feedback:
             raise UserError(
-                f"fit={kind}: what {type(core).__name__} remembers depends on its own readout, which "
-                "no closed form can find then; take fit=gradient"
+                f"fit={kind}: what {type(core).__name__} remembers depends on its own readout, "
+                "which no closed form can find then; take fit=gradient"
             )
         settings = ridge.settings(core) if kind == "ridge" else [{}]
         return Fit(kind, ridge, varpro, settings)
