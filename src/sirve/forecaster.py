@@ -202,7 +202,11 @@ class Forecaster(pl.LightningModule):
         """Whatever a core draws, by dropout for one, is a function of (seed, step, rank)."""
         key = (self.global_step, 2, self.global_rank)
         draw = np.random.SeedSequence(self._plan().seed, spawn_key=key)
-        torch.manual_seed(int(draw.generate_state(1)[0]))
+        number = int(draw.generate_state(1)[0])
+        # torch.manual_seed would format a stack and keep it for GPUs that are not there.
+        torch.default_generator.manual_seed(number)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(number)
         noise = np.random.SeedSequence(self._plan().seed, spawn_key=(self.global_step, 1))
         self._rng = np.random.default_rng(noise)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sirve.cores import GRU, LSTM, RNN, Cell, Core, Recurrent, rolling
+from sirve.cores import GRU, LSTM, RNN, Cell, Core, Recurrent, fused, rolling
 from sirve.rollout import rollout
 
 CELLS = {"gru": GRU(), "lstm": LSTM(), "rnn": RNN(), "sigmoid": RNN("sigmoid")}
@@ -19,7 +19,7 @@ C = 3
 
 @pytest.fixture(params=["buffers", pytest.param("compiled", marks=MISSING)])
 def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setattr(rolling, "COMPILED", request.param == "compiled")
+    monkeypatch.setattr(fused, "COMPILED", request.param == "compiled")
     with torch.inference_mode():
         yield request.param
 
