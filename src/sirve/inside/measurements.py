@@ -22,7 +22,7 @@ from sirve.inside.gates import along
 from sirve.inside.reach import falls_below, reach
 from sirve.rollout import rollout
 
-LEVELS = {"1/e": 1 / np.e, "1%": 0.01}
+LEVELS = {"1/e": 1 / np.e, "1%": 1e-2, "1e-6": 1e-6}
 HORIZONS = (1, 10, 100, 1000)
 LAGS, WINDOWS = 200, 32
 FREE = 150  # predictions along which gates are shown
