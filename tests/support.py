@@ -16,8 +16,11 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from simulators import Family, Simulator
+from sirve.cores import Core
 from sirve.data.dataset import SPLITS
 from sirve.data.recipe import Recipe
+from sirve.door import build
+from sirve.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"
@@ -28,12 +31,22 @@ def members(group: str) -> list[str]:
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
+def on_frames(model: str) -> bool:
+    """Whether a model reads fields only, and refuses vectors."""
+    try:
+        build(configure(f"model={model}")["model"], Core, place="model", shape=(3,))
+    except UserError:
+        return True
+    return False
+
+
 def _small(sim: str) -> list[str]:
     training = yaml.safe_load((CONF / "sim" / f"{sim}.yaml").read_text())["training"]
     window = training["context"] + training["horizon"]
     return [f"sim.states={window + 10}", "sim.steps=30", "sim.valid_steps=12", "data.batch=4"]
 
 
+VECTORS = ("ngrc", "esn", "random_features")  # models that refuse frames
 SYSTEMS = [sim for sim in members("sim") if sim != "file"]  # what is simulated
 
 # A run of seconds: every size small, nothing left out.
@@ -46,6 +59,7 @@ FEW = [
     "sim.trajectories={train: 8, valid: 4, test: 4}",
     "data.block=4",
     "data.workers=1",
+    "fit=gradient",
     "trainer.steps=12",
     "trainer.validations=2",
     "trainer.log_every=3",

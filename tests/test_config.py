@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from support import CONF, SYSTEMS, configure, members
+from support import CONF, SYSTEMS, configure, members, on_frames
 
 from simulators import Simulator
 from sirve import checks
@@ -32,7 +32,7 @@ def test_every_option_composes_and_builds(group: str, name: str) -> None:
     info = build(config["observe"], Observe, place="observe").info(
         describe("x", systems["train"], config["sim"]["dt"])
     )
-    if group != "model" or not name.startswith("conv"):
+    if group != "model" or not on_frames(name):
         build(config["model"], Core, place="model", shape=info.shape, walls=info.walls)
     checks.sizes(config, build(config["objective"], SquaredError, place="objective"))
     build(config["logger"], Tracker, place="logger")
@@ -66,7 +66,7 @@ def test_yaml_and_python_have_the_same_parameters_and_defaults(
     late = {"shape", "walls", "known"} if issubclass(cls, Core) else {"scene"}
     parameters = {k: p for k, p in inspect.signature(cls).parameters.items() if k not in late}
     assert set(node) - {"_target_"} == set(parameters), f"{path} and {cls} differ in parameters"
-    sized_by_model = {"cell"}  # which cell it is, is what makes a model
+    sized_by_model = {"cell", "frames"}  # what makes a model
     for key, parameter in parameters.items():
         value = node[key]
         if key in sized_by_model or (isinstance(value, str) and value.startswith("${")):

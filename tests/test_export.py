@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support import ROOT, members
+from support import ROOT, members, on_frames
 from test_forecaster import SYSTEMS, forecaster_of, states
 from torch import Tensor
 
@@ -22,7 +22,7 @@ from sirve.exporting import STEPS, TOLERANCE
 from sirve.stepping import Step
 
 FILES = ["model.safetensors", "model.json", "step.pt2"]
-FITTING = [(m, "heat" if m.startswith("conv") else "lorenz") for m in members("model")]
+FITTING = [(m, "heat" if on_frames(m) else "lorenz") for m in members("model")]
 CASES = [(*case, torch.float32) for case in [*FITTING, ("linear", "heat"), ("gru", "heat")]]
 CASES += [("lstm", "lorenz", torch.float64), ("linear", "lorenz", torch.float64)]
 CASES += [("convgru", "heat", torch.float64)]

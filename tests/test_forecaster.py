@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support import configure, members
+from support import VECTORS, configure, members, on_frames
 from torch import Tensor
 
 import sirve
 from simulators import Family, Heat, Lorenz, Pendulum, Simulator
 from sirve import checkpoints, metrics
-from sirve.cores import Core
+from sirve.cores import Core, Polynomial
 from sirve.cores.base import Zero
 from sirve.data.recipe import describe
 from sirve.door import build
@@ -38,8 +38,9 @@ def forecaster_of(model: str, system: str) -> Forecaster:
     info = describe(system, Family(sim), dt)
     torch.manual_seed(0)
     core = build(node, Core, place="model", shape=info.shape, walls=info.walls)
+    small = 0.002 if isinstance(core, Polynomial) else 0.05  # larger ones run away
     for parameter in core.parameters():
-        torch.nn.init.normal_(parameter, std=0.05)
+        torch.nn.init.normal_(parameter, std=small)
     x = states(sim, dt)
     axes = tuple(i for i in range(x.ndim) if i != 2)
     normaliser = Normaliser(x.mean(axes), x.std(axes), len(info.shape) - 1)
@@ -83,7 +84,8 @@ def fitting() -> list[tuple[str, str]]:
         (model, system)
         for model in members("model")
         for system in ("lorenz", "heat")
-        if not (model.startswith("conv") and system == "lorenz")
+        if not (on_frames(model) and system == "lorenz")
+        and not (model in VECTORS and system == "heat")
     ]
 
 

@@ -5,8 +5,9 @@ import pytest
 import torch
 from support import FEW, SMALL, Command
 
-from sirve.cores import GRU, Core, Recurrent
-from sirve.objective import SquaredError
+from sirve.cores import GRU, Core, Recurrent, ResidualStacked
+from sirve.cores.lift import images
+from sirve.objective import SquaredError, turned
 
 
 def core_and_window(length: int) -> tuple[Core, torch.Tensor]:
@@ -76,8 +77,60 @@ def test_noise_is_on_what_is_read_and_never_on_targets() -> None:
     assert noisy.item() == pytest.approx(terms.mean())
 
 
+def test_warmup_is_read_without_a_loss_or_a_gradient() -> None:
+    core, window = core_and_window(9)
+    y = predictions(core, window, 6, 3)[:, 4:]
+    terms = ((window[:, 5:].numpy() - y) / core.scale.numpy()) ** 2
+    objective = SquaredError(2, 3, warmup=4)
+    assert objective.length == 9
+    window.requires_grad_()
+    loss = objective(core, window)
+    assert loss.item() == pytest.approx(terms.mean())
+    loss.backward()
+    assert window.grad is not None
+    assert not window.grad[:, :4].any()
+    assert window.grad[:, 4].any()
+
+
+def test_warmup_costs_no_gradient_in_mixed_precision() -> None:
+    """Weights that autocast has cast where nothing is recorded must be cast again."""
+    core, window = core_and_window(5)
+    with torch.autocast("cpu", torch.bfloat16):
+        SquaredError(1, 1, warmup=3)(core.float(), window.float()).backward()
+    assert all(p.grad is not None and p.grad.any() for p in core.parameters())
+
+
+def test_each_window_is_turned_as_a_whole() -> None:
+    x = torch.randn(8, 3, 2, 4, 4)
+    draws = torch.tensor([[a, b, c] for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)])
+    for one, image, (a, b, c) in zip(x, turned(x, draws), draws.tolist(), strict=True):
+        expected = np.flip(one.numpy(), [2] * (a > 0) + [3] * (b > 0))
+        assert np.array_equal(image, expected.swapaxes(2, 3) if c > 0 else expected)
+    assert turned(torch.randn(8, 3, 2, 4, 5), draws).shape == (8, 3, 2, 4, 5)
+    line = torch.randn(8, 3, 2, 7)
+    assert torch.equal(turned(line, draws)[7], line[7].flip(-1))
+    vector = torch.randn(8, 3, 2)
+    assert torch.equal(turned(vector, draws), vector)
+
+
+def test_an_isotropic_core_has_the_same_loss_under_every_symmetry() -> None:
+    core = ResidualStacked((1, 5, 5), "neumann", 2, 4, 2).double()
+    with torch.no_grad():
+        for parameter in core.parameters():
+            parameter.normal_(std=0.5)
+        for lift in core.body.lifts:
+            lift.weight.copy_(torch.stack(images(lift.weight, 2)).mean(0))
+    window = torch.randn(6, 5, 1, 5, 5, dtype=torch.float64)
+    plain = SquaredError(3, 2)(core, window)
+    turning = SquaredError(3, 2, symmetry=True)
+    torch.testing.assert_close(turning(core, window), plain)
+    with torch.no_grad():
+        core.body.lifts[0].weight[0, 0, 0, 1] += 1
+    assert not torch.allclose(turning(core, window), SquaredError(3, 2)(core, window))
+
+
 @pytest.mark.parametrize(
-    "wrong", [{"context": 0}, {"horizon": 0}, {"reduction": "max"}, {"noise": -1.0}]
+    "wrong", [{"context": 0}, {"horizon": 0}, {"reduction": "max"}, {"noise": -1.0}, {"warmup": -1}]
 )
 def test_wrong_settings_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):

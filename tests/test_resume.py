@@ -38,6 +38,7 @@ ALL = [
     "model.hidden=16",
     "objective.context=10",
     "objective.horizon=4",
+    "objective.warmup=3",
     "objective.growth=0.7",
     "objective.noise=0.05",
     "trainer.steps=60",

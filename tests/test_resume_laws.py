@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import FEW, SMALL, Command, members, same
+from support import FEW, SMALL, VECTORS, Command, members, on_frames, same
 
 from sirve import checkpoints
 from sirve.forecaster import Forecaster
 from sirve.signals import Interrupted
 
-UNLEARNED = ("persistence", "climatology", "linear")
+UNLEARNED = ("persistence", "climatology", "linear", "polynomial", *VECTORS)
 OTHERS: dict[str, list[str]] = {
     "adamw": ["optimizer=adamw"],
     "float64": ["trainer.precision=64-true"],
@@ -38,6 +38,7 @@ def state(folder: Path) -> tuple[dict[str, Any], str]:
 
 
 SLOW = ("bfloat16", "constant rate", "sum", "two threads", "convrnn", "convgru", "rnn")
+SLOW += ("reslstm", "rescnn")
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ SLOW = ("bfloat16", "constant rate", "sum", "two threads", "convrnn", "convgru",
 def test_interrupted_it_is_the_same_run(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
-    sim = "heat" if case.startswith("conv") else "lorenz"
+    sim = "heat" if case in members("model") and on_frames(case) else "lorenz"
     small = [f"sim={sim}", *SMALL[sim], *FEW, "logger=none", *CASES[case]]
     arguments = [*small, "trainer.steps=20", "trainer.validations=5", "trainer.checkpoint_every=3"]
     assert command(*arguments, "runs=whole").returncode == 0

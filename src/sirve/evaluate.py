@@ -145,13 +145,17 @@ def write_metrics(run: Path, head: dict[str, Any], results: Mapping[str, Result]
 
 
 def write_rollouts(
-    run: Path, names: Mapping[str, str], test: Test, results: Mapping[str, Result]
+    run: Path,
+    names: Mapping[str, str],
+    test: Test,
+    results: Mapping[str, Result],
+    more: Mapping[str, np.ndarray],
 ) -> None:
     """rollouts.h5: the model's test rollouts in physical units, so that anyone can score again.
 
     Beside what design fixes: ``parameters/<name>`` (n,) of the system; ``error/<name>`` (n, steps)
     of the model and of each baseline; ``invariants/<quantity>/{truth,prediction}`` (n, steps + 1)
-    from the context's last state.
+    from the context's last state; and ``more``, by its names.
     """
     info, model = test.info, results["model"]
     with (
@@ -172,6 +176,7 @@ def write_rollouts(
             ("context", test.seen[:, : test.context]),
             ("truth", test.truth),
             ("prediction", model.prediction.astype(test.clean.dtype)),
+            *more.items(),
         ):
             file.create_dataset(name, data=x, fletcher32=True, chunks=(1, *x.shape[1:]))
         for name, values in test.parameters.items():

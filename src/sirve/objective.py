@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ Normal = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class SquaredError:
-    """The note's losses over a window of ``context + horizon`` states.
+    """The note's losses over a window of ``warmup + context + horizon`` states.
 
         sum:   sum over t of (y_t - h_t)^2          mean:   (1/N) sum of (x_t - h_t)^2
 
@@ -27,16 +28,26 @@ class SquaredError:
     the deviation, in normalised units, of Gaussian noise on the states that are read, the targets
     staying clean: it teaches a core to damp what it was never shown, such as the finest waves of a
     smooth field (A. Sanchez-Gonzalez et al., ICML 2020, section 3.3).
+
+    The first ``warmup`` states are read without a gradient and without a loss: what follows is
+    learned with a memory as full as that of a long forecast. ``symmetry``: each window is turned
+    and mirrored at random, one of the 8 symmetries of the square (2 of a line), where the system
+    and its walls look the same so.
     """
 
     context: int = 30
     horizon: int = 1
+    warmup: int = 0
     growth: float = 0.0
     noise: float = 0.0
+    symmetry: bool = False
     reduction: str = "mean"
+    spread: ClassVar[str | None] = None  # the kind that a core needs for it
 
     def __post_init__(self) -> None:
         require_positive(context=self.context, horizon=self.horizon)
+        if not isinstance(self.warmup, int) or self.warmup < 0:
+            raise ValueError(f"warmup={self.warmup} must be a whole number, 0 or more")
         if not 0 <= self.growth <= 1:
             raise ValueError(f"growth={self.growth} is a share of the training: take 0 to 1")
         if not 0 <= self.noise < float("inf"):
@@ -47,22 +58,57 @@ class SquaredError:
     @property
     def length(self) -> int:
         """States in a window."""
-        return self.context + self.horizon
+        return self.warmup + self.context + self.horizon
 
     def __call__(
         self, core: Core, window: Tensor, normal: Normal = torch.randn_like, passed: float = 1.0
     ) -> Tensor:
         """The loss of normalised windows (B, length, *shape).
 
-        ``normal`` draws the noise; ``passed`` is the share of the training that has passed.
+        ``normal`` draws noise and symmetries, anew at each call; ``passed`` is the share of the
+        training that has passed.
         """
         grown = passed / self.growth if passed < self.growth else 1.0
         horizon = max(1, math.ceil(grown * self.horizon))
-        read = window[:, : self.context]
-        if self.noise:
-            noise = self.noise * normal(core.own(read))
-            read = torch.cat([core.own(read) + noise, read[:, :, core.shape[0] :]], dim=2)
-        y, _ = rollout(core, read, horizon)
-        target = window[:, 1 : self.context + horizon]
+        window = self.shown(window, normal)
+        first = self.warmup + self.context
+        read = self.noisy(core, window[:, :first], normal)
+        state = self.warm(core, read[:, : self.warmup])
+        y, _ = rollout(core, read[:, self.warmup :], horizon, state)
+        target = window[:, self.warmup + 1 : first + horizon]
         squares = (core.own(y - target) / core.scale) ** 2
         return squares.mean() if self.reduction == "mean" else squares.sum() / len(squares)
+
+    def shown(self, window: Tensor, normal: Normal) -> Tensor:
+        """Windows as they are shown: turned and mirrored, where that is asked for."""
+        return turned(window, normal(window.new_empty(len(window), 3))) if self.symmetry else window
+
+    def noisy(self, core: Core, read: Tensor, normal: Normal) -> Tensor:
+        """What is read, with noise on all but the known channels."""
+        if not self.noise:
+            return read
+        noise = self.noise * normal(core.own(read))
+        return torch.cat([core.own(read) + noise, read[:, :, core.shape[0] :]], dim=2)
+
+    @torch.no_grad()
+    def warm(self, core: Core, read: Tensor) -> Any:
+        """The core's state after ``read``; None, which is blank, where there is none of it."""
+        if read.shape[1] == 0:
+            return None
+        state = core.read(read)
+        torch.clear_autocast_cache()  # of weights cast here, which would have no gradient
+        return state
+
+
+def turned(x: Tensor, draws: Tensor) -> Tensor:
+    """Each of x (B, T, C, *space) mirrored along the axes of space whose ``draws`` (B, 3) are
+
+    positive, and a square one transposed where the last is.
+    """
+    dims = x.ndim - 3
+    square = dims == 2 and x.shape[-1] == x.shape[-2]
+    out = []
+    for one, (*mirrored, transposed) in zip(x, (draws > 0).tolist(), strict=True):
+        one = one.flip([axis - dims for axis in range(dims) if mirrored[axis]])
+        out.append(one.mT if square and transposed else one)
+    return torch.stack(out)

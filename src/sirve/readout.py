@@ -12,6 +12,7 @@ from sirve.cores.lift import Lift
 
 PATH = tuple(10.0**power for power in range(-28, -3, 2))  # ridges, on squared singular values
 NUMBERS = 2**22  # of a block of rows
+ENOUGH = 1000  # rows a feature: of the frames that give more, evenly spread ones are taken
 
 Noise = Callable[[Tensor], Tensor]
 
@@ -71,16 +72,22 @@ class Triangle:
 
 @torch.no_grad()
 def triangle(
-    core: Core, sequences: Iterable[Tensor], skip: int = 0, noise: Noise | None = None
+    core: Core,
+    sequences: Iterable[Tensor],
+    skip: int = 0,
+    noise: Noise | None = None,
+    every: int = 1,
 ) -> Triangle:
     """Of phi and (x_next - base) / scale, over normalised sequences (B, T, *shape) in float64.
 
     The first ``skip`` states of each sequence are read only, to warm the memory. ``noise`` is
-    added to the states that are read, the targets staying clean.
+    added to the states that are read, the targets staying clean. Of the rest ``every``-th state is
+    used, one after the other over all times and members of a sequence.
     """
     lift = core.readout
     assert isinstance(lift, Lift)
     found = Triangle(lift.weight.shape[0])
+    seen = 0
     for x in sequences:
         read, state = x[:, :-1], None
         if noise is not None:
@@ -92,10 +99,20 @@ def triangle(
             now = read[:, first:last]
             phi, state = core.features(now, state)
             target = (core.own(x[:, first + 1 : last + 1]) - core.base(now)) / core.scale
-            target = target.flatten(0, 1)
+            used = slice(-seen % every, None, every)
+            seen += len(x) * (last - first)
+            target = target.flatten(0, 1)[used]
             target = target.reshape(len(target), found.outputs, -1).movedim(1, 2)
-            found.add(lift.columns(phi.flatten(0, 1)), target.reshape(-1, found.outputs))
+            found.add(lift.columns(phi.flatten(0, 1)[used]), target.reshape(-1, found.outputs))
     return found
+
+
+def spare(core: Core, count: int) -> int:
+    """``every`` for ``count`` states: an odd number, 1 if none is too many."""
+    lift = core.readout
+    assert isinstance(lift, Lift)
+    points = prod(core.shape[1:]) if len(lift.weight.shape) > 2 else 1
+    return max(1, count * points // (ENOUGH * lift.table().shape[1])) // 2 * 2 + 1
 
 
 def _pieces(core: Core, batch: int, first: int, last: int) -> Iterator[tuple[int, int]]:

@@ -21,7 +21,7 @@ from sirve.data.states import States
 from sirve.errors import UserError, nearest, one_line
 from sirve.forecaster import Forecaster, log_error
 from sirve.progress import track
-from sirve.readout import PATH, triangle
+from sirve.readout import PATH, spare, triangle
 from sirve.rollout import rollout
 
 log = logging.getLogger(__name__)
@@ -108,26 +108,20 @@ class Search:
 
     def run(self, settings: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Fit in place; what was tried and taken, in plain types."""
-        core: Core = self.forecaster.core.double()
+        self.forecaster.core.double()
         start = time.process_time()
         pairs = list(product(settings, self.plan.noise))
-        if len(pairs) > self.plan.keep:
-            few = [next(self._mine())[: self.plan.few]]
-            length = max(1, self.valid[1].shape[1] // SHARE)
-            first = [
-                min(self.candidates(pair[0], pair[1], self.plan.path, few, length), key=_score)
-                for pair in track(pairs, "try settings", len(pairs))
-            ]
-            best = sorted(first, key=_score)[: self.plan.keep]
-            again = [(c.setting, c.noise, self._near(c.ridge)) for c in best]
-        else:
-            again = [(*pair, list(self.plan.path)) for pair in pairs]
+        steps = self.valid[1].shape[1]
+        few, short = self.plan.few, max(1, steps // SHARE)
+        first = [
+            min(self.candidates(setting, noise, self.plan.path, few, short), key=_score)
+            for setting, noise in track(pairs, "try settings", len(pairs))
+        ]
+        best = sorted(first, key=_score)[: self.plan.keep]
         found = [
             candidate
-            for setting, noise, path in track(again, "fit", len(again))
-            for candidate in self.candidates(
-                setting, noise, path, self._mine(), self.valid[1].shape[1]
-            )
+            for c in track(best, "fit", len(best))
+            for candidate in self.candidates(c.setting, c.noise, self._near(c.ridge), None, steps)
         ]
         found.sort(key=_score)
         chosen, stable = self._first_stable(found)
@@ -149,10 +143,10 @@ class Search:
         setting: dict[str, Any],
         noise: float,
         path: Sequence[float],
-        blocks: Iterator[np.ndarray] | Sequence[np.ndarray],
+        few: int | None,
         steps: int,
     ) -> list[Candidate]:
-        """One for each ridge, fitted on ``blocks`` and scored over ``steps`` of the validation."""
+        """One for each ridge, fitted on a few trajectories or on all, scored over ``steps``."""
         core: Core = self.forecaster.core
         if setting:
             core.draw(self.seed, **setting)
@@ -161,18 +155,23 @@ class Search:
         def normal(x: Tensor) -> Tensor:
             return noise * torch.randn(x.shape, generator=source, dtype=x.dtype)
 
-        context, truth = self.valid
-        states = (self.forecaster.read(torch.as_tensor(x)) for x in blocks)
+        context, truth = torch.as_tensor(self.valid[0]), self.valid[1]
         skip = min(context.shape[1] - 1, self.train.shape[1] - 2)
-        factor = triangle(core, states, skip, normal if noise else None)
+        every = spare(core, (few or self.train.shape[0]) * (self.train.shape[1] - 1 - skip))
+        blocks = self._mine() if few is None else iter([next(self._mine())[:few]])
+        states = (self.forecaster.read(torch.as_tensor(x)) for x in blocks)
+        factor = triangle(core, states, skip, normal if noise else None, every)
         if self.ranks > 1:
             factor.merge()
         tables = factor.solve(path)
+        with torch.inference_mode():  # the same for all readouts
+            before = self.forecaster.read(context[:, :-1])
+            memory = core.read(before) if before.shape[1] else None
         found = []
         for ridge, table in zip(path, tables, strict=True):
             candidate = Candidate(setting, noise, ridge, table=table)
             self._assign(table)
-            error = self.forecaster.errors(torch.as_tensor(context), truth[:, :steps])
+            error = self.forecaster.errors(context[:, -1:], truth[:, :steps], memory)
             candidate.score = log_error(error)
             found.append(candidate)
         return found

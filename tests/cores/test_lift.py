@@ -1,5 +1,7 @@
 """Lifts: the design matrix is the map, and convolutions continue a field as its walls do."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -68,3 +70,41 @@ def test_parts_are_rows_of_the_whole() -> None:
     lift = Convolution(2, 6, 3, 2, "neumann").double()
     x = torch.randn(3, 2, 5, 4, dtype=torch.float64)
     torch.testing.assert_close(lift.part(x, 2, 5), lift(x)[:, 2:5], rtol=0, atol=1e-13)
+
+
+def by_cat(x: torch.Tensor, margin: int, walls: Walls) -> torch.Tensor:
+    """``extend`` by plain concatenation, whose gradients are torch's own."""
+    for axis in range(2, x.ndim):
+        first, last = x.narrow(axis, 0, margin), x.narrow(axis, x.shape[axis] - margin, margin)
+        if walls == "periodic":
+            first, last = last, first
+        else:
+            sign = -1 if walls == "dirichlet" else 1
+            first, last = first.flip(axis) * sign, last.flip(axis) * sign
+        x = torch.cat([first, x, last], dim=axis)
+    return x
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")  # torch.func's own import
+@pytest.mark.parametrize("walls", ["neumann", "dirichlet", "periodic"])
+@pytest.mark.parametrize(("cells", "margin"), [((6,), 1), ((6,), 6), ((4, 5), 1), ((4, 5), 3)])
+def test_extend_and_all_its_derivatives_are_those_of_concatenation(
+    cells: tuple[int, ...], margin: int, walls: Walls
+) -> None:
+    x = torch.randn(2, 3, *cells, dtype=torch.float64, requires_grad=True)
+    tangent = torch.randn_like(x)
+    expected = by_cat(x, margin, walls)
+    assert torch.equal(extend(x, margin, walls), expected)
+
+    def both(f: Any) -> list[torch.Tensor]:
+        def cubed(x: torch.Tensor) -> torch.Tensor:
+            return f(x, margin, walls) ** 3
+
+        (gradient,) = torch.autograd.grad(cubed(x).sum(), x, create_graph=True)
+        (second,) = torch.autograd.grad(gradient.sum(), x)
+        forward = torch.func.jvp(cubed, (x,), (tangent,))[1]
+        mapped = torch.func.vmap(torch.func.grad(lambda x: cubed(x[None]).sum()))(x)
+        return [gradient, second, forward, mapped]
+
+    for found, right in zip(both(extend), both(by_cat), strict=True):
+        torch.testing.assert_close(found, right, rtol=0, atol=1e-12)

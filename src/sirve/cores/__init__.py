@@ -8,8 +8,14 @@ from sirve.cores.cells import GRU as GRU
 from sirve.cores.cells import LSTM as LSTM
 from sirve.cores.cells import RNN as RNN
 from sirve.cores.cells import Cell as Cell
+from sirve.cores.echo import EchoState as EchoState
 from sirve.cores.memoryless import Climatology as Climatology
 from sirve.cores.memoryless import Linear as Linear
 from sirve.cores.memoryless import Persistence as Persistence
+from sirve.cores.polynomial import NGRC as NGRC
+from sirve.cores.polynomial import Polynomial as Polynomial
+from sirve.cores.random_features import RandomFeatures as RandomFeatures
 from sirve.cores.recurrent import ConvRecurrent as ConvRecurrent
 from sirve.cores.recurrent import Recurrent as Recurrent
+from sirve.cores.residual import ResidualRecurrent as ResidualRecurrent
+from sirve.cores.residual import ResidualStacked as ResidualStacked

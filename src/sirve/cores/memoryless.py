@@ -1,10 +1,11 @@
-"""The baselines, by the same contract as the networks: no memory, no gradient."""
+"""The baselines, by the same contract as the networks: no gradient, no memory but of states."""
 
 from typing import Any
 
 from torch import Tensor, nn
 
 from sirve.cores.base import AnySize, Zero, make_lift, require_fits, require_positive
+from sirve.cores.delays import Delayed
 from sirve.cores.lift import Walls
 
 
@@ -31,11 +32,11 @@ class Climatology(Memoryless):
         self.readout = Zero()
 
 
-class Linear(Memoryless):
-    """y = x + A x + b by least squares in closed form: a matrix, or on fields a convolution.
+class Linear(Delayed, AnySize):
+    """y = x + A z + b by least squares in closed form: a matrix, or on fields a convolution.
 
-    ``kernel`` is the width of that convolution; ``symmetric``: it looks the same turned and
-    mirrored.
+    z is the last ``delays`` states, ``stride`` apart. ``kernel`` is the width of that
+    convolution; ``symmetric``: it looks the same turned and mirrored.
     """
 
     closed_form = True
@@ -46,15 +47,17 @@ class Linear(Memoryless):
         walls: Walls | None = None,
         kernel: int = 3,
         symmetric: bool = False,
+        delays: int = 1,
+        stride: int = 1,
         known: int = 0,
     ) -> None:
-        super().__init__(shape, residual=True, known=known)
+        super().__init__(shape, delays, stride, known=known)
         require_positive(kernel=kernel)
         require_fits(shape, kernel=kernel)
-        inputs, dims = shape[0] + known, len(shape) - 1
-        self.readout = make_lift(inputs, shape[0], dims, kernel, walls, symmetric=symmetric)
+        dims = len(shape) - 1
+        self.readout = make_lift(self.inputs, shape[0], dims, kernel, walls, symmetric=symmetric)
         for parameter in self.readout.parameters():
             nn.init.zeros_(parameter)
 
     def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        return x, state
+        return self.stack(x, state)

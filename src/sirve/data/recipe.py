@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from simulators import Draw, Family, SimulationError, Simulator
 from sirve.data.dataset import SPLITS, digest
@@ -32,11 +32,15 @@ class Recipe:
     states: Mapping[str, int]
     seed: int = 0
     block: int = 16
+    frames: Literal["float32", "float64"] = "float32"  # type in which fields are stored
 
     @cached_property
     def infos(self) -> dict[str, Info]:
         """What each split says of itself; UserError where they do not fit together."""
-        infos = {split: describe(self.name, self.families[split], self.dt) for split in SPLITS}
+        infos = {
+            split: replace(describe(self.name, self.families[split], self.dt), frames=self.frames)
+            for split in SPLITS
+        }
         train = infos["train"]
         for split, info in infos.items():
             if (info.channels, len(info.shape)) != (train.channels, len(train.shape)):
@@ -57,6 +61,7 @@ class Recipe:
             "states": {split: self.states[split] for split in SPLITS},
             "seed": self.seed,
             "block": self.block,
+            **({"frames": self.frames} if self.frames != "float32" else {}),
         }
 
     @property
@@ -91,6 +96,7 @@ class Recipe:
                 config["states"],
                 config["seed"],
                 config["block"],
+                config.get("frames", "float32"),
             )
             same = found.config == config
         except UserError:
@@ -109,6 +115,7 @@ class Recipe:
 def make_recipe(config: Mapping[str, Any], observe: Observe, trust: Sequence[str] | None) -> Recipe:
     """What a composed configuration makes the dataset of; raises UserError."""
     sim, data = config["sim"], config["data"]
+    require_frames(data["frames"])
     return Recipe(
         config["names"]["sim"],
         families(sim["system"], sim["splits"], trust),
@@ -116,7 +123,14 @@ def make_recipe(config: Mapping[str, Any], observe: Observe, trust: Sequence[str
         {split: (n - 1) * observe.stride + 1 for split, n in lengths(sim).items()},
         data["seed"],
         data["block"],
+        data["frames"],
     )
+
+
+def require_frames(value: Any) -> None:
+    """Raise UserError for what is no type of numbers."""
+    if value not in ("float32", "float64"):
+        raise UserError(f"data.frames={value}; take float32, or float64 for every digit")
 
 
 def shown_target(config: Mapping[str, Any]) -> str:

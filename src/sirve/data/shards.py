@@ -2,7 +2,7 @@
 
 Source of the layout: PolymathicAI/the_well, docs/data_format.md. A state vector uses it with no
 spatial dimension; vectors are float64 (float32 alone would end a perfect forecast of Lorenz at 15.4
-Lyapunov times), frames float32.
+Lyapunov times), frames float32 unless asked otherwise.
 """
 
 import json
@@ -26,7 +26,8 @@ class Info:
     """What a dataset says of itself; all that learning knows of the system.
 
     ``unit`` is the length of one ``time_unit`` in the system's own time. ``known`` are parameters
-    that a model is given beside the channels, and never predicts.
+    that a model is given beside the channels, and never predicts. ``frames``: the type in which a
+    field is stored.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Info:
     solver: str
     parameters: dict[str, Any]
     known: tuple[str, ...] = ()
+    frames: Literal["float32", "float64"] = "float32"
 
     def plain(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -48,7 +50,8 @@ class Info:
     @staticmethod
     def of(plain: dict[str, Any]) -> "Info":
         """From what ``plain`` gave; ValueError for whatever else a stranger may have written."""
-        if not isinstance(plain, dict) or set(plain) != {field.name for field in fields(Info)}:
+        names = {field.name for field in fields(Info)}
+        if not isinstance(plain, dict) or set(plain) | {"frames"} != names:
             raise ValueError("info does not have the entries it should have")
         lists = {key: plain[key] for key in ("shape", "channels", "units", "known")}
         for key, value in lists.items():
@@ -85,6 +88,8 @@ class Info:
         for key, value in (("dt", self.dt), ("unit", self.unit)):
             if type(value) not in (int, float) or not 0 < value < 1e300:
                 raise ValueError(f"info.{key} is {shown(value)}, not a positive number")
+        if self.frames not in ("float32", "float64"):
+            raise ValueError(f"info.frames is {shown(self.frames)}, not a type of numbers")
         if self.walls not in (None, *_BOUNDARY) or not isinstance(self.parameters, dict):
             raise ValueError("info.walls or info.parameters is none that a system has")
         try:
@@ -136,7 +141,7 @@ def write_shard(
 
 def dtype_of(info: Info) -> type[np.floating[Any]]:
     """In which states are stored."""
-    return np.float64 if len(info.shape) == 1 else np.float32
+    return np.float64 if len(info.shape) == 1 or info.frames == "float64" else np.float32
 
 
 def read_shard(path: Path, info: Info, rows: int | None = None) -> np.ndarray:

@@ -11,6 +11,7 @@ from sirve.data.observe import Observe
 from sirve.data.recipe import make_recipe
 from sirve.data.sizes import lengths, require_sizes
 from sirve.data.source import Simulated, Source, Wanted
+from sirve.errors import UserError
 
 
 def source_of(
@@ -21,6 +22,8 @@ def source_of(
     if sim["system"] is not None:
         require_sizes(config)
         return Simulated(make_recipe(config, observe, trust)), config
+    if config["data"]["frames"] != "float32":
+        raise UserError("data.frames is for what is simulated; fields of a file become float32")
     source = from_file(sim, Path(str(config["data"]["root"])))
     names = {**names, "sim": source.infos["train"].name}
     return source, {**config, "names": names, "sim": source.completed(sim, observe.stride)}

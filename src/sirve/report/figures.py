@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sirve.files import whole
+from sirve.report.ensemble import ensemble_still, read_ensemble
 from sirve.report.inside import load_inside
 from sirve.report.inside_stills import inside_figures
 from sirve.report.load import MODEL, Run, number
@@ -60,6 +61,9 @@ def drawn(run: Run) -> dict[str, Figure]:
         figures["rollout"] = fields(run, forecasts(run, median, 600)[0])
     else:
         figures["rollout"] = film(run, forecasts(run, median, _TIMES, crowded=True)[0])
+    ensemble = read_ensemble(run)
+    if ensemble is not None:
+        figures["ensemble"] = ensemble_still(run, ensemble)
     if run.invariants:
         figures["invariants"] = invariants(run)
     if training_curves(run):

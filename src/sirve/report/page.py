@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from sirve.report import inside_plots, inside_text, plots, states, text
+from sirve.report.ensemble import ensemble_figure, ensemble_table, read_ensemble
 from sirve.report.frames import CELLS, FRAMES, json_text, player
 from sirve.report.inside import (
     Inside,
@@ -31,6 +32,7 @@ def report_page(run: Run) -> str:
         text.facts(run),
         _error(run),
         _states(run),
+        _ensemble(run),
         _invariants(run),
         _training(run),
         _inside(run, load_inside(run.path)),
@@ -143,6 +145,20 @@ def _states(run: Run) -> str:
         parts += ["<h2>Phase portrait</h2>", note("The same forecast, as a path.")]
         parts.append(plot(states.phase_figure(shown, run.model, run.channels), "phase"))
     return f'<div class="forecasts">{"".join(parts)}</div>'
+
+
+def _ensemble(run: Run) -> str:
+    found = read_ensemble(run)
+    if found is None:
+        return ""
+    words = (
+        "Futures drawn from the distribution that the model gives for each next state. Where it "
+        "knows what it does not know, the spread of the members is as large as the error of their "
+        f"mean; beyond the time at which the spread passes {THRESHOLD}, it does not trust itself. "
+        "Root mean squares over the forecasts, in standard deviations of the training data."
+    )
+    figure = plot(ensemble_figure(run, found, time_name(run)), "ensemble")
+    return f"<h2>Ensemble</h2>{note(words)}{figure}{ensemble_table(run)}"
 
 
 def _invariants(run: Run) -> str:

@@ -1,7 +1,8 @@
 """Curves, valid times and the choice of forecasts to show, from the errors of a run."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -113,23 +114,30 @@ def _described(run: Run, i: int, rank: str, steps: int) -> Pick:
     return Pick(i, f"{rank}: forecast {i + 1} of {run.n}, holds {held}", valid, censored)
 
 
-def pooled(valid: Sequence[np.ndarray], draws: int = 2000) -> tuple[float, float, float]:
-    """Median of the valid times of several seeds, and a 95 % interval.
+def bootstrap(
+    table: np.ndarray, statistic: Callable[[np.ndarray], Any], draws: int = 2000
+) -> tuple[float, float, float]:
+    """A statistic of values (seeds, starts), and its 95 % interval.
 
-    ``valid`` holds one (n,) array a seed. The bootstrap draws seeds and, crossed with them,
-    initial conditions, since all seeds forecast the same ones.
+    The bootstrap draws seeds and, crossed with them, starts: all seeds forecast the same ones.
     """
     rng = np.random.default_rng(0)
+    seeds = rng.integers(len(table), size=(draws, len(table)))
+    starts = rng.integers(table.shape[1], size=(draws, table.shape[1]))
+    drawn = [statistic(table[np.ix_(s, i)]) for s, i in zip(seeds, starts, strict=True)]
+    # Between an infinite and a finite draw there is no number to interpolate to.
+    low, high = np.quantile(drawn, (0.025, 0.975), method="nearest")
+    return float(statistic(table)), float(low), float(high)
+
+
+def pooled(valid: Sequence[np.ndarray], draws: int = 2000) -> tuple[float, float, float]:
+    """Median of the valid times of several seeds, (n,) each, and a 95 % interval."""
     if len({len(v) for v in valid}) == 1:
-        table = np.stack(valid)
-        seeds = rng.integers(len(table), size=(draws, len(table)))
-        starts = rng.integers(table.shape[1], size=(draws, table.shape[1]))
-        medians = [np.median(table[np.ix_(s, i)]) for s, i in zip(seeds, starts, strict=True)]
-    else:
-        flat = np.concatenate(valid)
-        medians = [np.median(rng.choice(flat, len(flat))) for _ in range(draws)]
+        return bootstrap(np.stack(valid), np.median, draws)
+    rng, flat = np.random.default_rng(0), np.concatenate(valid)
+    medians = [np.median(rng.choice(flat, len(flat))) for _ in range(draws)]
     low, high = np.quantile(medians, (0.025, 0.975))
-    return float(np.median(np.concatenate(valid))), float(low), float(high)
+    return float(np.median(flat)), float(low), float(high)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,67 @@
+"""Random features of the last few states: what a reservoir is without a memory of its own."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from sirve.cores.base import make_lift, require_positive
+from sirve.cores.delays import Delayed, require_vector
+
+
+@dataclass(frozen=True)
+class Draw:
+    """``gain``: deviation of W z over normalised z; ``bias``: b is uniform in +- bias."""
+
+    gain: float = 0.3
+    bias: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in ("gain", "bias"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"{name}={getattr(self, name)} must be a number, not negative")
+
+
+class RandomFeatures(Delayed):
+    """y = x + A (tanh(W z + b), z, 1), z the last ``delays`` states, W and b random, A fitted.
+
+    With one delay it has no memory. Vectors (C,); raises ValueError for frames.
+
+    Source: A. Rahimi, B. Recht, NeurIPS 2008, section 3; of one state, untrained: G.-B. Huang et
+    al., Neurocomputing 70 (2006).
+    """
+
+    closed_form = True
+    grid: ClassVar = {"gain": [0.03, 0.1, 0.3, 0.6, 1.0, 3.0], "bias": [0.5, 1.0, 2.0]}
+    w: Tensor
+    b: Tensor
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        hidden: int = 300,
+        delays: int = 1,
+        stride: int = 1,
+        known: int = 0,
+    ) -> None:
+        require_vector("RandomFeatures", shape, "model=polynomial or convrnn")
+        super().__init__(shape, delays, stride, known=known)
+        require_positive(hidden=hidden)
+        self.register_buffer("w", Draw.gain / self.inputs**0.5 * torch.randn(hidden, self.inputs))
+        self.register_buffer("b", Draw.bias * (2 * torch.rand(hidden) - 1))
+        self.readout = make_lift(hidden + self.inputs, shape[0], 0, 1, None)
+        for parameter in self.readout.parameters():
+            nn.init.zeros_(parameter)
+
+    def draw(self, seed: int, **setting: Any) -> None:
+        of = Draw(**setting)
+        source = torch.Generator().manual_seed(seed)
+        w = torch.randn(self.w.shape, generator=source, dtype=torch.float64)
+        b = torch.rand(self.b.shape, generator=source, dtype=torch.float64)
+        self.w.copy_(of.gain / self.inputs**0.5 * w)
+        self.b.copy_(of.bias * (2 * b - 1))
+
+    def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        z, past = self.stack(x, state)
+        return torch.cat([torch.tanh(nn.functional.linear(z, self.w, self.b)), z], dim=2), past

@@ -1,0 +1,187 @@
+"""A residual convolutional body, with a memory, without one, or with the last frames as memory."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sirve.cores.base import AnySize, make_lift, require_fits, require_positive
+from sirve.cores.cells import Cell, State
+from sirve.cores.lift import Lift, Walls
+
+
+class Body(nn.Module):
+    """a_1 = g(W_1 * x), a_l = a_{l-1} + g(W_l * a_{l-1}) for ``depth`` convolutions, g the GELU.
+
+    (B, inputs, *space) -> (B, width, *space). Source: K. He et al., CVPR 2016, eq. 1.
+    """
+
+    def __init__(
+        self, inputs: int, width: int, depth: int, kernel: int, dims: int, walls: Walls | None
+    ) -> None:
+        super().__init__()
+        self.lifts = nn.ModuleList(
+            make_lift(width if i else inputs, width, dims, kernel, walls) for i in range(depth)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, *rest = self.lifts
+        a = F.gelu(first(x))
+        for lift in rest:
+            a = a + F.gelu(lift(a))
+        return a
+
+
+class _Residual(AnySize):
+    """A body, and what follows it: g(W * a) by a 1 x 1 convolution, and a readout from zero."""
+
+    readout: Lift
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        walls: Walls | None,
+        given: int,
+        width: int,
+        depth: int,
+        kernel: int,
+        known: int,
+    ) -> None:
+        """``given`` are the channels that the body reads beside the state's own."""
+        super().__init__(shape, residual=True, known=known)
+        require_positive(width=width, depth=depth, kernel=kernel)
+        self.dims = len(shape) - 1
+        if self.dims == 0:
+            raise ValueError(
+                f"a convolutional core needs frames, but a state here has shape {tuple(shape)}: "
+                "take a vector core, model=rnn, lstm or gru"
+            )
+        require_fits(shape, kernel=kernel)
+        self.walls = walls
+        self.body = Body(shape[0] + known + given, width, depth, kernel, self.dims, walls)
+        self.last = self._pointwise(width, width)
+
+    def _pointwise(self, inputs: int, outputs: int, bias: bool = True) -> Lift:
+        return make_lift(inputs, outputs, self.dims, 1, self.walls, bias)
+
+    def _read_out(self, inputs: int) -> None:
+        """A readout that starts at zero: before training, the core is persistence."""
+        self.readout = self._pointwise(inputs, self.shape[0])
+        for parameter in self.readout.parameters():
+            nn.init.zeros_(parameter)
+
+    @staticmethod
+    def _begun(x: Tensor) -> Tensor:
+        """1 for each of the batch: what tells a state from a blank one, which is all zeros."""
+        return x.new_ones(x.shape[0], 1)
+
+    @staticmethod
+    def _where_begun(state: State, blank: Tensor) -> Tensor:
+        """``state[0]`` where ``state[1]`` says so, else what is there before the first frame."""
+        remembered, begun = state
+        return torch.where(begun.reshape(-1, *[1] * (blank.ndim - 1)) > 0, remembered, blank)
+
+
+class ResidualStacked(_Residual):
+    """y = x + scale * readout(g(W * body(x_t, ..., x_{t - frames + 1}))): memory is what was seen.
+
+    ``frames`` 1 has none. Earlier frames are read as increments over their scale; before the
+    first frame the field was at rest. ``width`` channels, ``depth`` convolutions of ``kernel``.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        walls: Walls | None = None,
+        frames: int = 1,
+        width: int = 32,
+        depth: int = 5,
+        kernel: int = 3,
+        known: int = 0,
+    ) -> None:
+        require_positive(frames=frames)
+        super().__init__(shape, walls, (frames - 1) * shape[0], width, depth, kernel, known)
+        self.frames = frames
+        self._read_out(width)
+
+    def read(self, x: Tensor, state: State | None = None) -> State:
+        return self._seen(x, state)[:, x.shape[1] :], self._begun(x)
+
+    def features(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        seen, length = self._seen(x, state), x.shape[1]
+        steps = seen.diff(dim=1) / self.scale
+        stack = [x] + [steps[:, k : k + length] for k in range(self.frames - 1)]
+        a = self.body(torch.cat(stack, dim=2).flatten(0, 1))
+        phi = F.gelu(self.last(a)).unflatten(0, x.shape[:2])
+        return phi, (seen[:, length:], self._begun(x))
+
+    def _seen(self, x: Tensor, state: State | None) -> Tensor:
+        """The ``frames`` - 1 frames before x, and x: (B, frames - 1 + T, C, *space)."""
+        own = self.own(x)
+        before = own[:, :1].expand(-1, self.frames - 1, *own.shape[2:])
+        if state is not None:
+            before = self._where_begun(state, before)
+        return torch.cat([before, own], dim=1)
+
+
+class ResidualRecurrent(_Residual):
+    """A body that reads, beside x, a map h of ``hidden`` channels, which its output updates.
+
+        a_t = body(x_t, h_{t-1}),   h_t = cell(a_t, h_{t-1}),   y_t = x_t + scale * readout(phi_t)
+
+    with phi_t = (g(W * a_t), h_t). The cell is lifted by 1 x 1 convolutions: neighbours are the
+    body's to look at. ``width`` channels, ``depth`` convolutions of ``kernel``.
+
+    ``innovation``, for noisy observations: body and readout are given (x_t - y_{t-1}) / scale too,
+    zero in free rollouts, and the readout starts so that y_t = y_{t-1}: it goes on from what it
+    had predicted, and learns how much to believe of what is seen. So does a Kalman filter.
+
+    Source: N. Ballas et al., ICLR 2016, section 3 (recurrent convolutional maps of features).
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        cell: Cell,
+        walls: Walls | None = None,
+        hidden: int = 16,
+        width: int = 32,
+        depth: int = 5,
+        kernel: int = 3,
+        innovation: bool = False,
+        known: int = 0,
+    ) -> None:
+        require_positive(hidden=hidden)
+        seen = shape[0] if innovation else 0
+        super().__init__(shape, walls, hidden + seen, width, depth, kernel, known)
+        self.cell, self.hidden, self.innovation = cell, hidden, innovation
+        self.feedback = innovation
+        self.w = self._pointwise(width, cell.gates * hidden)
+        self.u = self._pointwise(hidden, cell.gates * hidden, bias=cell.recurrent_bias)
+        self._read_out(width + hidden + seen)
+        if innovation:
+            with torch.no_grad():
+                self.readout.weight.flatten(1)[:, -seen:].copy_(-torch.eye(seen))
+
+    def features(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        cell = self.cell.states
+        if state is None:
+            zero = x.new_zeros(len(x), self.hidden, *x.shape[3:])
+            state = (zero,) * cell
+        predicted = self.own(x)[:, 0]
+        if state[cell:]:
+            predicted = self._where_begun(state[cell:], predicted)
+        memory, out = state[:cell], []
+        for x_t in x.unbind(1):
+            own = x_t[:, : self.shape[0]]
+            new = [(own - predicted) / self.scale] if self.innovation else []
+            a = self.body(torch.cat([x_t, memory[0], *new], dim=1))
+            memory = self.cell.step(self.w(a).to(x.dtype), memory, self._recur)
+            phi = torch.cat([F.gelu(self.last(a)), memory[0], *new], dim=1)
+            if self.innovation:
+                predicted = own + self.scale * self.readout(phi)
+            out.append(phi)
+        after = (predicted, self._begun(x)) if self.innovation else ()
+        return torch.stack(out, dim=1), (*memory, *after)
+
+    def _recur(self, h: Tensor, start: int, stop: int) -> Tensor:
+        return self.u.part(h, start * self.hidden, stop * self.hidden)

@@ -1,0 +1,250 @@
+"""Cores with nothing but a readout to fit: the equations, delays, and systems they fit exactly."""
+
+from collections.abc import Callable
+from itertools import combinations_with_replacement
+
+import numpy as np
+import pytest
+import torch
+
+from sirve.cores import (
+    GRU,
+    LSTM,
+    NGRC,
+    Core,
+    EchoState,
+    Linear,
+    Polynomial,
+    RandomFeatures,
+    Recurrent,
+)
+from sirve.cores.delays import Delayed
+from sirve.cores.lift import Lift
+from sirve.cores.polynomial import monomials
+from sirve.readout import solve_readout
+from sirve.rollout import rollout
+
+MAKE: dict[str, Callable[..., Delayed]] = {
+    "linear": Linear,
+    "ngrc": NGRC,
+    "random": lambda shape, **of: RandomFeatures(shape, hidden=5, **of),
+}
+
+
+def normal(*shape: int) -> torch.Tensor:
+    return torch.as_tensor(np.random.default_rng(0).normal(size=shape))
+
+
+def with_random_readout(core: Core) -> Core:
+    for parameter in core.double().parameters():
+        torch.nn.init.normal_(parameter)
+    return core
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3, 5])
+@pytest.mark.parametrize("space", [(), (3,)])
+def test_monomials_are_all_of_them_once(degree: int, space: tuple[int, ...]) -> None:
+    z = normal(2, 3, 4, *space)
+    found = monomials(z, degree)
+    expected = [
+        z[:, :, list(chosen)].prod(dim=2)
+        for d in range(1, degree + 1)
+        for chosen in combinations_with_replacement(range(4), d)
+    ]
+    assert found.shape[2] == len(expected)
+    for monomial in expected:
+        same = (found - monomial[:, :, None]).abs().amax(dim=(0, 1, *range(3, found.ndim)))
+        assert int((same < 1e-12).sum()) == 1
+
+
+@pytest.mark.parametrize("name", MAKE)
+@pytest.mark.parametrize(("delays", "stride"), [(1, 3), (2, 1), (3, 2)])
+def test_delays_are_shifts_and_zero_before_the_start(name: str, delays: int, stride: int) -> None:
+    core = MAKE[name]((2,), delays=delays, stride=stride, known=1).double()
+    x = normal(3, 9, 3)
+    stacked, _ = core.stack(x, None)
+    assert stacked.shape[2] == core.inputs
+    for delay in range(delays):
+        shifted = np.zeros((3, 9, 2))
+        shifted[:, delay * stride :] = x[:, : 9 - delay * stride, :2]
+        part = stacked[:, :, 2 * delay : 2 * delay + 2]
+        np.testing.assert_array_equal(part.numpy(), shifted)
+    assert torch.equal(stacked[:, :, -1], x[:, :, 2])
+
+
+@pytest.mark.parametrize("name", MAKE)
+@torch.no_grad()
+def test_delayed_cores_obey_the_laws(name: str) -> None:
+    core = with_random_readout(MAKE[name]((2,), delays=3, stride=2))
+    x = normal(3, 9, 2)
+    whole, end = core(x)
+    state, parts = None, []
+    for piece in x.split([1, 2, 6], dim=1):
+        y, state = core(piece, state)
+        parts.append(y)
+    torch.testing.assert_close(torch.cat(parts, 1), whole, rtol=0, atol=1e-12)
+    torch.testing.assert_close(state, end, rtol=0, atol=0)
+    changed = x.clone()
+    changed[:, 5:] += 1
+    assert torch.equal(core(changed)[0][:, :5], whole[:, :5])
+    changed[:, :4] += 1
+    assert not torch.equal(core(x[:, 4:])[0][:, 0], whole[:, 4])
+    torch.testing.assert_close(core(x[1:2])[0], whole[1:2], rtol=0, atol=1e-12)
+
+
+@torch.no_grad()
+def test_ngrc_finds_a_quadratic_map_with_a_delay() -> None:
+    """Hénon's map is x' = 1 - a x^2 + b x_{-1}: one number, two delays, degree 2, exactly."""
+    x = np.zeros((20, 40))
+    x[:, :2] = np.random.default_rng(0).uniform(-0.1, 0.1, size=(20, 2))
+    for t in range(1, 39):
+        x[:, t + 1] = 1 - 1.4 * x[:, t] ** 2 + 0.3 * x[:, t - 1]
+    core = NGRC((1,), degree=2, delays=2)
+    solve_readout(core, [torch.as_tensor(x[..., None])], skip=1)
+    assert isinstance(core.readout, Lift)
+    # x' - x on x, x_{-1}, x^2, x x_{-1}, x_{-1}^2 and 1
+    expected = np.array([[-1, 0.3, -1.4, 0, 0, 1]])
+    np.testing.assert_allclose(core.readout.table().numpy(), expected, atol=1e-12)
+    y, _ = rollout(core, torch.as_tensor(x[:, :10, None]), 10)
+    np.testing.assert_allclose(y[:, 9:, 0].numpy(), x[:, 10:20], atol=1e-6)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_polynomial_finds_an_explicit_step_of_a_reaction_and_diffusion(symmetric: bool) -> None:
+    """u' = u + d lap(u) + u - u^3, Allen and Cahn's: to the walls, exactly."""
+    step = Linear((1, 8, 7), "neumann").double()
+    stencil = 0.05 * torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])
+    assert isinstance(step.readout, Lift)
+    step.readout.weight.copy_(stencil[None, None])
+    x = normal(12, 2, 1, 8, 7)
+    x[:, 1:] = step(x[:, :1])[0] + 0.1 * (x[:, :1] - x[:, :1] ** 3)
+    core = Polynomial((1, 8, 7), "neumann", kernel=3, symmetric=symmetric)
+    solve_readout(core, [x])
+    assert isinstance(core.readout, Lift)
+    u, squares, cubes = core.readout.weight[0]
+    expected = stencil.double()
+    expected[1, 1] += 0.1
+    torch.testing.assert_close(u, expected, rtol=0, atol=1e-10)
+    torch.testing.assert_close(squares, torch.zeros(3, 3).double(), rtol=0, atol=1e-10)
+    assert cubes[1, 1].item() == pytest.approx(-0.1)
+
+
+@torch.no_grad()
+def test_linear_on_two_frames_finds_the_explicit_wave_equation() -> None:
+    """u'' = c lap(u) in time steps: u_{t+1} = 2 u_t - u_{t-1} + c lap(u_t)."""
+    laplace = Linear((1, 8, 7), "periodic").double()
+    stencil = 0.2 * torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])
+    assert isinstance(laplace.readout, Lift)
+    laplace.readout.weight.copy_(stencil[None, None])
+    frames = [normal(4, 1, 1, 8, 7), normal(5, 1, 1, 8, 7)[1:]]
+    for _ in range(8):
+        frames.append(laplace(frames[-1])[0] + frames[-1] - frames[-2])
+    core = Linear((1, 8, 7), "periodic", delays=2)
+    solve_readout(core, [torch.cat(frames, dim=1)], skip=1)
+    assert isinstance(core.readout, Lift)
+    now, before = core.readout.weight[0]
+    expected = stencil.double()
+    expected[1, 1] += 1
+    torch.testing.assert_close(now, expected, rtol=0, atol=1e-9)
+    torch.testing.assert_close(before[1, 1].item(), -1.0, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("squares", [False, True])
+@torch.no_grad()
+def test_echo_state_equals_a_literal_transcription(squares: bool) -> None:
+    core = EchoState((2,), hidden=7, connections=3, squares=squares).double()
+    core.draw(0, gain=0.5, radius=0.8, bias=0.4, leak=0.3)
+    x = normal(3, 6, 2)
+    w, u, b = core.w.numpy(), core.u.numpy(), core.b.numpy()
+    h = np.zeros((3, 7))
+    expected = []
+    for x_t in x.numpy().swapaxes(0, 1):
+        h = 0.7 * h + 0.3 * np.tanh(x_t @ w.T + h @ u.T + b)
+        expected.append(np.concatenate([h, h**2, x_t] if squares else [h, x_t], axis=1))
+    found, state = core.features(x)
+    np.testing.assert_allclose(found.numpy(), np.stack(expected, axis=1), atol=1e-14)
+    np.testing.assert_allclose(state.numpy(), h, atol=1e-14)
+
+
+@pytest.mark.parametrize("connections", [None, 10])
+def test_echo_state_has_the_radius_and_connections_it_says(connections: int | None) -> None:
+    core = EchoState((3,), hidden=100, connections=connections).double()
+    core.draw(3, radius=0.7)
+    eigenvalues = np.linalg.eigvals(core.u.numpy())
+    assert np.abs(eigenvalues).max() == pytest.approx(0.7)
+    filled = float((core.u != 0).double().sum(dim=1).mean())
+    assert filled == 100 if connections is None else 8 < filled < 12
+
+
+def test_a_matrix_without_eigenvalues_stays_finite() -> None:
+    core = EchoState((1,), hidden=1, connections=1).double()
+    core.draw(0, radius=0.0)
+    assert torch.isfinite(core.u).all()
+
+
+@torch.no_grad()
+def test_an_echo_state_forgets_its_first_state() -> None:
+    core = EchoState((2,), hidden=50)
+    core.double().draw(0, radius=0.5, gain=0.3)
+    x = normal(2, 80, 2)
+    blank, _ = core.features(x)
+    other, _ = core.features(x, torch.ones(2, 50, dtype=torch.float64))
+    assert float((blank - other)[:, 0].abs().max()) > 0.1
+    assert float((blank - other)[:, -1].abs().max()) < 1e-12
+
+
+@pytest.mark.parametrize("make", [EchoState, RandomFeatures])
+def test_draws_are_a_function_of_setting_and_seed(make: type[EchoState | RandomFeatures]) -> None:
+    def draw(seed: int, gain: float) -> torch.Tensor:
+        core = make((2,), hidden=9).double()
+        core.draw(seed, gain=gain)
+        return core.features(normal(1, 4, 2))[0]
+
+    assert torch.equal(draw(0, 0.1), draw(0, 0.1))
+    assert not torch.equal(draw(0, 0.1), draw(1, 0.1))
+    assert not torch.equal(draw(0, 0.1), draw(0, 0.2))
+    for setting in make.grid:
+        with pytest.raises(ValueError, match=f"{setting}=-1"):
+            make((2,), hidden=9).draw(0, **{setting: -1})
+
+
+@pytest.mark.parametrize("make", [EchoState, RandomFeatures, NGRC])
+def test_frames_are_refused_and_the_way_out_named(make: Callable[..., Core]) -> None:
+    with pytest.raises(ValueError, match=r"reads vectors.*take model="):
+        make((1, 6, 5))
+
+
+def test_too_many_monomials_are_refused_before_any_memory_is_taken() -> None:
+    with pytest.raises(ValueError, match="degree=40 of 60 numbers has"):
+        Polynomial((20,), degree=40, delays=3)
+
+
+@torch.no_grad()
+def test_a_gru_whose_gates_are_constant_is_leaky_units() -> None:
+    core = Recurrent((2,), GRU(), hidden=6, squares=True).double()
+    core.draw(0, gain=0.5, radius=0.8, bias=0.0, memory=[4.0, 4.0], gates=0.0)
+    layer = core.layers[0]
+    w, u = layer.w.weight[12:].numpy(), layer.u.weight[12:].numpy()
+    assert np.abs(w).min() > 0
+    x, h = normal(3, 6, 2), np.zeros((3, 6))
+    for x_t in x.numpy().swapaxes(0, 1):
+        h = 0.75 * h + 0.25 * np.tanh(x_t @ w.T + (0.5 * h) @ u.T)  # r = sigma(0)
+    phi, _ = core.features(x)
+    np.testing.assert_allclose(phi[:, -1, :6].numpy(), h, atol=1e-14)
+    np.testing.assert_allclose(phi[:, -1, 6:12].numpy(), h**2, atol=1e-14)
+    assert torch.equal(phi[:, :, 12:], x)
+
+
+@pytest.mark.parametrize("cell", [GRU(), LSTM()])
+@torch.no_grad()
+def test_weights_of_gates_are_scaled_and_no_others(cell: GRU | LSTM) -> None:
+    core = Recurrent((2,), cell, hidden=5)
+    core.draw(0)
+    whole = [lift.weight.unflatten(0, (-1, 5)).clone() for lift in core.layers[0].children()]
+    core.draw(0, gates=0.25)
+    half = [lift.weight.unflatten(0, (-1, 5)) for lift in core.layers[0].children()]
+    for before, after in zip(whole, half, strict=True):
+        for k in range(cell.gates):
+            factor = 1.0 if k == 2 else 0.25
+            torch.testing.assert_close(after[k], factor * before[k], rtol=0, atol=0)

@@ -1,0 +1,128 @@
+"""Residual cores: their equations step by step, what memory is there, and the innovation."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from sirve.cores import GRU, LSTM, Cell, Core, ResidualRecurrent, ResidualStacked
+from sirve.rollout import rollout
+
+SHAPE = (2, 6, 5)
+SMALL = {"width": 4, "depth": 3}
+
+
+def filled(core: Core) -> Core:
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in core.parameters():
+            parameter.copy_(0.4 * torch.randn(parameter.shape, generator=generator))
+        core.scale.copy_(torch.tensor([0.5, 2.0]).reshape(2, 1, 1))
+    return core.double()
+
+
+def fields(length: int, channels: int = 2) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(3, length, channels, *SHAPE[1:], generator=generator, dtype=torch.float64)
+
+
+def wrapped(x: torch.Tensor, lift: torch.nn.Module) -> torch.Tensor:
+    """A 3 x 3 convolution on the torus, by torch.nn's own padding."""
+    return F.conv2d(F.pad(x, [1] * 4, mode="circular"), lift.weight, lift.bias)
+
+
+def body(core: Core, x: torch.Tensor) -> torch.Tensor:
+    first, *rest = core.body.lifts
+    a = F.gelu(wrapped(x, first))
+    for lift in rest:
+        a = a + F.gelu(wrapped(a, lift))
+    return a
+
+
+def pointwise(x: torch.Tensor, lift: torch.nn.Module) -> torch.Tensor:
+    return F.conv2d(x, lift.weight, lift.bias)
+
+
+@pytest.mark.parametrize("innovation", [False, True])
+@torch.no_grad()
+def test_recurrent_equals_its_equations(innovation: bool) -> None:
+    core = ResidualRecurrent(SHAPE, GRU(), "periodic", 3, innovation=innovation, **SMALL)
+    filled(core)
+    x = fields(4)
+    h, p = torch.zeros(3, 3, 6, 5, dtype=torch.float64), x[:, 0]
+    for t in range(4):
+        e = [(x[:, t] - p) / core.scale] if innovation else []
+        a = body(core, torch.cat([x[:, t], h, *e], 1))
+        w, u = pointwise(a, core.w), core.u.weight
+        z, r = torch.sigmoid(w[:, :6] + F.conv2d(h, u[:6])).chunk(2, 1)
+        h = (1 - z) * h + z * torch.tanh(w[:, 6:] + F.conv2d(r * h, u[6:]))
+        phi = torch.cat([F.gelu(pointwise(a, core.last)), h, *e], 1)
+        p = x[:, t] + core.scale * pointwise(phi, core.readout)
+        torch.testing.assert_close(core(x[:, : t + 1])[0][:, t], p, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 4])
+@torch.no_grad()
+def test_stacked_remembers_its_frames_and_no_more(frames: int) -> None:
+    core, x = filled(ResidualStacked(SHAPE, "neumann", frames, **SMALL)), fields(7)
+    last = core(x)[0][:, -1]
+    only = core(x[:, -frames:])[0][:, -1]
+    torch.testing.assert_close(only, last, rtol=0, atol=1e-12)
+    assert not torch.allclose(core(x[:, 1 - frames :])[0][:, -1], last) or frames == 1
+    assert core.read(x)[0].shape[1] == frames - 1
+
+
+@torch.no_grad()
+def test_stacked_reads_increments_over_their_scale() -> None:
+    core, x = filled(ResidualStacked(SHAPE, "periodic", 3, **SMALL)), fields(3)
+    steps = [(x[:, k + 1] - x[:, k]) / core.scale for k in (0, 1)]
+    a = body(core, torch.cat([x[:, 2], *steps], 1))
+    y = x[:, 2] + core.scale * pointwise(F.gelu(pointwise(a, core.last)), core.readout)
+    torch.testing.assert_close(core(x)[0][:, 2], y, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("cell", [GRU(), LSTM()])
+@torch.no_grad()
+def test_an_untrained_innovation_holds_on_to_what_it_predicted(cell: Cell) -> None:
+    core = ResidualRecurrent(SHAPE, cell, "neumann", 3, innovation=True, **SMALL).double()
+    x = fields(4)
+    y = core(x)[0]
+    torch.testing.assert_close(y, x[:, :1].expand_as(y), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("known", [0, 1])
+@torch.no_grad()
+def test_pieces_and_rollouts_of_an_innovation(known: int) -> None:
+    """What the laws ask of the default, of the option too; free steps bring nothing new."""
+    core = ResidualRecurrent(SHAPE, LSTM(), "neumann", 3, innovation=True, known=known, **SMALL)
+    filled(core)
+    x = fields(5, 2 + known)
+    whole, end = rollout(core, x, 6)
+    first, state = rollout(core, x[:, :2], 1)
+    second, state = rollout(core, x[:, 2:], 3, state)
+    third, state = rollout(core, second[:, -1:], 3, state)
+    torch.testing.assert_close(torch.cat([first, second, third], 1), whole, rtol=0, atol=1e-11)
+    torch.testing.assert_close(state, end, rtol=0, atol=1e-11)
+    phi, _ = core.features(third[:, -1:], state)
+    assert phi[:, :, -2:].abs().max() < 1e-12
+
+
+def test_reading_alone_gives_the_same_state() -> None:
+    for core in (ResidualStacked(SHAPE, "neumann", 3), ResidualRecurrent(SHAPE, GRU(), "neumann")):
+        x = fields(5).float()
+        torch.testing.assert_close(core.read(x), core.features(x)[1])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "word"),
+    [
+        ({"frames": 0}, "frames=0"),
+        ({"width": 0}, "width=0"),
+        ({"depth": -1}, "depth=-1"),
+        ({"kernel": 4}, "kernel=4 must be odd"),
+        ({"kernel": 13}, "kernel=13 is wider"),
+        ({"walls": None}, "needs walls"),
+    ],
+)
+def test_wrong_sizes_are_refused(wrong: dict[str, object], word: str) -> None:
+    with pytest.raises(ValueError, match=word):
+        ResidualStacked(SHAPE, **({"walls": "neumann"} | wrong))  # type: ignore[arg-type]

@@ -1,0 +1,85 @@
+"""scripts/tables.py: what is finished is not run again, and the numbers are those of the runs."""
+
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from support import FEW, ROOT, SMALL
+
+from sirve.files import read_json
+from sirve.report.load import Run
+
+spec = spec_from_file_location("tables_script", ROOT / "scripts" / "tables.py")
+assert spec is not None
+assert spec.loader is not None
+tables: Any = module_from_spec(spec)
+spec.loader.exec_module(tables)
+
+
+def run_of(errors: np.ndarray) -> Run:
+    """A run whose errors (starts, steps) are these."""
+    scores = {"model": {"diverged": 0.25}}
+    metrics = {"dt": 0.5, "unit": 1.0, "time_unit": "step", "parameters": 7}
+    metrics |= {"seconds": {"train": 2.0}, "scores": scores}
+    time = 0.5 * np.arange(1, errors.shape[1] + 1)
+    return Run(Path("."), metrics, "", [], time, {"model": errors}, {}, (1,), 1)
+
+
+def cells(text: str, row: str) -> list[str]:
+    (line,) = (line for line in text.splitlines() if line.startswith(f"| {row} |"))
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_scores_of_seeds_and_pairs_are_closed_forms() -> None:
+    error = np.full((4, 6), 0.1) * np.array([1, 2, 1, 2])[:, None]
+    runs = {"a": [run_of(c * error) for c in (1, 3, 2)], "b": [run_of(4 * error)]}
+    table = tables.Table(rows={"a": [], "b": []}, at=[1, 6], score="nrmse", against="b")
+    text = tables.markdown(table, runs)
+    name, seeds, first, *_ = cells(text, "a")
+    assert (name, seeds) == ("a", "3")
+    assert first.split()[0] == tables.digits(0.2 * np.sqrt(2.5))
+    assert cells(text, "a")[4:7] == ["25%", "7", "2.00"]
+    assert cells(text, "a")[7:] == ["0.50 [0.50, 0.50]"] * 2  # start by start, whatever the starts
+    assert cells(text, "b")[7:] == ["", ""]
+
+
+def test_valid_times_are_compared_by_difference() -> None:
+    ramp = np.arange(1, 9) * np.ones((5, 1))
+    runs = {"a": [run_of(ramp)], "b": [run_of(2 * ramp)]}
+    table = tables.Table(rows={"a": [], "b": []}, at=[4], score="valid_time", against="b")
+    assert cells(tables.markdown(table, runs), "a")[2] == "2.00 [2.00, 2.00]"
+    assert cells(tables.markdown(table, runs), "a")[-1] == "+1.00 [+1.00, +1.00]"
+
+
+def test_a_finished_run_is_shown_and_not_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    common = ["sim=heat", *SMALL["heat"], *FEW, "seed=3"]
+    rows = {"still": ["model=persistence"]}
+    declared = {"common": common[:-1], "rows": rows, "score": "vrmse", "at": [1, 10]}
+    Path("heat.yaml").write_text(yaml.safe_dump(declared))
+    Path("page.md").write_text("before\n<!-- heat -->\nold\n<!-- end of heat -->\nafter\n")
+    arguments = ["heat.yaml", "--runs", "here", "--seeds", "3"]
+    assert tables.main([*arguments, "--show"]) == 2
+    assert "leave out --show" in capsys.readouterr().err
+    assert tables.main([*arguments, "--into", "page.md"]) == 0
+    (scores,) = Path("here").glob("*/*/*/metrics.json")
+    still = read_json(scores, "", 2**20)["scores"]["persistence"]["vrmse"]
+    monkeypatch.setattr(tables, "train", None)  # a second run would fail
+    capsys.readouterr()
+    assert tables.main([*arguments, "--into", "page.md"]) == 0
+    assert cells(capsys.readouterr().out, "still")[2].split()[0] == tables.digits(still["1"])
+    page = Path("page.md").read_text()
+    assert "old" not in page
+    assert page.startswith("before\n")
+    assert cells(page, "still")[3].split()[0] == tables.digits(still["10"])
+
+
+def test_what_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "t.yaml").write_text("rows: {a: []}\nat: [1]\nagainst: b\n")
+    assert tables.main([str(tmp_path / "t.yaml")]) == 2
+    assert "there is no row b" in capsys.readouterr().err
