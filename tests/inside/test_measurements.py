@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from sirve.cores import GRU, LSTM, ConvRecurrent, Core, Linear, Persistence, Recurrent
+from sirve.cores.residual import ResidualRecurrent
 from sirve.data.shards import Info
 from sirve.errors import UserError
 from sirve.forecaster import Forecaster, Normaliser
@@ -18,7 +19,14 @@ from sirve.report.inside import load_inside, measured
 from sirve.report.load import RunError
 
 CONTEXT, LENGTH = 6, 40
-SHAPES = {"gru": (3,), "lstm": (3,), "convgru": (2, 6, 5), "linear": (3,), "persistence": (3,)}
+SHAPES = {
+    "gru": (3,),
+    "lstm": (3,),
+    "convgru": (2, 6, 5),
+    "resgru": (2, 6, 5),
+    "linear": (3,),
+    "persistence": (3,),
+}
 
 
 def forecaster_of(name: str, known: bool = False) -> Forecaster:
@@ -27,6 +35,10 @@ def forecaster_of(name: str, known: bool = False) -> Forecaster:
     core: Core
     if name == "convgru":
         core = ConvRecurrent(shape, GRU(), "neumann", hidden=3, residual=False, known=extra)
+    elif name == "resgru":
+        core = ResidualRecurrent(
+            shape, GRU(), "neumann", hidden=3, width=4, depth=2, innovation=True, known=extra
+        )
     elif name == "persistence":
         core = Persistence(shape, known=extra)
     elif name == "linear":
@@ -36,7 +48,7 @@ def forecaster_of(name: str, known: bool = False) -> Forecaster:
         core = Recurrent(shape, cell, hidden=5, residual=False, known=extra)
     for parameter in core.parameters():
         nn.init.normal_(parameter, std=0.2)
-    core.scale.fill_(0.1)
+    core.scale.fill_(0.01 if name == "resgru" else 0.1)
     info = Info(name, shape, tuple("xyz")[: shape[0]], ("1",) * shape[0], "neumann", 0.1, "step",
                 0.2, "", {}, ("rho",) * extra)  # fmt: skip
     total = shape[0] + extra
@@ -58,7 +70,9 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measurements, "FREE", 10)
 
 
-@pytest.mark.parametrize(("name", "known"), [("gru", True), ("lstm", False), ("convgru", True)])
+@pytest.mark.parametrize(
+    ("name", "known"), [("gru", True), ("lstm", False), ("convgru", True), ("resgru", False)]
+)
 def test_everything_is_measured_and_read_back(name: str, known: bool, tmp_path: Path) -> None:
     forecaster = forecaster_of(name, known)
     initial = forecaster_of(name, known).core
@@ -97,8 +111,9 @@ def test_drift_is_scored_as_every_forecast_is() -> None:
 @pytest.mark.parametrize("name", ["linear", "persistence"])
 def test_what_has_no_memory_says_so(name: str) -> None:
     found = measure(forecaster_of(name), material(name))
-    for part in ("reach", "gates", "drift"):
-        assert found.summary[part] == {"skipped": "this core has no memory"}
+    for part in ("reach", "gates"):
+        assert found.summary[part] == {"skipped": "this core has no recurrent cells"}
+    assert found.summary["drift"] == {"skipped": "this core has no memory"}
     assert len(found.summary["exponents"]["value"]) == 3
     if name == "persistence":
         np.testing.assert_allclose(found.summary["exponents"]["value"], 0, atol=1e-12)
