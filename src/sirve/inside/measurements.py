@@ -33,7 +33,7 @@ FEWEST = 4  # trajectories
 NO_MEMORY = {"skipped": "this core has no memory"}
 NO_CELLS = {"skipped": "this core has no recurrent cells"}
 # Multiplications, at most, of each measurement: some seconds of one core.
-WORK = {"reach": 1e10, "drift": 3e10, "exponents": 3e10}
+WORK = {"reach": 1e10, "drift": 2e10, "exponents": 2e10}
 
 
 @dataclass(frozen=True)
