@@ -11,10 +11,10 @@ from support import AIDS, FEW, SMALL, TRAIN, Command, run_command, same
 from sirve import checkpoints, signals
 
 TINY = [
-    "fit=varpro",
     "sim=lorenz",
     *SMALL["lorenz"],
     *FEW,
+    "fit=varpro",
     "sizes.varpro.hidden=6",
     "varpro.steps=12",
     "varpro.batch=40",
@@ -101,3 +101,17 @@ def test_refuses_before_any_work(
     assert why in done.stderr
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_refuses_the_checkpoint_of_another_fit(command: Command, tmp_path: Path) -> None:
+    assert command(*TINY).returncode == 0
+    (run,) = tmp_path.glob("runs/*/*/")
+    last = run / "checkpoints" / "last.ckpt"
+    content = checkpoints.load(last)
+    content["callbacks"]["Saver"]["done"] = False
+    checkpoints.save(content, last)
+    (run / "report.html").unlink()
+    done = command(f"resume={run}")
+    assert done.returncode == 2
+    assert "was not left by variable projection" in done.stderr
+    assert done.stderr.count("\n") == 1
