@@ -20,9 +20,9 @@ class Fit:
 
     ridge: random recurrent weights, the readout in closed form. gradient: all weights, by
     gradient descent. gradient+ridge: the same, then the readout in closed form. varpro: recurrent
-    weights by variable projection, then the readout in closed form. A core of which
-    only the readout is fitted is always fitted in closed form, and one without weights is not
-    fitted: then ``kind`` is ridge, and none.
+    weights by variable projection, then the readout in closed form. A core of which only the
+    readout is ever fitted is fitted in closed form whatever is asked, and one without weights is
+    not fitted: then ``kind`` is ridge, and none.
     """
 
     kind: str
@@ -48,6 +48,11 @@ class Fit:
             raise UserError(
                 f"fit={kind} needs a linear readout, a sirve.cores.lift.Lift, which "
                 f"{type(core).__name__} does not have; take fit=gradient"
+            )
+        if "ridge" in kind and core.feedback:
+            raise UserError(
+                f"fit={kind}: what {type(core).__name__} remembers depends on its own readout, "
+                "which no closed form can find then; take fit=gradient"
             )
         settings = ridge.settings(core) if kind == "ridge" else [{}]
         return Fit(kind, ridge, varpro, settings)
