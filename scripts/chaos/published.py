@@ -24,7 +24,8 @@ SPARE = 100  # points that a search needs beside two stretches as long as a fore
 def smape(forecast: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Symmetric error, 200 mean |x - y| / (|x| + |y|) over the last axis, from 0 to 200.
 
-    Two zeros are equal, and add nothing. Source: W. Gilpin, NeurIPS 2021 (dysts), section 5.
+    Two zeros are equal, and add nothing. Source: W. Gilpin, Chaos as an interpretable benchmark
+    for forecasting and data-driven modelling, NeurIPS Datasets and Benchmarks (2021).
     """
     difference, size = np.abs(forecast - truth), np.abs(forecast) + np.abs(truth)
     share = np.divide(difference, size, out=np.zeros_like(size), where=size > 0)

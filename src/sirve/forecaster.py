@@ -136,13 +136,16 @@ class Forecaster(pl.LightningModule):
         return future.numpy() if isinstance(context, np.ndarray) else future
 
     @torch.inference_mode()
-    def _roll(self, context: Tensor, steps: int) -> Tensor:
-        y, _ = rollout(self.core, self.read(context), steps)
+    def _roll(self, context: Tensor, steps: int, state: Any = None) -> Tensor:
+        y, _ = rollout(self.core, self.read(context), steps, state)
         return self.core.own(self.normaliser.back(y[:, -steps:]))
 
-    def errors(self, context: Tensor, truth: np.ndarray) -> np.ndarray:
-        """e_k (B, steps) of the forecasts after ``context`` (known channels included)."""
-        prediction = self._roll(context, truth.shape[1]).cpu().numpy()
+    def errors(self, context: Tensor, truth: np.ndarray, state: Any = None) -> np.ndarray:
+        """e_k (B, steps) of the forecasts after ``context`` (known channels included).
+
+        ``state`` is the core's memory before it.
+        """
+        prediction = self._roll(context, truth.shape[1], state).cpu().numpy()
         return metrics.normalised_error(truth, prediction, np.asarray(self.std))
 
     def states(self, x: np.ndarray, known: Mapping[str, Any]) -> Tensor:

@@ -19,8 +19,7 @@ def rollout(core: Core, context: Tensor, steps: int, state: Any = None) -> tuple
     returned state, are n + m steps.
     """
     y, state = core(context, state)
-    out = [y]
-    for _ in range(steps - 1):
-        y, state = core(y[:, -1:], state)
-        out.append(y)
-    return torch.cat(out, dim=1), state
+    if steps == 1:
+        return y, state
+    future, state = core.roll(y[:, -1:], state, steps - 1)
+    return torch.cat([y, future], dim=1), state

@@ -30,6 +30,7 @@ class Core(nn.Module, ABC):
     readout: nn.Module
     scale: Tensor
     closed_form: bool = False  # whether nothing but the readout is ever fitted
+    feedback: bool = False  # whether features depend on the readout: then no closed form finds it
     grid: ClassVar[Mapping[str, Sequence[Any]]] = {}  # values worth trying of what ``draw`` takes
 
     def __init__(self, shape: tuple[int, ...], residual: bool = True, known: int = 0) -> None:
@@ -85,6 +86,17 @@ class Core(nn.Module, ABC):
         assert self.spread is not None, "this core has no spread"
         phi, state = self.features(x, state)
         return self.mean(x, phi), self.spread(phi, self.own(x).shape), state
+
+    def roll(self, x: Tensor, state: Any, steps: int) -> tuple[Tensor, Any]:
+        """Its own output fed back from x (B, 1, *shape) on: (B, steps, *shape), the state after.
+
+        A core that can do this sooner, to the same numbers, has a ``roll`` of its own.
+        """
+        out = []
+        for _ in range(steps):
+            x, state = self(x, state)
+            out.append(x)
+        return torch.cat(out, dim=1), state
 
 
 class AnySize(Core):

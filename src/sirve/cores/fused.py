@@ -31,15 +31,16 @@ def covers(cell: Cell, w: Lift, u: Lift, x: Tensor) -> bool:
     # Exactly these classes: one derived from them may have other equations.
     known = type(cell) is GRU and cell.reset == "before"
     known = known or (type(cell) is LSTM and x.device.type == "cpu")
-    return known and not (
-        transformed() or torch.compiler.is_compiling() or torch.is_autocast_enabled(x.device.type)
-    )
+    return known and not elsewhere(x)
 
 
-def transformed() -> bool:
-    """Whether torch.func or forward-mode differentiation is at work."""
+def elsewhere(x: Tensor) -> bool:
+    """Whether others follow each operation: torch.func, forward mode, a compiler, autocast."""
     return (
-        torch._C._functorch.peek_interpreter_stack() is not None or forward_ad._current_level >= 0
+        torch._C._functorch.peek_interpreter_stack() is not None
+        or forward_ad._current_level >= 0
+        or torch.compiler.is_compiling()
+        or torch.is_autocast_enabled(x.device.type)
     )
 
 

@@ -3,15 +3,15 @@
 import logging
 from abc import abstractmethod
 from math import prod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 
-from sirve.cores import fused
+from sirve.cores import fused, rolling
 from sirve.cores.base import AnySize, Core, make_lift, require_fits, require_positive
 from sirve.cores.cells import Cell, State
-from sirve.cores.lift import Lift, Walls
+from sirve.cores.lift import Lift, Matrix, Walls
 from sirve.cores.reservoir import Reservoir
 
 log = logging.getLogger(__name__)
@@ -149,6 +149,34 @@ class Recurrent(_Recurrent):
                 size,
             )
         self._stack(cell, size + given, size, hidden, layers, (1, 1), 0, None)
+
+    def roll(self, x: Tensor, state: Any, steps: int) -> tuple[Tensor, Any]:
+        if not self._rolls(x):
+            return super().roll(x, state, steps)
+        layers, readout = cast(list[Layer], list(self.layers)), cast(Matrix, self.readout)
+        tables = rolling.tables(
+            layers[0].cell,
+            [(layer.w, layer.u) for layer in layers],
+            readout,
+            self.scale.expand(self.shape).flatten(),
+            self.residual,
+        )
+        y, state = rolling.roll(tables, self._as_channels(x)[:, 0], state, steps)
+        y = y.unflatten(2, self.shape)
+        given = x[:, :, self.shape[0] :].expand(-1, steps, *[-1] * len(self.shape))
+        return (torch.cat([y, given], dim=2) if self.known else y), state
+
+    def _rolls(self, x: Tensor) -> bool:
+        """Whether ``rolling`` may take the place of the plain loop: nothing else is asked of it."""
+        kind = type(self)
+        own = kind.features is _Recurrent.features and kind.forward is Core.forward
+        hooked = any(part._forward_hooks or part._forward_pre_hooks for part in self.modules())
+        return (
+            own
+            and not hooked
+            and isinstance(self.readout, Matrix)
+            and rolling.covers(cast(Layer, self.layers[0]).cell, x)
+        )
 
     def _as_channels(self, x: Tensor) -> Tensor:
         return x.flatten(2)

@@ -5,14 +5,16 @@ from typing import Any
 from sirve.report.load import Run, number
 from sirve.report.style import count, units
 
+REACH = (
+    "Norm of the gradient ∂L<sub>T</sub>/∂h<sub>t</sub> of one prediction's loss with respect to "
+    "the memory T - t steps before it, relative to lag 0: median over test windows, and the "
+    "middle half of them; dashed, with respect to an LSTM's conveyor belt C."
+)
+
 
 def reach(run: Run) -> str:
     """What the picture of the gradient's reach shows, and the lags at which it has fallen."""
-    words = (
-        "Norm of the gradient ∂L<sub>T</sub>/∂h<sub>t</sub> of one prediction's loss with respect "
-        "to the memory T - t steps before it, relative to lag 0: median over test windows, and "
-        "the middle half of them."
-    )
+    words = REACH
     for symbol in ("h", "C"):
         found = _measured(run, "reach", symbol)
         if isinstance(found, dict):

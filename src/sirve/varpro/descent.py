@@ -39,7 +39,7 @@ class Descent:
         self.weights = plan.weights(core)
         self.mover = plan.mover(self.weights)
         self.step, self.best = 0, float("inf")
-        core.draw(seed, **plan.start)
+        core.draw(seed, **(plan.start or {}))
         self.kept = self._theta()
 
     @property

@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pytorch_optimizer
@@ -41,25 +41,26 @@ class VarPro(ABC):
         min over theta of min over V of || phi(theta) V' - (x_next - base) / scale ||^2
 
     ``moving``: "all" recurrent weights, or "inputs", W and its bias alone. ``start`` are the
-    numbers by which the core draws the weights to begin with. A step sees ``batch`` windows of
-    ``washout`` states, which warm the memory, and ``scored`` ones. ``ridge`` is that of the
-    solve, on squared singular values of columns of length 1. ``validations`` times, evenly spread
-    over the ``steps``, the readout is fitted to ``few`` whole trajectories and the validation set
-    is forecast: the best weights are kept.
+    numbers by which the core draws the weights to begin with, None: its own. A step sees ``batch``
+    windows of ``washout`` states, which warm the memory, and ``scored`` ones; outputs of these
+    should be several times more than weights that move. ``ridge`` is that of the solve, on squared
+    singular values of columns of length 1. ``validations`` times, evenly spread over the
+    ``steps``, the readout is fitted to ``few`` whole trajectories and the validation set is
+    forecast: the best weights are kept.
 
     Source: G. Golub, V. Pereyra, SIAM J. Numer. Anal. 10 (1973); for recurrent networks
     J. Sjoberg, M. Viberg, Signal Processing 63 (1997).
     """
 
     moving: str = "all"
-    start: Mapping[str, Any] = field(default_factory=lambda: {"gain": 0.1, "radius": 0.1})
+    start: Mapping[str, Any] | None = None
     steps: int = 150
-    batch: int = 128
-    washout: int = 20
-    scored: int = 16
+    batch: int = 1024
+    washout: int = 12
+    scored: int = 2
     ridge: float = 1e-26
     validations: int = 10
-    few: int = 24
+    few: int = 64
 
     def __post_init__(self) -> None:
         if self.moving not in ("all", "inputs"):
@@ -152,6 +153,8 @@ class SOAP(VarPro):
     """
 
     steps: int = 1500
+    batch: int = 256
+    scored: int = 4
     lr: float = 3e-3
     warmup: int = 50
     beta: float = 0.95
