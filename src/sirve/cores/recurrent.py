@@ -174,6 +174,7 @@ class Recurrent(_Recurrent):
         hooked = any(part._forward_hooks or part._forward_pre_hooks for part in self.modules())
         return (
             own
+            and not self.squares
             and not hooked
             and isinstance(self.readout, Matrix)
             and rolling.covers(cast(Layer, self.layers[0]).cell, x)
