@@ -39,7 +39,7 @@ def content(folder: Path) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("method", ["lm", "soap"])
+@pytest.mark.parametrize("method", ["lm", pytest.param("soap", marks=pytest.mark.slow)])
 def test_stopped_by_a_signal_it_is_the_same_run(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
