@@ -48,13 +48,14 @@ def gates_figure(inside: Inside, step: float, unit: str) -> go.Figure:
     """Gates, mean and the middle 80 % of units, over the memory of a few units."""
     symbol = next(iter(inside.memory))
     gates = panels(inside)
-    rows = len(gates) + 1
+    titles = [*(title for title, _ in gates), f"{MEMORY.get(symbol, symbol)} of a few units"]
+    rows = len(titles)
     figure = make_subplots(
         rows=rows,
         cols=1,
         shared_xaxes=True,
         vertical_spacing=0.24 / max(rows, 2),
-        subplot_titles=[*(title for title, _ in gates), f"{MEMORY[symbol]} of a few units"],
+        subplot_titles=[literal(title) for title in titles],
         row_heights=[1.0] * len(gates) + [2.0],
     )
     time = step * inside.along

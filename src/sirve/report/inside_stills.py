@@ -79,7 +79,7 @@ def gates(run: Run, inside: Inside) -> Figure:
         ax.set_title(plain(f"{title}: mean and middle 80 % of units"), loc="left")
     for number, path in enumerate(inside.memory[symbol]):
         axes[-1, 0].plot(time, path, color=run_style(number, 0)[0], linewidth=1.1)
-    axes[-1, 0].set_title(f"{MEMORY[symbol]} of a few units", loc="left")
+    axes[-1, 0].set_title(plain(f"{MEMORY.get(symbol, symbol)} of a few units"), loc="left")
     for ax in axes[:, 0]:
         tidy(ax).axvline(0, color="#555555", linewidth=0.9, linestyle=":")
         ax.set_xlim(time[0], time[-1])
