@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from support import ROOT, run_command
 
 from scripts.chaos.bank import Bank
 from scripts.chaos.families import FAMILIES
@@ -16,7 +17,7 @@ from scripts.chaos.table import main, statistics
 from sirve.cores import GRU, LSTM, Core, EchoState, Recurrent
 from sirve.rollout import rollout
 
-HORIZON, TUNE, TEST = 12, 130, 170
+HORIZON, TUNE, TEST = 12, 140, 170
 GATED = [
     {"gain": 0.1, "radius": 0.3, "bias": 0.5, "memory": (1.05, 10.0)},
     {"gain": 1.0, "radius": 0.9, "bias": 0.2, "memory": (1.05, 3.0)},
@@ -52,6 +53,19 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+def test_a_rehearsal_sees_the_tuning_series_alone(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with h5py.File(file, "r+") as h5:
+        h5["tune"][:, -HORIZON:] = 1e3  # where the score is
+        h5["test"][:, :-HORIZON] = np.random.default_rng(0).normal(size=(2, TEST - HORIZON))
+    options = ["--seeds", "1", "--models", "esn", "--workers", "1", "--rehearse"]
+    assert main([str(file), *options]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])["median_smape"]
+    assert list(found) == ["esn", "esn, 3 settings"]
+    assert found["esn"] > 190  # neither chosen nor fitted on what is scored
+
+
 def test_smape_by_hand() -> None:
     assert smape(np.array([1.0, -1.0, 0.0, 2.0]), np.array([3.0, 1.0, 0.0, 2.0])) == 75.0
 
@@ -70,17 +84,17 @@ def test_the_table_and_its_last_line(file: Path, capsys: pytest.CaptureFixture[s
     assert main([str(file), *options]) == 0
     out = capsys.readouterr().out
     found = json.loads(out.splitlines()[-1])
-    rows = ["esn", "esn, pointwise median", "NBEATS", "ARIMA", "Mean"]
+    rows = ["esn", "esn, 3 settings", "esn, 2 draws", "NBEATS", "ARIMA", "Mean"]
     assert list(found["median_smape"]) == list(found["mean_smape"]) == rows
     assert all(f"| {name} |" in out for name in rows)
     assert found["rescoring_difference"] < 1e-9
     assert found["median_smape"]["esn"] < 1.0
     assert found["systems"] == found["seeds"] == 2
     kept = json.loads(saved.read_text())
-    assert np.shape(kept["prediction"]) == (2, 1, 2, HORIZON - 1)
-    truth = read(file).truth[:, None, None]
-    np.testing.assert_allclose(smape(np.array(kept["prediction"]), truth), kept["smape"])
-    assert [choice["system"] for choice in kept["chosen"]] == ["One", "One", "Two", "Two"]
+    assert np.shape(kept["prediction"]) == (2, 1, 2, 3, HORIZON - 1)
+    own = smape(np.array(kept["prediction"])[:, 0, :, 0], read(file).truth[:, None])
+    assert found["median_smape"]["esn"] == np.median(np.median(own, axis=0))
+    assert [choice["system"] for choice in kept["chosen"]] == ["One"] * 6 + ["Two"] * 6
 
 
 @pytest.mark.parametrize(("cell", "settings"), [(GRU(), GATED), (LSTM(), GATED), (None, LEAKY)])
@@ -109,10 +123,13 @@ def test_an_autoregressive_process_is_forecast(name: str) -> None:
     cell = GRU() if name == "gru" else LSTM()
     family = Family((shape or Recurrent((1,), cell, 20)).double(), FAMILIES[name].setting)
     tune = oscillation(200, 23.7)
-    choice = choose(family, tune, 40, np.random.default_rng(0), count=8)
+    choices = choose(family, tune, 40, np.random.default_rng(0), count=8)
     past, future = np.split(5 + 2 * oscillation(260, 23.7, phase=2.0), [220])
-    np.testing.assert_allclose(forecast(family, choice, past, 40), future, atol=1e-2)
-    assert choice.error < 5.0
+    found = forecast(family, choices, past, 40)
+    np.testing.assert_allclose(found[0], future, atol=1e-2)
+    assert [choice.error for choice in choices] == sorted(choice.error for choice in choices)
+    one = forecast(family, choices[1:2], past, 40)
+    np.testing.assert_allclose(one[0], found[1], rtol=1e-9)  # networks do not meet
 
 
 def test_statistics_by_hand() -> None:
@@ -157,6 +174,19 @@ def test_a_file_that_is_unfit_is_refused_in_one_line(
     assert said.count("\n") == 1
 
 
+def test_the_door(tmp_path: Path) -> None:
+    done = run_command([str(ROOT / "scripts" / "benchmark.py"), "dysts", "none.h5"], tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("none.h5 is not readable")
+    assert done.stderr.count("\n") == 1
+
+
+def test_too_short_for_a_rehearsal(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _change(file, "tune", np.random.default_rng(0).normal(size=(2, TUNE - 10)))
+    assert main([str(file), "--rehearse"]) == 2
+    assert "'tune' has 118 points a system, too few" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("content", [None, b"text"])
 def test_no_file_of_that_kind(
     content: bytes | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -177,6 +207,7 @@ def test_no_file_of_that_kind(
         ("--models", "gru,gru", "names a model twice"),
         ("--seeds", "0", "not a whole number from 1 on"),
         ("--workers", "two", "not a whole number from 1 on"),
+        ("--json", "nowhere/all.json", "make its folder first"),
     ],
 )
 def test_options_are_refused(

@@ -50,6 +50,16 @@ def test_calibrated_ensembles_spread_as_they_err(members: int) -> None:
     assert sure[0] == pytest.approx(ratio[0] / 2)
 
 
+@pytest.mark.parametrize("members", [10, 50])
+def test_standardised_errors_of_calibrated_ensembles_are_one(members: int) -> None:
+    x, truth = calibrated(members)
+    mean, deviation = x.mean(0)[:, None], probabilistic.deviation(x)[:, None]
+    found = probabilistic.standardised_error(mean, deviation, truth[:, None], members)
+    assert found[0] == pytest.approx(1, abs=0.04)
+    sure = probabilistic.standardised_error(mean, deviation / 2, truth[:, None], members)
+    assert sure[0] == pytest.approx(2 * found[0])
+
+
 @pytest.mark.parametrize(("members", "level"), [(3, 0.5), (20, 0.5), (20, 0.9), (19, 0.9)])
 def test_calibrated_ensembles_cover_what_they_say(members: int, level: float) -> None:
     x, truth = calibrated(members, 20_000)

@@ -20,7 +20,7 @@ def _between(rng: np.random.Generator, low: float, high: float) -> float:
 def _gated(rng: np.random.Generator) -> dict[str, Any]:
     return {
         "gain": _between(rng, 0.01, 3.0),
-        "radius": _between(rng, 0.1, 1.5),
+        "radius": _between(rng, 0.1, 1.0),
         "bias": rng.uniform(0.0, 1.0),
         "memory": (1.05, _between(rng, 1.1, 60.0)),
     }

@@ -20,6 +20,7 @@ SETTINGS = 24
 BLOCKS = 9
 FIRST = [1, 4, 7]  # the blocks on which every setting is judged
 BEST = 8  # settings that are judged on the other blocks as well
+KEPT = 3  # of these, whose forecasts have a pointwise median
 
 
 @dataclass(frozen=True)
@@ -81,10 +82,11 @@ def choose(
     horizon: int,
     rng: np.random.Generator,
     count: int = SETTINGS,
-) -> Choice:
-    """The setting and ridge that forecast blocks of ``series`` best, each left out of its fit.
+) -> list[Choice]:
+    """The KEPT settings, each with its ridge, that forecast blocks of ``series`` best.
 
-    All ``count`` settings are judged on the FIRST blocks, the BEST of them on all BLOCKS.
+    A block is left out of the fit that forecasts it. All ``count`` settings are judged on the
+    FIRST blocks, the BEST of them on all BLOCKS. The best comes first.
     """
     seed = int(rng.integers(2**31))
     settings = [family.setting(rng) for _ in range(count)]
@@ -95,11 +97,16 @@ def choose(
     best = np.argsort(first.mean(0).min(1))[:BEST]
     second = Reading(Bank(family.core, seed, [settings[i] for i in best]), series)
     errors = np.concatenate([first[:, best], second.errors(rest, horizon)]).mean(0)
-    i, j = np.unravel_index(errors.argmin(), errors.shape)
-    return Choice(seed, settings[best[i]], RIDGES[j], float(errors[i, j]))
+    ridge = errors.argmin(1)
+    return [
+        Choice(seed, settings[best[i]], RIDGES[ridge[i]], float(errors[i, ridge[i]]))
+        for i in np.argsort(errors.min(1))[:KEPT]
+    ]
 
 
-def forecast(family: Family, choice: Choice, past: np.ndarray, steps: int) -> np.ndarray:
-    """The chosen network, its readout fitted to all of ``past``, ``steps`` on from its end."""
-    bank = Bank(family.core, choice.seed, [choice.setting])
-    return Reading(bank, past).forecast(len(past) - 1, steps, [choice.ridge])[0, 0]
+def forecast(family: Family, choices: Sequence[Choice], past: np.ndarray, steps: int) -> np.ndarray:
+    """(choices, steps) from the end of ``past``, to all of which each readout is fitted."""
+    bank = Bank(family.core, choices[0].seed, [choice.setting for choice in choices])
+    ridges = [choice.ridge for choice in choices]
+    found = Reading(bank, past).forecast(len(past) - 1, steps, ridges)
+    return found[range(len(choices)), range(len(choices))]

@@ -12,6 +12,7 @@ from sirve.rollout import rollout
 from sirve.sampling import futures
 
 ROUNDS = 3  # in the linear regime one is exact
+MEMBERS = 16
 PIECE = 50  # states read at once when teacher-forced, so that memory does not grow with length
 
 
@@ -21,18 +22,18 @@ def calibrate(
     seen: np.ndarray,
     clean: np.ndarray,
     context: int,
-    members: int,
     seed: int = 0,
 ) -> float:
     """Give the core a constant spread, in place, and return its factor.
 
         s_c = factor * sqrt(mean of ((x_{t+1} - y_t) / scale_c)^2)
 
-    over all states after the context, teacher-forced. The factor makes rollouts of ``members``
-    spread as they err: the mean of log ``spread_over_error`` over all steps up to the median valid
-    time of the deterministic forecast is 0. It is 1 where residuals are independent of each other
-    and of the state, which those of a network are not. ``seen`` (n, T, C + known, *space) is what
-    the model reads, ``clean`` (n, T, C, *space) the truth, in physical units.
+    over all states after the context, teacher-forced. The factor makes ensembles spread as they
+    err: the mean of log ``standardised_error`` over all steps up to the median valid time of the
+    deterministic forecast is 0. It is 1 where residuals are independent of each other and of the
+    state, which those of a network are not. (By ``spread_over_error`` the one or two rollouts that
+    err most would decide it: errors differ by orders of magnitude.) ``seen`` (n, T, C + known,
+    *space) is what the model reads, ``clean`` (n, T, C, *space) the truth, in physical units.
     """
     core = forecaster.core
     x = forecaster.read(torch.as_tensor(seen).to(forecaster.device))
@@ -48,12 +49,11 @@ def calibrate(
     steps = max(1, int(np.median(metrics.valid_steps(error, metrics.THRESHOLD))))
     factor = 1.0
     for _ in range(ROUNDS):
-        ensemble = futures(core, read, steps, members, seed).cpu().numpy()
-        error = metrics.normalised_error(future[:, :steps], ensemble.mean(0), unit)
-        spread = probabilistic.spread(ensemble, unit)
-        ratio = probabilistic.spread_over_error(spread, error, members)
-        known = np.isfinite(ratio) & (ratio > 0)
-        factor /= float(np.exp(np.log(ratio[known]).mean())) if known.any() else 1.0
+        ensemble = futures(core, read, steps, MEMBERS, seed).cpu().numpy()
+        mean, spread = ensemble.mean(0), probabilistic.deviation(ensemble)
+        found = probabilistic.standardised_error(mean, spread, future[:, :steps], MEMBERS)
+        found = found[np.isfinite(found) & (found > 0)]
+        factor *= float(np.exp(np.log(found).mean())) if len(found) else 1.0
         core.spread.assign(factor * deviation)
     return factor
 

@@ -44,11 +44,13 @@ def judge(forecaster: Forecaster, test: Test, result: Result, members: int, seed
         )
         parts.append(_scores(ensemble, test.truth[at], result.prediction[at], test.std))
     arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    mean, spread = arrays["mean"], arrays["spread"]
+    standardised = probabilistic.standardised_error(mean, spread, test.truth, members)
     seconds = (time.perf_counter() - start) / test.steps
     entry = {
         "members": members,
         "spread_kind": spread_of(forecaster.core),
-        **_entry(arrays, test, members, result.error),
+        **_entry(arrays, test, members, result.error, standardised),
         "one_step_log_likelihood": one_step_log_likelihood(forecaster, test),
         "seconds_per_step": seconds,
     }
@@ -93,15 +95,21 @@ def _scores(
 
 
 def _entry(
-    arrays: dict[str, np.ndarray], test: Test, members: int, deterministic: np.ndarray
+    arrays: dict[str, np.ndarray],
+    test: Test,
+    members: int,
+    deterministic: np.ndarray,
+    standardised: np.ndarray,
 ) -> dict[str, Any]:
     horizons = [h for h in HORIZONS if h <= test.steps]
 
     def at(values: np.ndarray) -> dict[str, float | None]:
         return {str(h): _number(values[h - 1]) for h in horizons}
 
+    unknown = np.full(test.steps, np.nan)
+
     def mean(name: str) -> dict[str, float | None]:
-        return at(arrays[name].mean(0)) if name in arrays else dict.fromkeys(at(error))
+        return at(arrays[name].mean(0) if name in arrays else unknown)
 
     spread, error = arrays["spread_size"], arrays["error"]
     with np.errstate(all="ignore"):
@@ -113,6 +121,7 @@ def _entry(
             "spread": at(metrics.nrmse(spread)),
             "error": at(metrics.nrmse(error)),
             "spread_over_error": at(probabilistic.spread_over_error(spread, error, members)),
+            "standardised_error": at(standardised if members > 3 else unknown),
             "coverage": {str(level): mean(f"coverage_{level}") for level in LEVELS},
             "log_likelihood": mean("log_likelihood"),
             "trusted_time": metrics.valid_time(

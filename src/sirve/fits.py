@@ -20,9 +20,9 @@ class Fit:
 
     ridge: random recurrent weights, the readout in closed form. gradient: all weights, by
     gradient descent. gradient+ridge: the same, then the readout in closed form. varpro: recurrent
-    weights by variable projection, then the readout in closed form. A core of which
-    only the readout is fitted is always fitted in closed form, and one without weights is not
-    fitted: then ``kind`` is ridge, and none.
+    weights by variable projection, then the readout in closed form. A core of which only the
+    readout is ever fitted is fitted in closed form whatever is asked, and one without weights is
+    not fitted: then ``kind`` is ridge, and none.
     """
 
     kind: str
@@ -39,7 +39,7 @@ class Fit:
         if kind not in KINDS:
             raise UserError(f"fit={kind} is unknown; {nearest(str(kind), KINDS)}")
         if kind == "varpro":
-            _require_projectable(core, varpro, config["trainer"])
+            _require_projectable(core, varpro, config)
         if not any(p.requires_grad for p in core.parameters()):
             return Fit("none", ridge, varpro, ())
         if core.closed_form:
@@ -49,18 +49,30 @@ class Fit:
                 f"fit={kind} needs a linear readout, a sirve.cores.lift.Lift, which "
                 f"{type(core).__name__} does not have; take fit=gradient"
             )
+        if "ridge" in kind and core.feedback:
+            raise UserError(
+                f"fit={kind}: what {type(core).__name__} remembers depends on its own readout, "
+                "which no closed form can find then; take fit=gradient"
+            )
         settings = ridge.settings(core) if kind == "ridge" else [{}]
         return Fit(kind, ridge, varpro, settings)
 
 
-def _require_projectable(core: Core, varpro: VarPro, trainer: Mapping[str, Any]) -> None:
+def _require_projectable(core: Core, varpro: VarPro, config: Mapping[str, Any]) -> None:
+    sim, trainer = config["sim"], config["trainer"]
     try:
         varpro.mover(varpro.weights(core))
-        core.draw(0, **varpro.start)
-    except (TypeError, ValueError) as error:
+        varpro.draw(core, 0)
+    except ValueError as error:
         raise UserError(f"fit=varpro: {one_line(str(error))}") from error
     if trainer["accelerator"] != "cpu" or trainer["devices"] > 1:
         raise UserError(
             f"fit=varpro runs in one process on the CPU, not trainer.accelerator="
             f"{trainer['accelerator']} with {trainer['devices']} devices; take trainer=cpu"
+        )
+    count = sim["trajectories"]["train"] * (sim["states"] - varpro.length + 1)
+    if varpro.batch > count:
+        raise UserError(
+            f"varpro.batch={varpro.batch} is more than the {max(count, 0)} windows of "
+            f"{varpro.length} states in the training trajectories; ask for less"
         )

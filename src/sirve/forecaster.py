@@ -136,18 +136,21 @@ class Forecaster(pl.LightningModule):
         return future.numpy() if isinstance(context, np.ndarray) else future
 
     @torch.inference_mode()
-    def _roll(self, context: Tensor, steps: int) -> Tensor:
+    def _roll(self, context: Tensor, steps: int, state: Any = None) -> Tensor:
         read, first = self.read(context), 0
         shape = (len(read), steps, self.core.shape[0], *read.shape[3:])
         future = torch.empty(shape, dtype=torch.float64, device=read.device)
-        for y in pieces(self.core, read, steps):
+        for y in pieces(self.core, read, steps, state=state):
             future[:, first : first + y.shape[1]] = self.core.own(self.normaliser.back(y))
             first += y.shape[1]
         return future
 
-    def errors(self, context: Tensor, truth: np.ndarray) -> np.ndarray:
-        """e_k (B, steps) of the forecasts after ``context`` (known channels included)."""
-        prediction = self._roll(context, truth.shape[1]).cpu().numpy()
+    def errors(self, context: Tensor, truth: np.ndarray, state: Any = None) -> np.ndarray:
+        """e_k (B, steps) of the forecasts after ``context`` (known channels included).
+
+        ``state`` is the core's memory before it.
+        """
+        prediction = self._roll(context, truth.shape[1], state).cpu().numpy()
         return metrics.normalised_error(truth, prediction, np.asarray(self.std))
 
     def states(self, x: np.ndarray, known: Mapping[str, Any]) -> Tensor:

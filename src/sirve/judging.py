@@ -89,10 +89,9 @@ def judge(
 
 def give_deviation(job: Job, data: Data, forecaster: Forecaster) -> None:
     """Where an ensemble is asked of a model that was not trained to have one: found, and saved."""
-    members = job.config["ensemble"]["members"]
-    if members and not job.training.objective.spread:
+    if job.config["ensemble"]["members"] and not job.training.objective.spread:
         seen, clean, context = data.seen["valid"], data.clean["valid"], job.config["sim"]["context"]
-        calibrate(forecaster, seen, clean, context, members, job.training.seed)
+        calibrate(forecaster, seen, clean, context, job.training.seed)
         forecaster.save(job.run / "checkpoints" / BEST)
 
 

@@ -18,8 +18,8 @@ class LeftOut:
     what is solved is close to the identity: the Gram matrix of A, whose condition number is the
     square, is never formed.
 
-    Source: G. Golub, C. Van Loan, Matrix Computations, 4th ed., sections 5.3 and 6.1 (ridge);
-    downdating, section 6.5.4.
+    Source: G. Golub, C. Van Loan, Matrix Computations, 4th ed., sections 6.1 (ridge regression)
+    and 6.5 (rows left out).
     """
 
     def __init__(self, columns: Tensor, targets: Tensor) -> None:

@@ -66,6 +66,25 @@ def spread_over_error(spread: np.ndarray, error: np.ndarray, members: int) -> np
         return np.sqrt((members + 1) / members * np.where(ratio < np.inf, ratio, np.nan))
 
 
+def standardised_error(
+    mean: np.ndarray, deviation: np.ndarray, truth: np.ndarray, members: int
+) -> np.ndarray:
+    """sqrt of the mean over rollouts of the squares of (truth - mean) / deviation: (steps,).
+
+    Of (n, steps, ...); corrected for m members, more than 3, by m (m - 3) / ((m + 1) (m - 1)), so
+    that it is 1 where members and truth come from the same Gaussian. As 1 / ``spread_over_error``,
+    but every rollout counts alike: there, those that err most decide. Infinite where a member is
+    not finite, or the same as all others.
+
+    Source: G. Candille et al., Monthly Weather Review 135 (2007), section 3b.
+    """
+    m = members
+    with np.errstate(all="ignore"):
+        squares = ((truth - mean) / deviation) ** 2
+        score = squares.mean((0, *range(2, squares.ndim)))
+        return _finite(np.sqrt(score * m * (m - 3) / ((m + 1) * (m - 1))))
+
+
 def covered(ensemble: np.ndarray, truth: np.ndarray, level: float) -> np.ndarray:
     """Whether the truth lies in the central interval of ``level`` of the members, as 0 or 1.
 

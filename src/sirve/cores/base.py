@@ -30,6 +30,7 @@ class Core(nn.Module, ABC):
     readout: nn.Module
     scale: Tensor
     closed_form: bool = False  # whether nothing but the readout is ever fitted
+    feedback: bool = False  # whether features depend on the readout: then no closed form finds it
     grid: ClassVar[Mapping[str, Sequence[Any]]] = {}  # values worth trying of what ``draw`` takes
 
     def __init__(self, shape: tuple[int, ...], residual: bool = True, known: int = 0) -> None:

@@ -25,6 +25,7 @@ class Cell(ABC):
 
     gates: ClassVar[int]
     states: ClassVar[int] = 1
+    candidate: ClassVar[int] = 0  # whose rows are new knowledge; those of the others are gates
 
     @property
     def recurrent_bias(self) -> bool:
@@ -82,6 +83,7 @@ class LSTM(Cell):
 
     gates: ClassVar = 4
     states: ClassVar = 2
+    candidate: ClassVar = 2
 
     def activations(self, wx: Tensor, state: State, u: Recur) -> dict[str, Tensor]:
         f, i, new, o = (wx + u(state[0], 0, 4)).chunk(4, dim=1)
@@ -116,6 +118,7 @@ class GRU(Cell):
 
     reset: str = "before"
     gates: ClassVar = 3
+    candidate: ClassVar = 2
 
     def __post_init__(self) -> None:
         if self.reset not in ("before", "after"):

@@ -106,8 +106,10 @@ class Convolution(Lift):
     def part(self, x: Tensor, start: int, stop: int) -> Tensor:
         weight = self.weight[start:stop]
         bias = None if self.bias is None else self.bias[start:stop]
-        if self.margin == 0:  # a matrix at each place, by a product: faster, with its gradient
-            return F.linear(x.movedim(1, -1), weight.flatten(1), bias).movedim(-1, 1)
+        if self.margin == 0:  # a matrix at each place, as one product: faster, with its gradient
+            places = x.movedim(1, -1)
+            rows = F.linear(places.flatten(0, -2), weight.flatten(1), bias)
+            return rows.unflatten(0, places.shape[:-1]).movedim(-1, 1)
         wide = extend(x, self.margin, self.walls)
         double = x.dtype == torch.float64 and not torch.is_grad_enabled()
         if double and FEW * len(weight) < x.shape[1]:
@@ -153,7 +155,8 @@ def kernels(width: int, dims: int, symmetric: bool) -> Tensor:
 
     (of the line) take into each other.
     """
-    places = torch.arange(width**dims).reshape([width] * dims)
+    # On the meta device, where a core is built without memory, nothing says which are distinct.
+    places = torch.arange(width**dims, device="cpu").reshape([width] * dims)
     if not symmetric:
         return torch.eye(width**dims).reshape(-1, *[width] * dims)
     first = torch.stack(images(places)).amin(0)
@@ -176,9 +179,10 @@ def extend(x: Tensor, margin: int, walls: Walls) -> Tensor:
 
 
 class Extension(torch.autograd.Function):
-    """``extend``, with a gradient that folds the margins back: half the time of F.pad's.
+    """``extend``, with a gradient that folds the margins back, for which F.pad takes far longer.
 
-    It comes out with the channels last in memory, which convolutions on a CPU are faster with.
+    Frames come out with their channels last in memory, with which a CPU convolves faster.
+    Measured by scripts/convolutions.py; forward mode and torch.func go through it too.
     """
 
     generate_vmap_rule = True
@@ -186,7 +190,7 @@ class Extension(torch.autograd.Function):
     @staticmethod
     def forward(x: Tensor, margin: int, walls: Walls) -> Tensor:
         sizes = [n + 2 * margin for n in x.shape[2:]]
-        inner = out = x.new_empty(len(x), *sizes, x.shape[1]).movedim(-1, 1)
+        inner = out = x.new_empty(x.shape[0], *sizes, x.shape[1]).movedim(-1, 1)
         for axis in range(2, x.ndim):
             inner = inner.narrow(axis, margin, x.shape[axis])
         inner.copy_(x)

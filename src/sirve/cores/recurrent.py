@@ -52,11 +52,13 @@ class Layer(nn.Module):
 class _Recurrent(Core):
     """Layers of one cell; the features are (h, x), h of the last layer, and the readout's bias.
 
+    ``squares``: (h, h^2, x).
     The readout starts at zero: before training, a residual core is persistence.
     """
 
     layers: nn.ModuleList
     symmetric: bool = False
+    squares: bool = False
 
     def _stack(
         self,
@@ -81,8 +83,9 @@ class _Recurrent(Core):
             )
             for i in range(layers)
         )
+        read = (2 if self.squares else 1) * hidden + channels
         self.readout = make_lift(
-            hidden + channels, outputs, dims, readout_kernel, walls, symmetric=self.symmetric
+            read, outputs, dims, readout_kernel, walls, symmetric=self.symmetric
         )
         for parameter in self.readout.parameters():
             nn.init.zeros_(parameter)
@@ -95,7 +98,8 @@ class _Recurrent(Core):
         for i, layer in enumerate(self.layers):
             h, layer_state = layer(h, None if state is None else state[i])
             after.append(layer_state)
-        return torch.cat([h, x], dim=2), tuple(after)
+        hidden = [h, h * h] if self.squares else [h]
+        return torch.cat([*hidden, x], dim=2), tuple(after)
 
     def draw(self, seed: int, **setting: Any) -> None:
         reservoir = Reservoir(**setting)
@@ -113,13 +117,16 @@ class Recurrent(_Recurrent):
     """A cell lifted by matrices: for vectors (C,). A frame is flattened to one vector.
 
     ``cell`` RNN, LSTM or GRU; ``hidden`` units and ``layers``; ``residual`` predicts the
-    increment rather than the state.
+    increment rather than the state. ``squares``: the readout sees h^2 as well, which a small tanh,
+    odd and nearly linear, does not give it (J. Pathak et al., Physical Review Letters 120 (2018)).
     """
 
     grid: ClassVar = {
         "gain": [0.03, 0.1, 0.3],
         "radius": [0.1, 0.5, 0.9],
+        "bias": [0.5],
         "memory": [[1.1, 1.1], [1.05, 40.0]],
+        "gates": [1.0],
     }
 
     def __init__(
@@ -129,9 +136,11 @@ class Recurrent(_Recurrent):
         hidden: int = 64,
         layers: int = 1,
         residual: bool = True,
+        squares: bool = False,
         known: int = 0,
     ) -> None:
         super().__init__(shape, residual, known)
+        self.squares = squares
         size, given = prod(shape), known * prod(shape[1:])
         if len(shape) > 1:
             log.warning(
@@ -165,6 +174,7 @@ class Recurrent(_Recurrent):
         hooked = any(part._forward_hooks or part._forward_pre_hooks for part in self.modules())
         return (
             own
+            and not self.squares
             and not hooked
             and isinstance(self.readout, Matrix)
             and rolling.covers(cast(Layer, self.layers[0]).cell, x)

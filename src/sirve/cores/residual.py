@@ -69,6 +69,17 @@ class _Residual(AnySize):
         for parameter in self.readout.parameters():
             nn.init.zeros_(parameter)
 
+    @staticmethod
+    def _begun(x: Tensor) -> Tensor:
+        """1 for each of the batch: what tells a state from a blank one, which is all zeros."""
+        return x.new_ones(x.shape[0], 1)
+
+    @staticmethod
+    def _where_begun(state: State, blank: Tensor) -> Tensor:
+        """``state[0]`` where ``state[1]`` says so, else what is there before the first frame."""
+        remembered, begun = state
+        return torch.where(begun.reshape(-1, *[1] * (blank.ndim - 1)) > 0, remembered, blank)
+
 
 class ResidualStacked(_Residual):
     """y = x + scale * readout(g(W * body(x_t, ..., x_{t - frames + 1}))): memory is what was seen.
@@ -92,22 +103,24 @@ class ResidualStacked(_Residual):
         self.frames = frames
         self._read_out(width)
 
-    def read(self, x: Tensor, state: Tensor | None = None) -> Tensor:
-        return self._seen(x, state)[:, x.shape[1] :]
+    def read(self, x: Tensor, state: State | None = None) -> State:
+        return self._seen(x, state)[:, x.shape[1] :], self._begun(x)
 
-    def _seen(self, x: Tensor, state: Tensor | None) -> Tensor:
-        """The ``frames`` - 1 frames before x, and x: (B, frames - 1 + T, C, *space)."""
-        own = self.own(x)
-        if state is None:
-            state = own[:, :1].expand(-1, self.frames - 1, *own.shape[2:])
-        return torch.cat([state, own], dim=1)
-
-    def features(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def features(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         seen, length = self._seen(x, state), x.shape[1]
         steps = seen.diff(dim=1) / self.scale
         stack = [x] + [steps[:, k : k + length] for k in range(self.frames - 1)]
         a = self.body(torch.cat(stack, dim=2).flatten(0, 1))
-        return F.gelu(self.last(a)).unflatten(0, x.shape[:2]), seen[:, length:]
+        phi = F.gelu(self.last(a)).unflatten(0, x.shape[:2])
+        return phi, (seen[:, length:], self._begun(x))
+
+    def _seen(self, x: Tensor, state: State | None) -> Tensor:
+        """The ``frames`` - 1 frames before x, and x: (B, frames - 1 + T, C, *space)."""
+        own = self.own(x)
+        before = own[:, :1].expand(-1, self.frames - 1, *own.shape[2:])
+        if state is not None:
+            before = self._where_begun(state, before)
+        return torch.cat([before, own], dim=1)
 
 
 class ResidualRecurrent(_Residual):
@@ -141,6 +154,7 @@ class ResidualRecurrent(_Residual):
         seen = shape[0] if innovation else 0
         super().__init__(shape, walls, hidden + seen, width, depth, kernel, known)
         self.cell, self.hidden, self.innovation = cell, hidden, innovation
+        self.feedback = innovation
         self.w = self._pointwise(width, cell.gates * hidden)
         self.u = self._pointwise(hidden, cell.gates * hidden, bias=cell.recurrent_bias)
         self._read_out(width + hidden + seen)
@@ -149,22 +163,25 @@ class ResidualRecurrent(_Residual):
                 self.readout.weight.flatten(1)[:, -seen:].copy_(-torch.eye(seen))
 
     def features(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        cell = self.cell.states
         if state is None:
             zero = x.new_zeros(len(x), self.hidden, *x.shape[3:])
-            state = (zero,) * self.cell.states
-            state += (self.own(x)[:, 0],) if self.innovation else ()
-        out = []
+            state = (zero,) * cell
+        predicted = self.own(x)[:, 0]
+        if state[cell:]:
+            predicted = self._where_begun(state[cell:], predicted)
+        memory, out = state[:cell], []
         for x_t in x.unbind(1):
             own = x_t[:, : self.shape[0]]
-            memory, predicted = state[: self.cell.states], state[self.cell.states :]
-            new = [(own - p) / self.scale for p in predicted]  # one, or none
+            new = [(own - predicted) / self.scale] if self.innovation else []
             a = self.body(torch.cat([x_t, memory[0], *new], dim=1))
-            state = self.cell.step(self.w(a).to(x.dtype), memory, self._recur)
-            phi = torch.cat([F.gelu(self.last(a)), state[0], *new], dim=1)
+            memory = self.cell.step(self.w(a).to(x.dtype), memory, self._recur)
+            phi = torch.cat([F.gelu(self.last(a)), memory[0], *new], dim=1)
             if self.innovation:
-                state += (own + self.scale * self.readout(phi),)
+                predicted = own + self.scale * self.readout(phi)
             out.append(phi)
-        return torch.stack(out, dim=1), state
+        after = (predicted, self._begun(x)) if self.innovation else ()
+        return torch.stack(out, dim=1), (*memory, *after)
 
     def _recur(self, h: Tensor, start: int, stop: int) -> Tensor:
         return self.u.part(h, start * self.hidden, stop * self.hidden)

@@ -21,6 +21,17 @@ _CURVES = 24  # of one kind, at most
 _MOST = 1e30  # of a number that can be drawn
 _LONGEST = 100_000  # points of a curve
 _FLOOR = 1e-12  # of a norm that is drawn
+_CALLED = {  # the note's symbols
+    "f": "forget gate {}",
+    "i": "input gate {}",
+    "C'": "new knowledge {}",
+    "o": "output gate {}",
+    "z": "update gate {}",
+    "r": "reset gate {}",
+    "h'": "candidate {}",
+}
+MEMORY = {"h": "memory h", "C": "conveyor belt C"}
+_PANELS = 8  # of activations
 _HIGHEST = 1e6  # of an error
 _GREY = "#8f8f8f"
 
@@ -78,6 +89,17 @@ def load_inside(run: Path) -> Inside:
         raise RunError(str(error)) from error
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise RunError(f"{path}: cannot be read, {error}; {_REMEDY}") from error
+
+
+def panels(inside: Inside) -> list[tuple[str, np.ndarray]]:
+    """Title and (3, times) of each activation, in the order of the equations."""
+    order = list(_CALLED)
+    named = sorted(inside.gates.items(), key=lambda item: _place(order, item[0].split(",")[0]))
+    return [(_CALLED.get(name.split(",")[0], "{}").format(name), v) for name, v in named[:_PANELS]]
+
+
+def _place(order: list[str], name: str) -> int:
+    return order.index(name) if name in order else len(order)
 
 
 def reach_curves(inside: Inside, label: str, colour: str, shaded: bool = True) -> list[Curve]:

@@ -8,10 +8,12 @@ from plotly.subplots import make_subplots
 
 from sirve.report.inside import (
     LEVELS,
+    MEMORY,
     Inside,
     Settling,
     exponent_range,
     exponent_title,
+    panels,
     reach_end,
     reach_range,
 )
@@ -45,27 +47,27 @@ def reach_figure(curves: Sequence[Curve]) -> go.Figure:
 def gates_figure(inside: Inside, step: float, unit: str) -> go.Figure:
     """Gates, mean and the middle 80 % of units, over the memory of a few units."""
     symbol = next(iter(inside.memory))
-    titles = [f"memory {symbol} of a few units"]
-    if inside.gates:
-        titles.insert(0, "activations: mean and middle 80 % of units")
-    rows = len(titles)
+    gates = panels(inside)
+    rows = len(gates) + 1
     figure = make_subplots(
-        rows=rows, cols=1, shared_xaxes=True, vertical_spacing=0.12, subplot_titles=titles
+        rows=rows,
+        cols=1,
+        shared_xaxes=True,
+        vertical_spacing=0.24 / max(rows, 2),
+        subplot_titles=[*(title for title, _ in gates), f"{MEMORY[symbol]} of a few units"],
+        row_heights=[1.0] * len(gates) + [2.0],
     )
     time = step * inside.along
-    for number, (name, (mean, low, high)) in enumerate(inside.gates.items()):
-        colour, _ = run_style(number, 0)
-        for trace in band(time, low, high, colour):
-            figure.add_trace(trace, 1, 1)
-        figure.add_trace(line(time, mean, name, colour, width=2.0), 1, 1)
+    for row, (title, (mean, low, high)) in enumerate(gates, start=1):
+        for trace in band(time, low, high, MODEL_COLOUR):
+            figure.add_trace(trace, row, 1)
+        figure.add_trace(line(time, mean, title, MODEL_COLOUR, showlegend=False), row, 1)
+        figure.update_yaxes(nticks=4, row=row, col=1)
     for number, path in enumerate(inside.memory[symbol]):
         colour, _ = run_style(number, 0)
         figure.add_trace(line(time, path, "unit", colour, showlegend=False), rows, 1)
     figure.add_vline(x=0.0, line={"color": "#555555", "width": 1, "dash": "dot"})
-    headed(styled(figure, 250 * rows + 90))
-    figure.update_yaxes(title_text=symbol, row=rows, col=1)
-    if inside.gates:
-        figure.update_yaxes(title_text="activation", row=1, col=1)
+    headed(styled(figure, 120 * (rows + 1) + 90)).update_layout(margin={"t": 34})
     figure.update_xaxes(title_text=f"time since the context ({literal(unit)})", row=rows, col=1)
     return figure
 

@@ -9,11 +9,13 @@ from matplotlib.figure import Figure
 
 from sirve.report.inside import (
     LEVELS,
+    MEMORY,
     Inside,
     Settling,
     exponent_range,
     exponent_title,
     memory_curves,
+    panels,
     reach_curves,
     reach_end,
     reach_range,
@@ -66,26 +68,23 @@ def reach(curves: Sequence[Curve]) -> Figure:
 
 def gates(run: Run, inside: Inside) -> Figure:
     """Gates, mean and the middle 80 % of units, over the memory of a few units."""
-    rows = 2 if inside.gates else 1
-    figure, axes = grid(rows, 1, (6.8, 2.0 * rows + 0.9), sharex=True)
+    shown, symbol = panels(inside), next(iter(inside.memory))
+    heights = [1.0] * len(shown) + [2.0]
+    size = (6.4, 0.95 * sum(heights) + 0.8)
+    figure, axes = grid(len(heights), 1, size, sharex=True, height_ratios=heights)
     time = run.step * inside.along
-    for number, (name, (mean, low, high)) in enumerate(inside.gates.items()):
-        ax, colour = axes[0, 0], run_style(number, 0)[0]
-        ax.fill_between(time, low, high, color=colour, alpha=0.14, linewidth=0)
-        ax.plot(time, mean, color=colour, linewidth=1.5, label=plain(name))
-        ax.set(ylabel="activation", title="activations: mean and middle 80 % of units")
-    symbol = next(iter(inside.memory))
+    for ax, (title, (mean, low, high)) in zip(axes[:, 0], shown, strict=False):
+        ax.fill_between(time, low, high, color=MODEL_COLOUR, alpha=0.18, linewidth=0)
+        ax.plot(time, mean, color=MODEL_COLOUR, linewidth=1.4)
+        ax.set_title(plain(f"{title}: mean and middle 80 % of units"), loc="left")
     for number, path in enumerate(inside.memory[symbol]):
         axes[-1, 0].plot(time, path, color=run_style(number, 0)[0], linewidth=1.1)
-    axes[-1, 0].set(ylabel=plain(symbol), title=plain(f"memory {symbol} of a few units"))
+    axes[-1, 0].set_title(f"{MEMORY[symbol]} of a few units", loc="left")
     for ax in axes[:, 0]:
-        tidy(ax).set_title(ax.get_title(), loc="left")
-        ax.set_title("")
-        ax.axvline(0, color="#555555", linewidth=0.9, linestyle=":", label="forecast begins")
+        tidy(ax).axvline(0, color="#555555", linewidth=0.9, linestyle=":")
         ax.set_xlim(time[0], time[-1])
-    axes[-1, 0].set_xlabel(f"time since the context ({units(run.metrics.get('time_unit'))})")
-    figure.align_ylabels()
-    legend(figure, axes[0, 0])
+    unit = units(run.metrics.get("time_unit"))
+    axes[-1, 0].set_xlabel(plain(f"time since the context ({unit}); from 0 on it reads itself"))
     return figure
 
 
