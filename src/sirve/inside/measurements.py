@@ -22,7 +22,7 @@ from sirve.inside.gates import along
 from sirve.inside.reach import falls_below, reach
 from sirve.rollout import rollout
 
-LEVELS = {"1/e": 1 / np.e, "1%": 0.01}
+LEVELS = {"1/e": 1 / np.e, "1%": 1e-2, "1e-6": 1e-6}
 HORIZONS = (1, 10, 100, 1000)
 LAGS, WINDOWS = 200, 32
 FREE = 150  # predictions along which gates are shown
@@ -31,8 +31,9 @@ ORBITS, SHORTEST, LONGEST = 8, 100, 1500  # orbits, and steps, of a short measur
 POINTS = 200  # at which exponents are kept, as they settle
 FEWEST = 4  # trajectories
 NO_MEMORY = {"skipped": "this core has no memory"}
+NO_CELLS = {"skipped": "this core has no recurrent cells"}
 # Multiplications, at most, of each measurement: some seconds of one core.
-WORK = {"reach": 1e10, "drift": 3e10, "exponents": 3e10}
+WORK = {"reach": 1e10, "drift": 2e10, "exponents": 2e10}
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def _reach(forecaster: Forecaster, material: Material, found: Inside) -> dict[st
             found.arrays[f"{place}/{name}"] = _quartiles(norms.cpu().numpy())
             falls = {level: falls_below(norms, value) for level, value in LEVELS.items()}
             (summary if place == "reach" else summary.setdefault(place, {}))[name] = falls
-    return summary if "reach/h" in found.arrays else NO_MEMORY
+    return summary if "reach/h" in found.arrays else NO_CELLS
 
 
 def _gates(forecaster: Forecaster, material: Material, found: Inside) -> dict[str, Any]:
@@ -105,7 +106,7 @@ def _gates(forecaster: Forecaster, material: Material, found: Inside) -> dict[st
     context = forecaster.states(material.seen[one, : material.context], known)
     paths = along(forecaster.core, context, FREE)
     if paths is None:
-        return NO_MEMORY
+        return NO_CELLS
     found.arrays["along"] = np.arange(1 - material.context, FREE)
     found.arrays[f"memory/{paths.name}"] = paths.memory.cpu().numpy()
     summary = {}

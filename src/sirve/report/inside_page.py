@@ -13,7 +13,7 @@ from sirve.report.compare import Section, sections
 from sirve.report.compare_page import looks
 from sirve.report.figures import save
 from sirve.report.inside import Inside, measured, reach_curves, system_exponents
-from sirve.report.inside_text import REACH
+from sirve.report.inside_text import BEFORE, BELT, REACH
 from sirve.report.load import Run
 from sirve.report.page import document, note, plot
 from sirve.report.states import Look
@@ -33,8 +33,8 @@ def write_inside(runs: Sequence[Run], found: Sequence[Inside], out: Path) -> lis
     for k, section in enumerate(sections(runs)):
         named = [(look, run, inside[run.path]) for run, look in looks(section)]
         parts.append(f"<h2>{escape(section.title)}</h2>")
-        for key, title, curves in _reaches(named):
-            parts += [f"<h3>{title}</h3>", note(REACH)]
+        for key, title, words, curves in _reaches(named):
+            parts += [f"<h3>{title}</h3>", note(words)]
             parts.append(plot(inside_plots.reach_figure(curves), f"{key}-{k}"))
             path = out.with_name(f"{out.stem}-{_file(section)}-{key}.png")
             with matplotlib.rc_context(STYLE):
@@ -44,17 +44,18 @@ def write_inside(runs: Sequence[Run], found: Sequence[Inside], out: Path) -> lis
     return written
 
 
-def _reaches(named: Named) -> list[tuple[str, str, list[Curve]]]:
-    """Key, title and curves: of the trained networks, and of the same before training."""
+def _reaches(named: Named) -> list[tuple[str, str, str, list[Curve]]]:
+    """Key, title, words and curves: of the trained networks, and of the same before training."""
     trained, initial = [], []
     for (name, colour, _), _, found in named:
         trained += reach_curves(replace(found, initial={}), name, colour)
         initial += reach_curves(replace(found, initial={}, reach=found.initial), name, colour)
-    both = (
-        ("reach", "How far back the gradient reaches", trained),
-        ("reach-before", "The same before training", initial),
-    )
-    return [(key, title, curves) for key, title, curves in both if curves]
+    words = REACH + (BELT if any("C" in found.reach for *_, found in named) else "")
+    both = [
+        ("reach", "How far back the gradient reaches", words, trained),
+        ("reach-before", "The same before training", words + BEFORE, initial),
+    ]
+    return [one for one in both if one[-1]]
 
 
 def _exponents(named: Named) -> str:

@@ -8,19 +8,25 @@ from sirve.report.style import count, units
 REACH = (
     "Norm of the gradient ∂L<sub>T</sub>/∂h<sub>t</sub> of one prediction's loss with respect to "
     "the memory T - t steps before it, relative to lag 0: median over test windows, and the "
-    "middle half of them; dashed, with respect to an LSTM's conveyor belt C."
+    "middle half of them."
 )
+BELT = " Dashed: with respect to the conveyor belt C."
+BEFORE = " Before training: the initial recurrent weights with the trained readout."
 
 
 def reach(run: Run) -> str:
     """What the picture of the gradient's reach shows, and the lags at which it has fallen."""
     words = REACH
+    if _measured(run, "reach", "initial"):
+        words += BEFORE
+    if _measured(run, "reach", "C"):
+        words += BELT
     for symbol in ("h", "C"):
         found = _measured(run, "reach", symbol)
         if isinstance(found, dict):
             falls = [
                 f"to {name} after {count(lag)} {units('step', number(lag))}"
-                for key, name in (("1/e", "1/e"), ("1%", "1 %"))
+                for key, name in (("1/e", "1/e"), ("1%", "1 %"), ("1e-6", "10<sup>-6</sup>"))
                 if number(lag := found.get(key)) is not None
             ]
             most = count(_measured(run, "reach", "lags"))
