@@ -1,11 +1,15 @@
-"""How long simulating takes, beside other people's solvers and by the size of a block.
+"""How long things take: simulating, forecasting and training, beside other people's programs.
 
 python scripts/benchmark.py simulate [--only PROBLEM] [--repeats 7] [--no-peers] [--json FILE]
 python scripts/benchmark.py blocks [--only SYSTEM] [--repeats 3] [--json FILE]
+python scripts/benchmark.py forecast [--only gru] [--hidden 64] [--repeats 7] [--json FILE]
+python scripts/benchmark.py train [--only gru] [--hidden 64] [--repeats 7] [--json FILE]
+python scripts/benchmark.py dysts FILE ...    forecasts beside published ones: chaos/table.py
 
-Everything runs in float64 on one core: the process and its children are bound to it, and the
-libraries told to use one thread. Time is CPU time, which others on the machine disturb less; the
-file has the time on the wall too. The peers are installed by pip install ".[bench]".
+Simulating is in float64. Everything runs on one core: the process and its children are bound to
+it, and the libraries told to use one thread. Time is CPU time, which others on the machine disturb
+less; for solvers the file has the time on the wall too. The peers are installed by
+pip install ".[bench]".
 """
 
 import argparse
@@ -18,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,7 +33,7 @@ PROBLEMS = sorted(path.stem for path in (HERE / "solvers").glob("*.py"))
 CONF = HERE.parent / "conf" / "sim"
 SYSTEMS = sorted(path.stem for path in CONF.glob("*.yaml") if path.stem != "file")  # simulated
 CONTEND = [sys.executable, str(HERE / "contend.py")]
-LIBRARIES = ("numpy", "scipy", "jax", "diffrax", "exponax", "py-pde", "numba")
+LIBRARIES = ("numpy", "scipy", "torch", "jax", "diffrax", "exponax", "py-pde", "numba")
 BLOCKS = (4, 8, 16, 32, 64, 128, 256)
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
@@ -174,6 +179,11 @@ def blocks(options: argparse.Namespace) -> dict[str, Any]:
     return results
 
 
+def networks(options: argparse.Namespace) -> dict[str, Any]:
+    """Free rollouts, or training, of recurrent networks: scripts/networks/."""
+    return dict(import_module(f"networks.{options.subject}").measure(options))
+
+
 def circumstances() -> dict[str, Any]:
     found = {}
     for name in LIBRARIES:
@@ -197,7 +207,10 @@ def on_one_core() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Measure how long simulating takes.")
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["dysts"]:  # on as many cores as it is given
+        return int(import_module("chaos.table").main(arguments[1:]))
+    parser = argparse.ArgumentParser(description="Measure how long things take.")
     commands = parser.add_subparsers(required=True)
     for command, names, repeats in ((simulate, PROBLEMS, 7), (blocks, SYSTEMS, 3)):
         sub = commands.add_parser(command.__name__)
@@ -209,6 +222,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if command is simulate:
             sub.add_argument("--trajectories", type=int, help="instead of the default")
             sub.add_argument("--no-peers", dest="peers", action="store_false", help="ours alone")
+    for subject in ("forecast", "train"):
+        sub = commands.add_parser(subject)
+        sub.set_defaults(command=networks, subject=subject)
+        sub.add_argument("--only", choices=("gru", "lstm"), help="instead of both")
+        sub.add_argument("--repeats", type=int, default=7)
+        sub.add_argument("--hidden", type=int, default=64)
+        sub.add_argument("--steps", type=int, help="of a rollout, instead of the default")
+        sub.add_argument("--json", type=Path, help="write everything measured to this file")
     options = parser.parse_args(arguments)
     on_one_core()
     before = circumstances()

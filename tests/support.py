@@ -64,6 +64,7 @@ FEW = [
     "trainer.validations=2",
     "trainer.log_every=3",
     "data.limits=false",
+    "inside=false",
 ]
 
 

@@ -30,6 +30,15 @@ def fits(core: Core, shapes: Mapping[str, tuple[int, ...]]) -> None:
             )
 
 
+def spread(objective: SquaredError, fit: str) -> None:
+    """Refuse a deviation that nothing would learn."""
+    if objective.spread and fit != "gradient":
+        raise UserError(
+            f"objective={type(objective).__name__} needs fit=gradient, but this model is fitted by "
+            f"{fit}; ensemble.members gives it a deviation without a likelihood"
+        )
+
+
 def trainer(config: Mapping[str, Any], loaders: int) -> tuple[Hardware, Rhythm, dict[str, Any]]:
     """Split the trainer's config into hardware, rhythm and plan, refusing devices not there."""
     for key, choices in _CHOICES.items():
@@ -73,6 +82,9 @@ def sizes(config: Mapping[str, Any], objective: SquaredError) -> None:
     require_whole("trainer.warmup", trainer["warmup"], least=0)
     require_whole("data.loaders", data["loaders"], least=0)
     require_whole("seed", config["seed"], least=0)
+    require_whole("ensemble.members", config["ensemble"]["members"], least=0)
+    if config["ensemble"]["members"] == 1:
+        raise UserError("ensemble.members=1 has no spread; take 0, which is none, or 2 and more")
     for key in ("clip", "timeout"):
         value = trainer[key]
         if not isinstance(value, (int, float)) or not 0 < value < float("inf"):

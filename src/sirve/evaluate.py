@@ -57,7 +57,7 @@ class Test:
 class Result:
     """What one forecaster did: its predictions, errors e_k, invariants and scores."""
 
-    prediction: np.ndarray
+    prediction: np.ndarray  # of no steps for a baseline, whose errors are all that is kept
     error: np.ndarray
     invariants: dict[str, np.ndarray]
     scores: dict[str, Any]
@@ -67,7 +67,12 @@ class Result:
 def evaluate(forecasters: Mapping[str, Forecaster], test: Test) -> dict[str, Result]:
     """Roll every forecaster out from the test contexts and score it against the clean truth."""
     items = track(forecasters.items(), "forecast", len(forecasters))
-    return {name: score(forecaster, test) for name, forecaster in items}
+    results = {}
+    for name, forecaster in items:
+        results[name] = score(forecaster, test)
+        if name != "model":
+            results[name].prediction = np.empty((len(test.seen), 0, *test.info.shape))
+    return results
 
 
 def score(forecaster: Forecaster, test: Test) -> Result:
@@ -145,13 +150,17 @@ def write_metrics(run: Path, head: dict[str, Any], results: Mapping[str, Result]
 
 
 def write_rollouts(
-    run: Path, names: Mapping[str, str], test: Test, results: Mapping[str, Result]
+    run: Path,
+    names: Mapping[str, str],
+    test: Test,
+    results: Mapping[str, Result],
+    more: Mapping[str, np.ndarray],
 ) -> None:
     """rollouts.h5: the model's test rollouts in physical units, so that anyone can score again.
 
     Beside what design fixes: ``parameters/<name>`` (n,) of the system; ``error/<name>`` (n, steps)
     of the model and of each baseline; ``invariants/<quantity>/{truth,prediction}`` (n, steps + 1)
-    from the context's last state.
+    from the context's last state; and ``more``, by its names.
     """
     info, model = test.info, results["model"]
     with (
@@ -172,6 +181,7 @@ def write_rollouts(
             ("context", test.seen[:, : test.context]),
             ("truth", test.truth),
             ("prediction", model.prediction.astype(test.clean.dtype)),
+            *more.items(),
         ):
             file.create_dataset(name, data=x, fletcher32=True, chunks=(1, *x.shape[1:]))
         for name, values in test.parameters.items():

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sirve import forecaster, model_folder
+from sirve import loading, model_folder
 from sirve.door import trusted
 from sirve.errors import Stopped, UserError, one_line
 from sirve.files import whole_folder
@@ -52,12 +52,12 @@ def load(run: str | Path, trust: Sequence[str] = ()) -> Forecaster:
     """
     path = Path(run)
     if not model_folder.is_exported(path):
-        return forecaster.load(path, trust)
+        return loading.load(path, trust)
     packages = trusted(trust)
     about, tensors = model_folder.read(path)
     try:
         context, expected = tensors.pop("check.context"), tensors.pop("check.forecast")
-        loaded = forecaster.assemble(about, tensors, packages)
+        loaded = loading.assemble(about, tensors, packages)
         found = loaded.forecast(context, STEPS, check_known(loaded))
     except UserError:
         raise

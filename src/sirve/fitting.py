@@ -1,66 +1,141 @@
-"""How the weights of a forecaster are found, checked before any work."""
+"""From the training data to a fitted forecaster, by whichever fit was asked for."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import time
 from typing import Any
 
+import numpy as np
+import pytorch_lightning as pl
+import torch
+
+from sirve.checkpoints import BEST, LAST
 from sirve.cores import Core
-from sirve.cores.lift import Lift
-from sirve.door import build
-from sirve.errors import UserError, nearest, one_line
-from sirve.ridge import Ridge
-from sirve.varpro import VarPro
+from sirve.data.gather import Data
+from sirve.data.moments import Moments
+from sirve.forecaster import Forecaster
+from sirve.job import Job
+from sirve.learning import Seen, device, fit
+from sirve.loading import restore
+from sirve.normaliser import Normaliser
+from sirve.projecting import Projection
+from sirve.readout import solve_readout
+from sirve.ridge import Search
+from sirve.saving import Saver
 
-KINDS = ("ridge", "gradient", "gradient+ridge", "varpro")
 
+def learn(
+    job: Job, data: Data, loggers: list[Any]
+) -> tuple[Forecaster | None, float, dict[str, Any]]:
+    """The fitted forecaster, from its best checkpoint, the seconds it took, and how it was fitted.
 
-@dataclass(frozen=True)
-class Fit:
-    """``kind`` and what it needs.
-
-    ridge: random recurrent weights, the readout in closed form. gradient: all weights, by
-    gradient descent. gradient+ridge: the same, then the readout in closed form. varpro: recurrent
-    weights by variable projection, then the readout in closed form. A core of which
-    only the readout is fitted is always fitted in closed form, and one without weights is not
-    fitted: then ``kind`` is ridge, and none.
+    No forecaster on every rank but the first.
     """
-
-    kind: str
-    ridge: Ridge
-    varpro: VarPro
-    settings: Sequence[dict[str, Any]]  # of the random weights
-
-    @staticmethod
-    def of(config: Mapping[str, Any], core: Core, trust: Sequence[str] | None) -> "Fit":
-        """What a composed configuration asks for; raises UserError."""
-        ridge = build(config["ridge"], Ridge, place="ridge", trust=trust)
-        varpro = build(config["varpro"], VarPro, place="varpro", trust=trust)
-        kind = config["fit"]
-        if kind not in KINDS:
-            raise UserError(f"fit={kind} is unknown; {nearest(str(kind), KINDS)}")
-        if kind == "varpro":
-            _require_projectable(core, varpro, config["trainer"])
-        if not any(p.requires_grad for p in core.parameters()):
-            return Fit("none", ridge, varpro, ())
-        if core.closed_form:
-            kind = "ridge"
-        if "ridge" in kind and not isinstance(core.readout, Lift):
-            raise UserError(
-                f"fit={kind} needs a linear readout, a sirve.cores.lift.Lift, which "
-                f"{type(core).__name__} does not have; take fit=gradient"
-            )
-        settings = ridge.settings(core) if kind == "ridge" else [{}]
-        return Fit(kind, ridge, varpro, settings)
+    forecaster = make_forecaster(job, data, job.core, job.config["model"])
+    if job.fit.kind in ("none", "ridge"):
+        start = time.perf_counter()
+        how = {"kind": job.fit.kind}
+        if job.fit.kind == "ridge":
+            how |= search(job, data, forecaster).run(job.fit.settings)
+        for name in (BEST, LAST):
+            forecaster.save(job.run / "checkpoints" / name)
+        return forecaster.eval(), time.perf_counter() - start, how
+    if job.fit.kind == "varpro":
+        return project(job, data, forecaster, loggers)
+    return train(job, data, forecaster, loggers)
 
 
-def _require_projectable(core: Core, varpro: VarPro, trainer: Mapping[str, Any]) -> None:
-    try:
-        varpro.mover(varpro.weights(core))
-        core.draw(0, **varpro.start)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"fit=varpro: {one_line(str(error))}") from error
-    if trainer["accelerator"] != "cpu" or trainer["devices"] > 1:
-        raise UserError(
-            f"fit=varpro runs in one process on the CPU, not trainer.accelerator="
-            f"{trainer['accelerator']} with {trainer['devices']} devices; take trainer=cpu"
-        )
+def train(
+    job: Job, data: Data, forecaster: Forecaster, loggers: list[Any]
+) -> tuple[Forecaster | None, float, dict[str, Any]]:
+    """By gradient, and then, where it is asked for, the readout in closed form."""
+    best = job.run / "checkpoints" / BEST
+    how: dict[str, Any] = {"kind": job.fit.kind}
+
+    def refit(trainer: pl.Trainer) -> None:
+        trained = restore(best, trust=None)
+        ranks = (trainer.global_rank, trainer.world_size)
+        how.update(search(job, data, trained, *ranks).run(job.fit.settings))
+        if trainer.is_global_zero:
+            trained.save(best)
+
+    # What is on disk is what is scored; its classes were trusted when the job was prepared.
+    if job.saved and job.saved.done:
+        how["valid_log_error"] = job.saved.best
+        return restore(best, trust=None).to(device(job.hardware)), job.saved.seconds, how
+    trainer, seconds = fit(
+        forecaster,
+        Seen(data.train, *valid(job, data)),
+        job.run,
+        job.hardware,
+        loggers,
+        job.config["data"]["batch"],
+        job.rhythm,
+        job.saved.path if job.saved else None,
+        refit if "ridge" in job.fit.kind else None,
+    )
+    if not trainer.is_global_zero:
+        return None, seconds, how
+    (saver,) = (c for c in trainer.callbacks if isinstance(c, Saver))  # type: ignore[attr-defined]
+    how.setdefault("valid_log_error", saver.best)
+    return restore(best, trust=None).to(device(job.hardware)), seconds, how
+
+
+def project(
+    job: Job, data: Data, forecaster: Forecaster, loggers: list[Any]
+) -> tuple[Forecaster, float, dict[str, Any]]:
+    """By variable projection, and then the readout in closed form on all trajectories."""
+    folder = job.run / "checkpoints"
+    how: dict[str, Any] = {"kind": job.fit.kind}
+    if job.saved and job.saved.done:
+        how["valid_log_error"] = job.saved.best
+        return restore(folder / BEST, trust=None), job.saved.seconds, how
+    projection = Projection(
+        job.fit.varpro,
+        forecaster,
+        data.train,
+        valid(job, data),
+        job.config["seed"],
+        folder,
+        job.rhythm.checkpoint_every,
+        loggers,
+    )
+    seconds = projection.run(job.saved.path if job.saved else None, how)
+    start = time.perf_counter()
+    how["readout"] = search(job, data, forecaster).run(job.fit.settings)
+    how["valid_log_error"] = how["readout"]["valid_log_error"]
+    seconds += time.perf_counter() - start
+    forecaster.save(folder / BEST)
+    projection.finish(seconds)
+    return forecaster.eval(), seconds, how
+
+
+def search(job: Job, data: Data, forecaster: Forecaster, rank: int = 0, ranks: int = 1) -> Search:
+    """The choice of a closed form on this job's data."""
+    steps, seed = job.config["sim"]["steps"], job.config["seed"]
+    return Search(job.fit.ridge, forecaster, data.train, valid(job, data), steps, seed, rank, ranks)
+
+
+def valid(job: Job, data: Data) -> tuple[np.ndarray, np.ndarray]:
+    """Contexts of the validation set as seen, and the clean truth after them."""
+    context = job.config["sim"]["context"]
+    return data.seen["valid"][:, :context], data.clean["valid"][:, context:]
+
+
+def make_forecaster(job: Job, data: Data, core: Core, model: dict[str, Any]) -> Forecaster:
+    """Put a core into a forecaster whose normaliser and scale are those of the training data."""
+    states, increments = Moments(), Moments()
+    for x in data.train.blocks():
+        states.add(x)
+        increments.add(np.diff(x, axis=1))
+    own = job.info.shape[0]
+    mean, std, delta = states.mean, states.std, increments.std[:own]
+    scale = np.where((std[:own] > 0) & (delta > 0), delta / np.where(std > 0, std, 1.0)[:own], 1.0)
+    core.scale.copy_(torch.as_tensor(scale).reshape(core.scale.shape))
+    normaliser = Normaliser(mean, std, len(job.info.shape) - 1)
+    return Forecaster(core, normaliser, model, job.info, data.std.tolist(), job.training)
+
+
+def solve(forecaster: Forecaster, data: Data) -> None:
+    """Fit a core's readout in closed form, in float64, on all training trajectories."""
+    forecaster.core.double()
+    blocks = (torch.as_tensor(x) for x in data.train.blocks())
+    solve_readout(forecaster.core, (forecaster.read(x) for x in blocks))

@@ -11,36 +11,17 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from sirve import checkpoints, metrics, weights
+from sirve import checkpoints, metrics, probabilistic
 from sirve.cores import Core
+from sirve.cores.spread import spread_of
 from sirve.data.shards import Info
-from sirve.door import build, trusted
-from sirve.errors import Stopped, UserError, one_line, shown
+from sirve.errors import Stopped, UserError
+from sirve.normaliser import Normaliser as Normaliser
 from sirve.objective import SquaredError
-from sirve.rollout import rollout
+from sirve.rollout import pieces
+from sirve.sampling import futures
 
 Array = TypeVar("Array", np.ndarray, Tensor)
-
-
-class Normaliser(nn.Module):
-    """(x - mean) / std of each channel, and back; moments in float64."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, mean: np.ndarray, std: np.ndarray, dims: int) -> None:
-        super().__init__()
-        shape = (-1, *[1] * dims)
-        safe = np.where(std > 0, std, 1.0)  # a constant channel is its mean, whatever the unit
-        self.register_buffer("mean", torch.as_tensor(mean, dtype=torch.float64).reshape(shape))
-        self.register_buffer("std", torch.as_tensor(safe, dtype=torch.float64).reshape(shape))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return (x - self.mean) / self.std
-
-    def back(self, x: Tensor) -> Tensor:
-        """Physical units, float64."""
-        return x * self.std + self.mean
 
 
 @dataclass(frozen=True)
@@ -99,24 +80,77 @@ class Forecaster(pl.LightningModule):
         for another shape, a value that is not finite, a parameter too many or missing, or
         ``steps`` < 1.
         """
+        return self._like(context, self._roll(self._taken(context, steps, known), steps))
+
+    def ensemble(
+        self,
+        context: Array,
+        steps: int,
+        members: int = 16,
+        seed: int = 0,
+        known: Mapping[str, Any] | None = None,
+    ) -> Array:
+        """``members`` futures of each context, drawn state by state from p(x_t | past).
+
+        (members, [B,] steps, *shape), all else as ``forecast``. A function of ``seed``: more
+        members leave those that there were as they are. Raises UserError, too, for a model
+        without a deviation.
+        """
+        if members < 1:
+            raise UserError(f"members={members} must be at least 1")
+        if self.core.spread is None:
+            raise UserError(
+                "this model has no deviation to draw from: train it with ensemble.members=16, or "
+                "with objective=log_likelihood"
+            )
+        x = self.read(self._taken(context, steps, known))
+        with torch.inference_mode():
+            y = futures(self.core, x, steps, members, seed)
+            return self._like(context, self.normaliser.back(y))
+
+    def trusted_steps(self, ensemble: Array, threshold: float = metrics.THRESHOLD) -> np.ndarray:
+        """How many leading steps of an ``ensemble`` to trust: whole numbers, ([B]).
+
+        Those before its spread exceeds ``threshold`` standard deviations.
+        """
+        states = torch.as_tensor(ensemble).cpu().numpy()
+        single = states.ndim == len(self.info.shape) + 2
+        states = states[:, None] if single else states
+        spread = probabilistic.spread(states, np.asarray(self.std))
+        steps = metrics.valid_steps(spread, threshold)
+        return steps[0] if single else steps
+
+    def _taken(self, context: Array, steps: int, known: Mapping[str, Any] | None) -> Tensor:
+        """``context`` as (B, c, C + known, *space) where the core is; UserError."""
         x = torch.as_tensor(context)
-        batched = x.ndim == len(self.info.shape) + 2
-        x = x if batched else x[None]
+        x = x if x.ndim == len(self.info.shape) + 2 else x[None]
         self._check(x, tuple(context.shape), steps)
-        kind = x.dtype if x.is_floating_point() else torch.float64
-        future = self._roll(self.with_known(x, known or {}).to(self.device), steps)
-        future = future.to(x.device, kind)
-        future = future if batched else future[0]
+        return self.with_known(x, known or {}).to(self.device)
+
+    def _like(self, context: Array, future: Tensor) -> Array:
+        """``future`` (..., B, steps, *shape) of the kind, type and batch of ``context``."""
+        x = torch.as_tensor(context)
+        future = future.to(x.device, x.dtype if x.is_floating_point() else torch.float64)
+        if x.ndim == len(self.info.shape) + 1:
+            future = future.squeeze(-len(self.info.shape) - 2)
         return future.numpy() if isinstance(context, np.ndarray) else future
 
     @torch.inference_mode()
-    def _roll(self, context: Tensor, steps: int) -> Tensor:
-        y, _ = rollout(self.core, self.read(context), steps)
-        return self.core.own(self.normaliser.back(y[:, -steps:]))
+    def _roll(self, context: Tensor, steps: int, state: Any = None) -> Tensor:
+        read, first = self.read(context), 0
+        shape = (len(read), steps, self.core.shape[0], *read.shape[3:])
+        future = torch.empty(shape, dtype=torch.float64, device=read.device)
+        for y in pieces(self.core, read, steps, state=state):
+            future[:, first : first + y.shape[1]] = self.core.own(self.normaliser.back(y))
+            first += y.shape[1]
+        return future
 
-    def errors(self, context: Tensor, truth: np.ndarray) -> np.ndarray:
-        """e_k (B, steps) of the forecasts after ``context`` (known channels included)."""
-        prediction = self._roll(context, truth.shape[1]).cpu().numpy()
+    def errors(self, context: Tensor, truth: np.ndarray, state: Any = None) -> np.ndarray:
+        """e_k (B, steps) of the forecasts after ``context`` (known channels included).
+
+        ``state`` is the core's memory before it.
+        """
+        prediction = self._roll(context, truth.shape[1], state).cpu().numpy()
         return metrics.normalised_error(truth, prediction, np.asarray(self.std))
 
     def states(self, x: np.ndarray, known: Mapping[str, Any]) -> Tensor:
@@ -173,7 +207,11 @@ class Forecaster(pl.LightningModule):
         """Whatever a core draws, by dropout for one, is a function of (seed, step, rank)."""
         key = (self.global_step, 2, self.global_rank)
         draw = np.random.SeedSequence(self._plan().seed, spawn_key=key)
-        torch.manual_seed(int(draw.generate_state(1)[0]))
+        number = int(draw.generate_state(1)[0])
+        # torch.manual_seed would format a stack and keep it for GPUs that are not there.
+        torch.default_generator.manual_seed(number)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(number)
         noise = np.random.SeedSequence(self._plan().seed, spawn_key=(self.global_step, 1))
         self._rng = np.random.default_rng(noise)
 
@@ -238,6 +276,7 @@ class Forecaster(pl.LightningModule):
             "model": self.model_config,
             "info": asdict(self.info),
             "std": self.std,
+            "spread": spread_of(self.core),
             "dtype": str(self.core.scale.dtype).removeprefix("torch."),
         }
 
@@ -253,19 +292,6 @@ class Forecaster(pl.LightningModule):
         checkpoints.save(content, path)
 
 
-def make_core(model: Mapping[str, Any], info: Info, trust: Sequence[str] | None) -> Core:
-    """The core of a configuration, for data as ``info`` says; raises UserError."""
-    known = len(info.known)
-    core = build(
-        model, Core, place="model", trust=trust, shape=info.shape, walls=info.walls, known=known
-    )
-    if core.known != known:
-        raise UserError(
-            f"model: {type(core).__name__} takes no known parameters; leave observe.parameters out"
-        )
-    return core
-
-
 def log_error(error: np.ndarray) -> float:
     """Mean over rollouts and steps of log10 of the error, between 1e-12 and 10: lower is better.
 
@@ -273,51 +299,3 @@ def log_error(error: np.ndarray) -> float:
     or creeps as in diffusion; one-step loss can fall while it rises.
     """
     return float(np.log10(np.clip(error, 1e-12, 10.0)).mean())
-
-
-def load(run: str | Path, trust: Sequence[str] = ()) -> Forecaster:
-    """The forecaster of a run folder (its best checkpoint) or of a .ckpt file.
-
-    A checkpoint is not trusted: it holds plain types only, and its classes must come from sirve or
-    from the packages in ``trust``. Raises UserError.
-    """
-    path = Path(run)
-    path = path / "checkpoints" / "best.ckpt" if path.is_dir() else path
-    return restore(path, trusted(trust))
-
-
-def restore(path: Path, trust: Sequence[str] | None) -> Forecaster:
-    """``load`` of one file; ``trust`` None is for what this process has just written itself."""
-    content = checkpoints.load(path)
-    try:
-        return assemble(content["sirve"], content["state_dict"], trust)
-    except UserError:
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise UserError(f"{path} is not a checkpoint of sirve: {one_line(str(error))}") from error
-
-
-def assemble(
-    about: dict[str, Any], state: dict[str, Tensor], trust: Sequence[str] | None
-) -> Forecaster:
-    """From what ``Forecaster.about`` said and the weights.
-
-    No memory is taken for a model before its sizes were found to be those of the weights. What
-    does not fit raises as it may.
-    """
-    info = Info.of(about["info"])
-    shape = info.shape
-    dtype = {"float32": torch.float32, "float64": torch.float64}[about["dtype"]]
-    std = about["std"]
-    if len(std) != shape[0] or not all(type(s) is float and math.isfinite(s) for s in std):
-        raise ValueError(f"std is {shown(std)}, not {shape[0]} numbers")
-
-    def make() -> Core:
-        return make_core(about["model"], info, trust)
-
-    weights.require_fits(make, state, "core.", ("normaliser.mean", "normaliser.std"))
-    blank = np.ones(shape[0] + len(info.known))
-    normaliser = Normaliser(blank, blank, len(shape) - 1)
-    forecaster = Forecaster(make().to(dtype), normaliser, about["model"], info, std)
-    forecaster.load_state_dict(state)
-    return forecaster.eval()

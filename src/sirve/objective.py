@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -42,6 +42,7 @@ class SquaredError:
     noise: float = 0.0
     symmetry: bool = False
     reduction: str = "mean"
+    spread: ClassVar[str | None] = None  # the kind that a core needs for it
 
     def __post_init__(self) -> None:
         require_positive(context=self.context, horizon=self.horizon)
@@ -69,21 +70,28 @@ class SquaredError:
         """
         grown = passed / self.growth if passed < self.growth else 1.0
         horizon = max(1, math.ceil(grown * self.horizon))
-        if self.symmetry:
-            window = turned(window, normal(window.new_empty(len(window), 3)))
+        window = self.shown(window, normal)
         first = self.warmup + self.context
-        read = window[:, :first]
-        if self.noise:
-            noise = self.noise * normal(core.own(read))
-            read = torch.cat([core.own(read) + noise, read[:, :, core.shape[0] :]], dim=2)
-        state = self._warm(core, read[:, : self.warmup])
+        read = self.noisy(core, window[:, :first], normal)
+        state = self.warm(core, read[:, : self.warmup])
         y, _ = rollout(core, read[:, self.warmup :], horizon, state)
         target = window[:, self.warmup + 1 : first + horizon]
         squares = (core.own(y - target) / core.scale) ** 2
         return squares.mean() if self.reduction == "mean" else squares.sum() / len(squares)
 
+    def shown(self, window: Tensor, normal: Normal) -> Tensor:
+        """Windows as they are shown: turned and mirrored, where that is asked for."""
+        return turned(window, normal(window.new_empty(len(window), 3))) if self.symmetry else window
+
+    def noisy(self, core: Core, read: Tensor, normal: Normal) -> Tensor:
+        """What is read, with noise on all but the known channels."""
+        if not self.noise:
+            return read
+        noise = self.noise * normal(core.own(read))
+        return torch.cat([core.own(read) + noise, read[:, :, core.shape[0] :]], dim=2)
+
     @torch.no_grad()
-    def _warm(self, core: Core, read: Tensor) -> Any:
+    def warm(self, core: Core, read: Tensor) -> Any:
         """The core's state after ``read``; None, which is blank, where there is none of it."""
         if read.shape[1] == 0:
             return None

@@ -53,8 +53,8 @@ def configuration(run: Path, composed: dict[str, Any], keys: Sequence[str]) -> d
         stored[key] = composed[key]
     for key in _MACHINE_DATA:
         stored["data"][key] = composed["data"][key]
-    for group in ("sim", "data", "trainer"):
-        for key in set(composed[group]) - set(stored[group]):
+    for group in ("sim", "data", "trainer", "ensemble"):
+        for key in set(composed[group]) - set(stored.get(group, ())):
             raise UserError(f"{run}/config.yaml has no {group}.{key}; name another run")
     _require_settled({key: value for key, value in stored.items() if key not in _MACHINE}, run)
     return stored

@@ -155,7 +155,7 @@ class Search:
         def normal(x: Tensor) -> Tensor:
             return noise * torch.randn(x.shape, generator=source, dtype=x.dtype)
 
-        context, truth = self.valid
+        context, truth = torch.as_tensor(self.valid[0]), self.valid[1]
         skip = min(context.shape[1] - 1, self.train.shape[1] - 2)
         every = spare(core, (few or self.train.shape[0]) * (self.train.shape[1] - 1 - skip))
         blocks = self._mine() if few is None else iter([next(self._mine())[:few]])
@@ -164,11 +164,14 @@ class Search:
         if self.ranks > 1:
             factor.merge()
         tables = factor.solve(path)
+        with torch.inference_mode():  # the same for all readouts
+            before = self.forecaster.read(context[:, :-1])
+            memory = core.read(before) if before.shape[1] else None
         found = []
         for ridge, table in zip(path, tables, strict=True):
             candidate = Candidate(setting, noise, ridge, table=table)
             self._assign(table)
-            error = self.forecaster.errors(torch.as_tensor(context), truth[:, :steps])
+            error = self.forecaster.errors(context[:, -1:], truth[:, :steps], memory)
             candidate.score = log_error(error)
             found.append(candidate)
         return found

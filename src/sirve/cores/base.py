@@ -18,6 +18,7 @@ class Core(nn.Module, ABC):
     ``base`` is x (``residual``) or 0; ``scale`` is the standard deviation of the normalised
     increments of each channel; ``readout`` is linear. x and y are (B, T, *shape) and ``y[:, k]``
     predicts ``x[:, k + 1]``. ``state`` is the core's memory, opaque to the caller; None is blank.
+    With a ``spread`` (sirve.cores.spread) it gives a distribution for the next state, of mean y.
     The last ``known`` channels of x, beyond those of ``shape``, are given and never predicted: y
     has them as they are.
 
@@ -29,12 +30,14 @@ class Core(nn.Module, ABC):
     readout: nn.Module
     scale: Tensor
     closed_form: bool = False  # whether nothing but the readout is ever fitted
+    feedback: bool = False  # whether features depend on the readout: then no closed form finds it
     grid: ClassVar[Mapping[str, Sequence[Any]]] = {}  # values worth trying of what ``draw`` takes
 
     def __init__(self, shape: tuple[int, ...], residual: bool = True, known: int = 0) -> None:
         super().__init__()
         self.shape, self.known = tuple(shape), known
         self.residual = residual
+        self.spread: nn.Module | None = None
         self.register_buffer("scale", torch.ones(shape[0], *[1] * (len(shape) - 1)))
 
     def draw(self, seed: int, **setting: Any) -> None:
@@ -64,11 +67,36 @@ class Core(nn.Module, ABC):
         """Whether it can read states of another shape than those it was made for."""
         return tuple(shape) == self.shape
 
-    def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        phi, state = self.features(x, state)
+    def mean(self, x: Tensor, phi: Tensor) -> Tensor:
+        """y from x and its features."""
         base = self.base(x)
         y = base + self.scale * self.readout(phi.flatten(0, 1)).reshape(base.shape)
-        return (torch.cat([y, x[:, :, self.shape[0] :]], dim=2) if self.known else y), state
+        return torch.cat([y, x[:, :, self.shape[0] :]], dim=2) if self.known else y
+
+    def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        phi, state = self.features(x, state)
+        return self.mean(x, phi), state
+
+    def distribution(self, x: Tensor, state: Any = None) -> tuple[Tensor, Tensor, Any]:
+        """y, the log of the deviation of what is predicted in units of ``scale``, the state.
+
+        p(x_{t+1} | x_1 ... x_t) = N(y, (scale * exp(log_deviation))^2), components independent
+        given the past. The log deviation is (B, T, *shape).
+        """
+        assert self.spread is not None, "this core has no spread"
+        phi, state = self.features(x, state)
+        return self.mean(x, phi), self.spread(phi, self.own(x).shape), state
+
+    def roll(self, x: Tensor, state: Any, steps: int) -> tuple[Tensor, Any]:
+        """Its own output fed back from x (B, 1, *shape) on: (B, steps, *shape), the state after.
+
+        A core that can do this sooner, to the same numbers, has a ``roll`` of its own.
+        """
+        out = []
+        for _ in range(steps):
+            x, state = self(x, state)
+            out.append(x)
+        return torch.cat(out, dim=1), state
 
 
 class AnySize(Core):

@@ -25,6 +25,7 @@ class Cell(ABC):
 
     gates: ClassVar[int]
     states: ClassVar[int] = 1
+    candidate: ClassVar[int] = 0  # whose rows are new knowledge; those of the others are gates
 
     @property
     def recurrent_bias(self) -> bool:
@@ -38,6 +39,10 @@ class Cell(ABC):
     @abstractmethod
     def step(self, wx: Tensor, state: State, u: Recur) -> State:
         """State at t from the lifted input at t and the state at t - 1."""
+
+    def activations(self, wx: Tensor, state: State, u: Recur) -> dict[str, Tensor]:
+        """Each gate and candidate of a step by the equations' name for it; {} where it has none."""
+        return {}
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,12 @@ class LSTM(Cell):
 
     gates: ClassVar = 4
     states: ClassVar = 2
+    candidate: ClassVar = 2
+
+    def activations(self, wx: Tensor, state: State, u: Recur) -> dict[str, Tensor]:
+        f, i, new, o = (wx + u(state[0], 0, 4)).chunk(4, dim=1)
+        gates = {"f": torch.sigmoid(f), "i": torch.sigmoid(i)}
+        return gates | {"C'": torch.tanh(new), "o": torch.sigmoid(o)}
 
     def remembering(self, bias: Tensor, steps: Tensor) -> Tensor:
         shift = torch.log(steps - 1)  # f = 1 - 1/steps and i = 1/steps
@@ -85,10 +96,9 @@ class LSTM(Cell):
         return torch.cat([f + shift, i - shift, new, o])
 
     def step(self, wx: Tensor, state: State, u: Recur) -> State:
-        h, c = state
-        f, i, new, o = (wx + u(h, 0, 4)).chunk(4, dim=1)
-        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(new)
-        return torch.sigmoid(o) * torch.tanh(c), c
+        f, i, new, o = self.activations(wx, state, u).values()
+        c = f * state[1] + i * new
+        return o * torch.tanh(c), c
 
 
 @dataclass(frozen=True)
@@ -108,6 +118,7 @@ class GRU(Cell):
 
     reset: str = "before"
     gates: ClassVar = 3
+    candidate: ClassVar = 2
 
     def __post_init__(self) -> None:
         if self.reset not in ("before", "after"):
@@ -121,11 +132,14 @@ class GRU(Cell):
         z, rest = bias[: len(steps)], bias[len(steps) :]  # z = 1/steps
         return torch.cat([z - torch.log(steps - 1), rest])
 
-    def step(self, wx: Tensor, state: State, u: Recur) -> State:
+    def activations(self, wx: Tensor, state: State, u: Recur) -> dict[str, Tensor]:
         (h,) = state
         hidden = h.shape[1]
         wzr, wh = wx[:, : 2 * hidden], wx[:, 2 * hidden :]
         z, r = torch.sigmoid(wzr + u(h, 0, 2)).chunk(2, dim=1)
         recurrent = u(r * h, 2, 3) if self.reset == "before" else r * u(h, 2, 3)
-        candidate = torch.tanh(wh + recurrent)
-        return (torch.lerp(h, candidate, z),)
+        return {"z": z, "r": r, "h'": torch.tanh(wh + recurrent)}
+
+    def step(self, wx: Tensor, state: State, u: Recur) -> State:
+        z, _, candidate = self.activations(wx, state, u).values()
+        return (torch.lerp(state[0], candidate, z),)

@@ -39,15 +39,19 @@ class EchoState(Core):
         y_t = x_t + A (h_t, x_t, 1)
 
     W, U and b are random and A is fitted. ``hidden`` units, each fed by about ``connections``
-    others, null: by all; ``squared``: A sees every second unit's square in its place, which breaks
-    the symmetry of tanh. Raises ValueError for frames.
+    others, null: by all; ``squares``: A sees h_t^2 as well. Raises ValueError for frames.
 
-    Source: H. Jaeger et al., Neural Networks 20 (2007), eq. 2; squares: J. Pathak et al., Physical
-    Review Letters 120, 024102 (2018).
+    Source: H. Jaeger et al., Neural Networks 20 (2007), eq. 2; squares, there in place of every
+    second unit: J. Pathak et al., Physical Review Letters 120, 024102 (2018).
     """
 
     closed_form = True
-    grid: ClassVar = {"gain": [0.1, 0.3, 1.0], "radius": [0.1, 0.5, 0.9], "leak": [0.3, 1.0]}
+    grid: ClassVar = {
+        "gain": [0.1, 0.3, 1.0],
+        "radius": [0.1, 0.5, 0.9],
+        "bias": [0.5],
+        "leak": [0.3, 1.0],
+    }
     w: Tensor
     u: Tensor
     b: Tensor
@@ -58,7 +62,7 @@ class EchoState(Core):
         shape: tuple[int, ...],
         hidden: int = 300,
         connections: int | None = 10,
-        squared: bool = False,
+        squares: bool = False,
         residual: bool = True,
         known: int = 0,
     ) -> None:
@@ -67,13 +71,13 @@ class EchoState(Core):
         require_positive(hidden=hidden)
         if connections is not None:
             require_positive(connections=connections)
-        self.connections, self.squared = connections, squared
+        self.connections, self.squares = connections, squares
         inputs = shape[0] + known
         self.register_buffer("w", Draw.gain * torch.randn(hidden, inputs))
         self.register_buffer("u", Draw.radius / hidden**0.5 * torch.randn(hidden, hidden))
         self.register_buffer("b", Draw.bias * (2 * torch.rand(hidden) - 1))
         self.register_buffer("leak", torch.full((), Draw.leak))
-        self.readout = make_lift(hidden + inputs, shape[0], 0, 1, None)
+        self.readout = make_lift((2 if squares else 1) * hidden + inputs, shape[0], 0, 1, None)
         for parameter in self.readout.parameters():
             nn.init.zeros_(parameter)
 
@@ -94,11 +98,9 @@ class EchoState(Core):
         for wx_t in wx.unbind(1):
             h = torch.lerp(h, torch.tanh(torch.addmm(wx_t, h, u)), self.leak)
             found.append(h)
-        hidden = torch.stack(found, dim=1)
-        if self.squared:
-            odd = torch.arange(len(self.b), device=x.device) % 2 == 1
-            hidden = torch.where(odd, hidden**2, hidden)
-        return torch.cat([hidden, x], dim=2), h
+        seen = torch.stack(found, dim=1)
+        hidden = [seen, seen * seen] if self.squares else [seen]
+        return torch.cat([*hidden, x], dim=2), h
 
 
 @lru_cache(maxsize=4)  # a search draws the same matrix for every setting, and eigenvalues are slow

@@ -111,11 +111,8 @@ class Convolution(Lift):
             rows = F.linear(places.flatten(0, -2), weight.flatten(1), bias)
             return rows.unflatten(0, places.shape[:-1]).movedim(-1, 1)
         wide = extend(x, self.margin, self.walls)
-        if (
-            x.dtype == torch.float64
-            and not torch.is_grad_enabled()
-            and FEW * len(weight) < len(x[0])
-        ):
+        double = x.dtype == torch.float64 and not torch.is_grad_enabled()
+        if double and FEW * len(weight) < x.shape[1]:
             return planes(wide, weight, bias)
         return self._convolve(wide, weight, bias)
 
@@ -158,7 +155,8 @@ def kernels(width: int, dims: int, symmetric: bool) -> Tensor:
 
     (of the line) take into each other.
     """
-    places = torch.arange(width**dims).reshape([width] * dims)
+    # On the meta device, where a core is built without memory, nothing says which are distinct.
+    places = torch.arange(width**dims, device="cpu").reshape([width] * dims)
     if not symmetric:
         return torch.eye(width**dims).reshape(-1, *[width] * dims)
     first = torch.stack(images(places)).amin(0)

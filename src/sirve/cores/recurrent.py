@@ -3,15 +3,15 @@
 import logging
 from abc import abstractmethod
 from math import prod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 
-from sirve.cores import fused
+from sirve.cores import fused, rolling
 from sirve.cores.base import AnySize, Core, make_lift, require_fits, require_positive
 from sirve.cores.cells import Cell, State
-from sirve.cores.lift import Lift, Walls
+from sirve.cores.lift import Lift, Matrix, Walls
 from sirve.cores.reservoir import Reservoir
 
 log = logging.getLogger(__name__)
@@ -33,13 +33,14 @@ class Layer(nn.Module):
 
     def loop(self, x: Tensor, state: State | None) -> tuple[Tensor, State]:
         """The cell's equations, one step after the other."""
-        # W x_t + b of all times at once: only U h_{t-1} has to wait for its turn.
-        wx = self.w(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        # W x_t + b of all times at once, time first, so that each is contiguous: only U h_{t-1} has
+        # to wait for its turn.
+        wx = self.w(x.transpose(0, 1).flatten(0, 1)).unflatten(0, (x.shape[1], len(x)))
         if state is None:
             zero = wx.new_zeros(len(x), self.hidden, *wx.shape[3:])
             state = (zero,) * self.cell.states
         out = []
-        for wx_t in wx.unbind(1):
+        for wx_t in wx.unbind(0):
             state = self.cell.step(wx_t, state, self._recur)
             out.append(state[0])
         return torch.stack(out, dim=1), state
@@ -51,11 +52,13 @@ class Layer(nn.Module):
 class _Recurrent(Core):
     """Layers of one cell; the features are (h, x), h of the last layer, and the readout's bias.
 
+    ``squares``: (h, h^2, x).
     The readout starts at zero: before training, a residual core is persistence.
     """
 
     layers: nn.ModuleList
     symmetric: bool = False
+    squares: bool = False
 
     def _stack(
         self,
@@ -80,8 +83,9 @@ class _Recurrent(Core):
             )
             for i in range(layers)
         )
+        read = (2 if self.squares else 1) * hidden + channels
         self.readout = make_lift(
-            hidden + channels, outputs, dims, readout_kernel, walls, symmetric=self.symmetric
+            read, outputs, dims, readout_kernel, walls, symmetric=self.symmetric
         )
         for parameter in self.readout.parameters():
             nn.init.zeros_(parameter)
@@ -94,7 +98,8 @@ class _Recurrent(Core):
         for i, layer in enumerate(self.layers):
             h, layer_state = layer(h, None if state is None else state[i])
             after.append(layer_state)
-        return torch.cat([h, x], dim=2), tuple(after)
+        hidden = [h, h * h] if self.squares else [h]
+        return torch.cat([*hidden, x], dim=2), tuple(after)
 
     def draw(self, seed: int, **setting: Any) -> None:
         reservoir = Reservoir(**setting)
@@ -112,13 +117,16 @@ class Recurrent(_Recurrent):
     """A cell lifted by matrices: for vectors (C,). A frame is flattened to one vector.
 
     ``cell`` RNN, LSTM or GRU; ``hidden`` units and ``layers``; ``residual`` predicts the
-    increment rather than the state.
+    increment rather than the state. ``squares``: the readout sees h^2 as well, which a small tanh,
+    odd and nearly linear, does not give it (J. Pathak et al., Physical Review Letters 120 (2018)).
     """
 
     grid: ClassVar = {
         "gain": [0.03, 0.1, 0.3],
         "radius": [0.1, 0.5, 0.9],
+        "bias": [0.5],
         "memory": [[1.1, 1.1], [1.05, 40.0]],
+        "gates": [1.0],
     }
 
     def __init__(
@@ -128,9 +136,11 @@ class Recurrent(_Recurrent):
         hidden: int = 64,
         layers: int = 1,
         residual: bool = True,
+        squares: bool = False,
         known: int = 0,
     ) -> None:
         super().__init__(shape, residual, known)
+        self.squares = squares
         size, given = prod(shape), known * prod(shape[1:])
         if len(shape) > 1:
             log.warning(
@@ -140,6 +150,35 @@ class Recurrent(_Recurrent):
                 size,
             )
         self._stack(cell, size + given, size, hidden, layers, (1, 1), 0, None)
+
+    def roll(self, x: Tensor, state: Any, steps: int) -> tuple[Tensor, Any]:
+        if not self._rolls(x):
+            return super().roll(x, state, steps)
+        layers, readout = cast(list[Layer], list(self.layers)), cast(Matrix, self.readout)
+        tables = rolling.tables(
+            layers[0].cell,
+            [(layer.w, layer.u) for layer in layers],
+            readout,
+            self.scale.expand(self.shape).flatten(),
+            self.residual,
+        )
+        y, state = rolling.roll(tables, self._as_channels(x)[:, 0], state, steps)
+        y = y.unflatten(2, self.shape)
+        given = x[:, :, self.shape[0] :].expand(-1, steps, *[-1] * len(self.shape))
+        return (torch.cat([y, given], dim=2) if self.known else y), state
+
+    def _rolls(self, x: Tensor) -> bool:
+        """Whether ``rolling`` may take the place of the plain loop: nothing else is asked of it."""
+        kind = type(self)
+        own = kind.features is _Recurrent.features and kind.forward is Core.forward
+        hooked = any(part._forward_hooks or part._forward_pre_hooks for part in self.modules())
+        return (
+            own
+            and not self.squares
+            and not hooked
+            and isinstance(self.readout, Matrix)
+            and rolling.covers(cast(Layer, self.layers[0]).cell, x)
+        )
 
     def _as_channels(self, x: Tensor) -> Tensor:
         return x.flatten(2)

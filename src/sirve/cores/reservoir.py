@@ -18,7 +18,8 @@ class Reservoir:
     is read moves the units' arguments by so much. ``radius``: spectral radius of U, whose weights
     have the deviation radius / sqrt(H). ``bias``: biases are uniform in +- bias. ``memory``: the
     units forget over times that are log-uniform between these two numbers of steps, both > 1,
-    where the cell has gates for it.
+    where the cell has gates for it. ``gates``: the gates' weights over those of the candidate: at
+    0 they are open as ``memory`` says and always the same, which leaves leaky units.
 
     Source: H. Jaeger, H. Haas, Science 304 (2004); gated: C. Gallicchio et al., Neurocomputing
     268 (2017), section 2.
@@ -28,9 +29,10 @@ class Reservoir:
     radius: float = 0.3
     bias: float = 0.5
     memory: Sequence[float] = (1.1, 1.1)
+    gates: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("gain", "radius", "bias"):
+        for name in ("gain", "radius", "bias", "gates"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ValueError(f"{name}={getattr(self, name)} must be a number, not negative")
         least, most = self.memory if len(self.memory) == 2 else (0, 0)
@@ -41,12 +43,15 @@ class Reservoir:
     def draw(self, cell: Cell, w: Lift, u: Lift, symmetric: bool, source: Generator) -> None:
         """Set W, U and b, in place; ``symmetric`` kernels are the same turned and mirrored."""
         hidden = u.weight.shape[1]
-        w.weight.copy_(self.gain * _normal(w, symmetric, source))
-        u.weight.copy_(self.radius / hidden**0.5 * _normal(u, symmetric, source))
+        share = torch.full((cell.gates,), self.gates, dtype=torch.float64)
+        share[cell.candidate] = 1
+        share = share.repeat_interleave(hidden).reshape(-1, *[1] * (u.weight.ndim - 1))
+        w.weight.copy_(self.gain * share * _normal(w, symmetric, source))
+        u.weight.copy_(self.radius / hidden**0.5 * share * _normal(u, symmetric, source))
         uniform = torch.rand(len(w.weight), generator=source, dtype=torch.float64)
-        share = torch.rand(hidden, generator=source, dtype=torch.float64)
+        place = torch.rand(hidden, generator=source, dtype=torch.float64)
         least, most = self.memory
-        steps = least * (most / least) ** share
+        steps = least * (most / least) ** place
         assert w.bias is not None
         w.bias.copy_(cell.remembering(self.bias * (2 * uniform - 1), steps))
         if u.bias is not None:

@@ -154,6 +154,7 @@ class ResidualRecurrent(_Residual):
         seen = shape[0] if innovation else 0
         super().__init__(shape, walls, hidden + seen, width, depth, kernel, known)
         self.cell, self.hidden, self.innovation = cell, hidden, innovation
+        self.feedback = innovation
         self.w = self._pointwise(width, cell.gates * hidden)
         self.u = self._pointwise(hidden, cell.gates * hidden, bias=cell.recurrent_bias)
         self._read_out(width + hidden + seen)

@@ -10,6 +10,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sirve.files import whole
+from sirve.report.ensemble import ensemble_still, read_ensemble
+from sirve.report.inside import load_inside
+from sirve.report.inside_stills import inside_figures
 from sirve.report.load import MODEL, Run, number
 from sirve.report.stats import (
     drift_curves,
@@ -58,11 +61,14 @@ def drawn(run: Run) -> dict[str, Figure]:
         figures["rollout"] = fields(run, forecasts(run, median, 600)[0])
     else:
         figures["rollout"] = film(run, forecasts(run, median, _TIMES, crowded=True)[0])
+    ensemble = read_ensemble(run)
+    if ensemble is not None:
+        figures["ensemble"] = ensemble_still(run, ensemble)
     if run.invariants:
         figures["invariants"] = invariants(run)
     if training_curves(run):
         figures["training"] = training(run)
-    return figures
+    return figures | inside_figures(run, load_inside(run.path))
 
 
 def save(figure: Figure, path: Path) -> Path:

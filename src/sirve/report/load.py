@@ -200,22 +200,22 @@ def _read_rollouts(path: Path, model: str) -> dict[str, Any]:
         context = file["context"].shape
         if context[:1] + context[2:] != shape[:1] + shape[2:] or not context[1]:
             raise ValueError(f"rollouts.h5 holds context of the shape {context}")
-        time = _array(file, "time", (steps,)) / _unit(file)
+        time = array(file, "time", (steps,)) / _unit(file)
         if not (np.abs(time) < _MOST).all():
             raise ValueError("rollouts.h5 holds a time that is not finite")
         errors = {}
         for name in sorted(file["error"], key=lambda n: (n != MODEL, _order(n), n)):
             if name == model != MODEL:
                 continue  # a baseline that was run as the model is shown once
-            error = _array(file["error"], name, (n, steps))
+            error = array(file["error"], name, (n, steps))
             errors[str(name)] = np.where(np.isnan(error), np.inf, error)
         return {
             "time": time,
             "errors": errors,
             "invariants": {
                 name: (
-                    _array(group, "truth", (n, steps + 1)),
-                    _array(group, "prediction", (n, steps + 1)),
+                    array(group, "truth", (n, steps + 1)),
+                    array(group, "prediction", (n, steps + 1)),
                 )
                 for name, group in _groups(file, "invariants")
             },
@@ -242,7 +242,7 @@ def _groups(file: h5py.File, name: str) -> list[tuple[str, h5py.Group]]:
     return [(str(name), group) for name, group in found if isinstance(group, h5py.Group)]
 
 
-def _array(group: h5py.Group, name: str, shape: tuple[int, ...]) -> np.ndarray:
+def array(group: h5py.Group, name: str, shape: tuple[int, ...]) -> np.ndarray:
     item = group.get(name)
     if not isinstance(item, h5py.Dataset) or item.shape != shape:
         raise ValueError(f"rollouts.h5 holds no {shown(name)} of the shape {shape}")

@@ -9,8 +9,16 @@ from string import Template
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from sirve.report import plots, states, text
+from sirve.report import inside_plots, inside_text, plots, states, text
+from sirve.report.ensemble import ensemble_figure, ensemble_table, read_ensemble
 from sirve.report.frames import CELLS, FRAMES, json_text, player
+from sirve.report.inside import (
+    Inside,
+    load_inside,
+    memory_curves,
+    reach_curves,
+    system_exponents,
+)
 from sirve.report.load import MODEL, Run, number
 from sirve.report.stats import Forecast, Pick, error_curves, forecasts, pick, training_curves
 from sirve.report.style import MODEL_COLOUR, THRESHOLD, units
@@ -24,8 +32,10 @@ def report_page(run: Run) -> str:
         text.facts(run),
         _error(run),
         _states(run),
+        _ensemble(run),
         _invariants(run),
         _training(run),
+        _inside(run, load_inside(run.path)),
         _scores(run),
         _config(run),
     ]
@@ -137,6 +147,20 @@ def _states(run: Run) -> str:
     return f'<div class="forecasts">{"".join(parts)}</div>'
 
 
+def _ensemble(run: Run) -> str:
+    found = read_ensemble(run)
+    if found is None:
+        return ""
+    words = (
+        "Futures drawn from the distribution that the model gives for each next state. Where it "
+        "knows what it does not know, the spread of the members is as large as the error of their "
+        f"mean; beyond the time at which the spread passes {THRESHOLD}, it does not trust itself. "
+        "Root mean squares over the forecasts, in standard deviations of the training data."
+    )
+    figure = plot(ensemble_figure(run, found, time_name(run)), "ensemble")
+    return f"<h2>Ensemble</h2>{note(words)}{figure}{ensemble_table(run)}"
+
+
 def _invariants(run: Run) -> str:
     if not run.invariants:
         return ""
@@ -151,6 +175,34 @@ def _training(run: Run) -> str:
     if not training_curves(run):
         return ""
     return f"<h2>Training</h2>{plot(plots.training_figure(run), 'training')}"
+
+
+def _inside(run: Run, found: Inside) -> str:
+    """What was measured inside the network, each with a picture and what it means."""
+    if not found:
+        return ""
+    parts = ["<h2>Inside the network</h2>"]
+    if found.reach:
+        figure = inside_plots.reach_figure(reach_curves(found, run.model, MODEL_COLOUR))
+        parts += ["<h3>How far back the gradient reaches</h3>", note(inside_text.reach(run))]
+        parts.append(plot(figure, "reach"))
+    if found.memory:
+        figure = inside_plots.gates_figure(found, run.step, time_name(run))
+        words = "Along the median forecast; the network reads the context up to the dotted line, "
+        parts += ["<h3>Gates and memory</h3>", note(f"{words}and then its own predictions.")]
+        parts.append(plot(figure, "gates"))
+    if curves := memory_curves(found, run):
+        figure = plots.error_figure(curves, time_name(run))
+        parts += [
+            "<h3>Does the memory drift?</h3>",
+            note(inside_text.drift(run)),
+            plot(figure, "memory"),
+        ]
+    if found.exponents is not None:
+        figure = inside_plots.exponents_figure(found.exponents, system_exponents(run))
+        parts += ["<h3>Lyapunov exponents</h3>", note(inside_text.exponents(run))]
+        parts.append(plot(figure, "exponents"))
+    return "\n".join(parts)
 
 
 def _scores(run: Run) -> str:

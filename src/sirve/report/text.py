@@ -142,7 +142,13 @@ def horizons(runs: Sequence[Run], score: str = "nrmse") -> list[str]:
     for run in runs:
         for name in run.errors:
             found |= run.entries(name, score)
-    return sorted((h for h in found if h.isdecimal() and len(h) < 10), key=int)
+    return horizons_of([found])
+
+
+def horizons_of(names: Iterable[Iterable[str]]) -> list[str]:
+    """All that are numbers of steps, in ascending order."""
+    found = {h for some in names for h in some if h.isdecimal() and len(h) < 10}
+    return sorted(found, key=int)
 
 
 def score_table(run: Run) -> str:

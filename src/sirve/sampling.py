@@ -1,0 +1,62 @@
+"""Rollouts by sampling: each state is drawn from p(x_t | past) and read before the next."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sirve.cores import Core
+
+ROOM = 2**24  # numbers of the futures that are sampled at once
+
+
+def sample(core: Core, context: Tensor, steps: int, normal: Callable[[], Tensor]) -> Tensor:
+    """One future (B, steps, *shape) for each context (B, c, *shape), in normalised units.
+
+        x_{t+1} = y_t + scale * exp(log_deviation_t) * normal()
+
+    ``normal`` gives (B, 1, *shape) of standard normal numbers at each call. The known channels
+    are read on as they are, and are no part of the result.
+
+    Law: where the numbers are 0, these are the ``steps`` free states of ``rollout``.
+    """
+    x, state, out = context, None, []
+    for _ in range(steps):
+        y, log_deviation, state = core.distribution(x, state)
+        own = core.own(y[:, -1:]) + core.scale * torch.exp(log_deviation[:, -1:]) * normal()
+        out.append(own)
+        x = torch.cat([own, y[:, -1:, core.shape[0] :]], dim=2) if core.known else own
+    return torch.cat(out, dim=1)
+
+
+def futures(core: Core, context: Tensor, steps: int, members: int, seed: int) -> Tensor:
+    """``members`` samples (members, B, steps, *shape) of each context, a few members at a time."""
+    shape = core.own(context)[:, -1:].shape
+    some = max(1, ROOM // (shape.numel() * max(steps, 256)))  # the core's state takes room, too
+    parts = []
+    for numbers in torch.arange(members).split(some):
+        normal = normals(seed, numbers.tolist(), shape, context)
+        several = context.repeat(len(numbers), *[1] * (context.ndim - 1))
+        parts.append(sample(core, several, steps, normal).unflatten(0, (len(numbers), -1)))
+    return torch.cat(parts)
+
+
+def normals(
+    seed: int, members: Iterable[int], shape: torch.Size, like: Tensor
+) -> Callable[[], Tensor]:
+    """Draws of standard normal numbers, (members * B, ...) for the ``shape`` (B, ...) of one.
+
+    A member's numbers are a function of (seed, its number): not of how many others there are, of
+    the type, or of the device, which are those of ``like``.
+    """
+    generators = []
+    for member in members:
+        key = np.random.SeedSequence(seed, spawn_key=(member,)).generate_state(1)
+        generators.append(torch.Generator().manual_seed(int(key[0])))
+
+    def draw() -> Tensor:
+        draws = [torch.randn(shape, generator=g, dtype=torch.float64) for g in generators]
+        return torch.cat(draws).to(like)
+
+    return draw
