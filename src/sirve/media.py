@@ -152,4 +152,12 @@ def summary(metrics: Mapping[str, Any]) -> dict[str, Any]:
         found["score/trusted_time"] = ensemble["trusted_time"]["median"]
     if metrics["one_step"] is not None:
         found["score/one_step"] = metrics["one_step"]
-    return found
+    return found | _inside(metrics.get("inside", {}))
+
+
+def _inside(measured: Mapping[str, Any]) -> dict[str, Any]:
+    """Lags at which the gradient has vanished, and the exponents of the network run free."""
+    lags = measured.get("reach", {}).get("h", {})
+    found = {f"inside/reach_h_{k}": lag for k, lag in lags.items() if lag is not None}
+    values = measured.get("exponents", {}).get("value", ())
+    return found | {f"inside/exponent_{i}": value for i, value in enumerate(values, start=1)}

@@ -200,6 +200,7 @@ class ConvRecurrent(_Recurrent, AnySize):
         "radius": [0.5],
         "bias": [0.0],
         "memory": [[1.2, 1.8]],
+        "gates": [1.0],
     }
 
     def __init__(
