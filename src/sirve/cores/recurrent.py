@@ -34,8 +34,8 @@ class Layer(nn.Module):
     def loop(self, x: Tensor, state: State | None) -> tuple[Tensor, State]:
         """The cell's equations, one step after the other."""
         # W x_t + b of all times at once, time first, so that each is contiguous: only U h_{t-1} has
-        # to wait for its turn.
-        wx = self.w(x.transpose(0, 1).flatten(0, 1)).unflatten(0, (x.shape[1], len(x)))
+        # to wait for its turn. (x.shape, for len would fix the batch of an exported step.)
+        wx = self.w(x.transpose(0, 1).flatten(0, 1)).unflatten(0, (x.shape[1], x.shape[0]))
         if state is None:
             zero = wx.new_zeros(len(x), self.hidden, *wx.shape[3:])
             state = (zero,) * self.cell.states
