@@ -23,6 +23,7 @@ def _gated(rng: np.random.Generator) -> dict[str, Any]:
         "radius": _between(rng, 0.1, 1.0),
         "bias": rng.uniform(0.0, 1.0),
         "memory": (1.05, _between(rng, 1.1, 60.0)),
+        "gates": _between(rng, 0.1, 1.0),
     }
 
 
