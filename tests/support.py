@@ -104,7 +104,7 @@ def environment(more: dict[str, str]) -> dict[str, str]:
 
 AIDS = ROOT / "tests" / "aids"
 TRAIN = str(ROOT / "train.py")
-DROPPING = ["model._target_=planted.Dropping", "~model.layers", "~model.residual"]
+DROPPING = ["model._target_=planted.Dropping", "~model.layers", "~model.residual", "~model.squares"]
 
 
 @contextmanager

@@ -55,3 +55,29 @@ def test_blocks(tmp_path: Path) -> None:
     seconds = found["pendulum"]["dataset_s"]
     assert all(isfinite(value) and value > 0 for value in seconds.values())
     assert f"{min(seconds, key=seconds.__getitem__)} is best" in text
+
+
+def ratios(rows: dict[str, Any]) -> None:
+    for row in rows.values():
+        for spread in row.values():
+            assert 0 < spread["low"] <= spread["median"] <= spread["high"] < float("inf")
+
+
+def test_forecast_with_whichever_peers_there_are(tmp_path: Path) -> None:
+    few = ["--only", "lstm", "--hidden", "5", "--steps", "20", "--repeats", "1"]
+    found, text = benchmark(tmp_path, "forecast", *few)
+    peers = {"jax": "jax", "numba": "compiled"}
+    there = {label for module, label in peers.items() if find_spec(module)}
+    for name, rows in found.items():
+        assert set(rows) == {"buffers", "plain", "torch.nn"} | there
+        ratios(rows)
+        assert f"| {name.rsplit(' ', 1)[0]} |" in text
+
+
+def test_train_with_whichever_peers_there_are(tmp_path: Path) -> None:
+    found, _ = benchmark(tmp_path, "train", "--only", "gru", "--hidden", "5", "--repeats", "1")
+    for rows in found["steps"].values():
+        assert set(rows) == {"sirve", "plain", "torch.nn"} | (
+            {"jax"} if find_spec("jax") else set()
+        )
+        ratios(rows)

@@ -17,7 +17,7 @@ from scripts.chaos.table import main, statistics
 from sirve.cores import GRU, LSTM, Core, EchoState, Recurrent
 from sirve.rollout import rollout
 
-HORIZON, TUNE, TEST = 12, 130, 170
+HORIZON, TUNE, TEST = 12, 140, 170
 GATED = [
     {"gain": 0.1, "radius": 0.3, "bias": 0.5, "memory": (1.05, 10.0)},
     {"gain": 1.0, "radius": 0.9, "bias": 0.2, "memory": (1.05, 3.0)},
@@ -51,6 +51,19 @@ def file(tmp_path: Path) -> Path:
         h5["tune"] = np.stack([3 + oscillation(TUNE, period) for period in (17.3, 29.1)])
         h5["test"], h5["prediction"], h5["smape"] = test, prediction, stored
     return path
+
+
+def test_a_rehearsal_sees_the_tuning_series_alone(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with h5py.File(file, "r+") as h5:
+        h5["tune"][:, -HORIZON:] = 1e3  # where the score is
+        h5["test"][:, :-HORIZON] = np.random.default_rng(0).normal(size=(2, TEST - HORIZON))
+    options = ["--seeds", "1", "--models", "esn", "--workers", "1", "--rehearse"]
+    assert main([str(file), *options]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])["median_smape"]
+    assert list(found) == ["esn", "esn, 3 settings"]
+    assert found["esn"] > 190  # neither chosen nor fitted on what is scored
 
 
 def test_smape_by_hand() -> None:
@@ -166,6 +179,12 @@ def test_the_door(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("none.h5 is not readable")
     assert done.stderr.count("\n") == 1
+
+
+def test_too_short_for_a_rehearsal(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _change(file, "tune", np.random.default_rng(0).normal(size=(2, TUNE - 10)))
+    assert main([str(file), "--rehearse"]) == 2
+    assert "'tune' has 118 points a system, too few" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", [None, b"text"])

@@ -192,8 +192,13 @@ def test_a_run_with_an_ensemble(command: Command, tmp_path: Path, extra: list[st
         context, mean = file["context"][:], file["ensemble/mean"][:]
     assert "Ensemble</h2>" in (run / "report.html").read_text()
     assert (run / "figures" / "ensemble.png").stat().st_size > 10_000
+    assert "its 4 futures it trusts itself for" in done.stdout
     again = sirve.load(run).ensemble(context, 60, members=4)
     assert again.shape == (4, *mean.shape)
+    if entry["spread_kind"] == "constant":
+        sirve.export(run, tmp_path / "exported")
+        exported = sirve.load(tmp_path / "exported").ensemble(context, 60, members=4)
+        assert np.array_equal(exported, again)
 
 
 def test_one_member_is_refused(command: Command) -> None:

@@ -11,10 +11,10 @@ from support import AIDS, FEW, SMALL, TRAIN, Command, run_command, same
 from sirve import checkpoints, signals
 
 TINY = [
-    "fit=varpro",
     "sim=lorenz",
     *SMALL["lorenz"],
     *FEW,
+    "fit=varpro",
     "sizes.varpro.hidden=6",
     "varpro.steps=12",
     "varpro.batch=40",
@@ -39,7 +39,7 @@ def content(folder: Path) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("method", ["lm", "soap"])
+@pytest.mark.parametrize("method", ["lm", pytest.param("soap", marks=pytest.mark.slow)])
 def test_stopped_by_a_signal_it_is_the_same_run(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
@@ -87,7 +87,7 @@ def test_killed_it_is_the_same_run(tmp_path: Path) -> None:
         (["sim=heat", *SMALL["heat"], "model=convgru"], "one recurrent layer"),
         (["sizes.varpro.hidden=64", "varpro.moving=all"], "at most 4096"),
         (["varpro.batch=100000"], "windows of 15 states"),
-        (["varpro.start={radios: 1}"], "radios"),
+        (["varpro.memory=[0.5,2]"], "above 1"),
         (["varpro.steps=0"], "steps=0"),
         (["varpro=soap", "varpro.lr=0"], "lr=0"),
         (["trainer=ddp", "trainer.accelerator=cpu"], "one process on the CPU"),
@@ -101,3 +101,17 @@ def test_refuses_before_any_work(
     assert why in done.stderr
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_refuses_the_checkpoint_of_another_fit(command: Command, tmp_path: Path) -> None:
+    assert command(*TINY).returncode == 0
+    (run,) = tmp_path.glob("runs/*/*/")
+    last = run / "checkpoints" / "last.ckpt"
+    content = checkpoints.load(last)
+    content["callbacks"]["Saver"]["done"] = False
+    checkpoints.save(content, last)
+    (run / "report.html").unlink()
+    done = command(f"resume={run}")
+    assert done.returncode == 2
+    assert "was not left by variable projection" in done.stderr
+    assert done.stderr.count("\n") == 1

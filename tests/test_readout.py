@@ -6,7 +6,7 @@ import torch
 
 from sirve.cores import GRU, ConvRecurrent, Core, Linear, Recurrent
 from sirve.cores.lift import Lift
-from sirve.readout import solve_readout
+from sirve.readout import solve_readout, triangle
 
 
 def test_linear_recovers_a_linear_system() -> None:
@@ -104,3 +104,15 @@ def test_ridge_shrinks() -> None:
         assert isinstance(core.readout, Lift)
         sizes.append(core.readout.weight.detach().norm().item())
     assert sizes[0] > sizes[1] > sizes[2]
+
+
+@pytest.mark.parametrize("every", [1, 3, 7, 1001])
+def test_every_so_many_states_are_those_of_the_whole(every: int) -> None:
+    core = Linear((2,)).double()
+    x = torch.randn(5, 41, 2, dtype=torch.float64)
+    found = triangle(core, x.split(2), every=every).solve([0.0])[0]
+    now = torch.cat([part[:, :-1].flatten(0, 1) for part in x.split(2)])[::every]
+    later = torch.cat([part[:, 1:].flatten(0, 1) for part in x.split(2)])[::every]
+    columns = core.readout.columns(now)  # type: ignore[operator]
+    best = np.linalg.lstsq(columns.numpy(), (later - now).numpy())[0]
+    np.testing.assert_allclose(columns @ found.T, columns.numpy() @ best, atol=1e-9)

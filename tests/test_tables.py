@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from support import FEW, ROOT, SMALL
+from support import FEW, ROOT, SMALL, configure
 
 from sirve.files import read_json
 from sirve.report.load import Run
+from sirve.ridge import Ridge
 
 spec = spec_from_file_location("tables_script", ROOT / "scripts" / "tables.py")
 assert spec is not None
@@ -83,3 +84,12 @@ def test_what_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixtur
     (tmp_path / "t.yaml").write_text("rows: {a: []}\nat: [1]\nagainst: b\n")
     assert tables.main([str(tmp_path / "t.yaml")]) == 2
     assert "there is no row b" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "scripts" / "tables").glob("*.yaml")), ids=str)
+def test_what_is_declared_composes(path: Path) -> None:
+    table = tables.Table(**yaml.safe_load(path.read_text()))
+    rows = [[*table.common, *overrides] for overrides in table.rows.values()]
+    for overrides in (rows[0], rows[-1]):
+        config = configure(*overrides)
+        assert Ridge(**{k: v for k, v in config["ridge"].items() if k != "_target_"})

@@ -1,6 +1,6 @@
 """A file of chaotic series with published forecasts of them, and how forecasts are scored."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import h5py
@@ -59,6 +59,13 @@ class Published:
     def truth(self) -> np.ndarray:
         return self.test[:, -self.horizon : -1]
 
+    def rehearsal(self) -> "Published":
+        """``tune`` alone: settings chosen on, and fitted to, all but its end, which is scored.
+
+        What is to be decided about a method is decided on this, not on ``test``.
+        """
+        return replace(self, tune=self.tune[:, : -self.horizon], test=self.tune)
+
     def scores(self) -> np.ndarray:
         """sMAPE of the stored forecasts, (systems, models)."""
         return smape(self.prediction[:, :, :-1], self.truth[:, None])
@@ -79,7 +86,7 @@ def read(path: Path) -> Published:
         models=[str(model) for model in arrays.pop("model")],
         **arrays,
     )
-    _require_fit(path, found)
+    require_fit(path, found)
     return found
 
 
@@ -109,7 +116,8 @@ def _require_one_size(path: Path, arrays: dict[str, np.ndarray]) -> None:
                 )
 
 
-def _require_fit(path: Path, found: Published) -> None:
+def require_fit(path: Path, found: Published) -> None:
+    """UserError for series that are too short, hold what is no number, or never move."""
     steps, least = found.horizon, 2 * found.horizon + SPARE
     if steps < 2:
         raise UserError(f"{path}: 'prediction' of {steps} step has none to score; {REMEDY}")

@@ -1,6 +1,7 @@
 """Forecasts of a file's chaotic systems by random recurrent networks, beside the published ones.
 
 python scripts/benchmark.py dysts FILE [--seeds 3] [--models gru,lstm,esn] [--workers 2]
+                                  [--rehearse] [--json FILE]
 
 The last line is one JSON object: sMAPE of every model over the systems. See docs/dysts.md.
 """
@@ -20,7 +21,7 @@ from joblib import Parallel, delayed, parallel_config
 from sirve.errors import UserError, nearest
 
 from .families import FAMILIES
-from .published import Published, read, smape
+from .published import Published, read, require_fit, smape
 from .search import KEPT, choose, forecast
 
 RESAMPLES = 2000  # of the systems, for an interval
@@ -117,18 +118,21 @@ def run(published: Published, options: argparse.Namespace) -> tuple[np.ndarray, 
 def report(published: Published, options: argparse.Namespace) -> dict[str, Any]:
     begin = time.perf_counter()
     rescored = published.scores()
+    names = [model.removesuffix("Model") for model in published.models]
     difference = np.nanmax(np.abs(rescored - published.smape), initial=0.0)
     print(f"largest difference of the stored sMAPE, scored again: {difference:.1e}\n", flush=True)
+    if options.rehearse:
+        published, names = published.rehearsal(), []
+        require_fit(options.file, published)
     predicted, chosen, cpu = run(published, options)
     rows: dict[str, dict[str, Any]] = {}
     for i, model in enumerate(options.models):
         rows |= own_rows(model, predicted[:, i], published.truth)
-    for i, model in enumerate(published.models):
-        rows[model.removesuffix("Model")] = statistics(rescored[None, :, i])
+    for i, name in enumerate(names):
+        rows[name] = statistics(rescored[None, :, i])
     print("| | median sMAPE | 95 % | each seed | mean | quartiles | systems |")
     print("|---|--:|--:|--:|--:|--:|--:|")
-    for name, found in rows.items():
-        print(row(name, found))
+    print("\n".join(row(name, found) for name, found in rows.items()))
     if options.json:
         lines = {"rows": rows, "chosen": chosen, "names": published.names}
         lines |= {"models": options.models, "prediction": predicted.tolist()}
@@ -173,6 +177,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seeds", type=_count, default=3, help="of the weights and settings")
     parser.add_argument("--models", type=_models, default=list(FAMILIES), metavar="MODEL,...")
     parser.add_argument("--workers", type=_count, default=2, help="processes, of one thread each")
+    parser.add_argument("--rehearse", action="store_true", help="on the tuning series alone")
     parser.add_argument("--json", type=_new_file, help="keep all forecasts and choices here")
     options = parser.parse_args(arguments)
     try:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sirve.cores import GRU, LSTM, Core, Recurrent, rolling
+from sirve.cores import GRU, LSTM, Core, Recurrent, fused
 from sirve.cores.lift import Lift
 from sirve.cores.recurrent import Layer
 
@@ -67,7 +67,7 @@ def contenders(core: Recurrent, batch: int, steps: int) -> dict[str, Callable[[]
 
     def ours(compiled: bool) -> Callable[[], Tensor]:
         def run() -> Tensor:
-            with patch.object(rolling, "COMPILED", compiled):
+            with patch.object(fused, "COMPILED", compiled):
                 return core.roll(y, state, steps)[0]
 
         return run
@@ -78,7 +78,7 @@ def contenders(core: Recurrent, batch: int, steps: int) -> dict[str, Callable[[]
         "plain": lambda: Core.roll(core, y, state, few)[0],
         "torch.nn": library(core, y, few),
     }
-    if rolling.COMPILED:
+    if fused.COMPILED:
         found = {"compiled": ours(True)} | found
     if find_spec("jax"):
         from . import scans

@@ -71,22 +71,24 @@ def command() -> Iterator[None]:
 def compose(work: Callable[[dict[str, Any], str], object]) -> None:
     """``work(resolved, plain)`` for the configuration that the command line composes.
 
-    In a sweep, for each of them. ``plain`` is what config.yaml says.
+    In a sweep, for each of them: what it returns is what a search minimises. ``plain`` is what
+    config.yaml says.
     """
     _check_arguments(sys.argv[1:])
 
     @hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")
-    def composed(config: DictConfig) -> None:
+    def composed(config: DictConfig) -> object:
         choices = HydraConfig.get().runtime.choices
         names = {group: Path(choices[group]).name for group in ("sim", "model")}
         named = OmegaConf.merge({"names": names}, OmegaConf.create(OmegaConf.to_yaml(config)))
         with told():
-            work(*_resolved(named))
+            return work(*_resolved(named))
 
     composed()
 
 
-def _train(resolved: dict[str, Any], plain: str) -> None:
+def _train(resolved: dict[str, Any], plain: str) -> float | None:
+    """The error of the validation's rollouts; see ``sirve.forecaster.log_error``."""
     from sirve import resume
 
     run = resume.asked(resolved)
@@ -94,7 +96,7 @@ def _train(resolved: dict[str, Any], plain: str) -> None:
         keys = _overridden()
         resolved = resume.configuration(run, resolved, keys)
         plain = OmegaConf.to_yaml(resume.configuration(run, yaml.safe_load(plain), keys))
-    _work(resolved, plain)
+    return _work(resolved, plain)
 
 
 def _overridden() -> list[str]:
@@ -131,14 +133,14 @@ def _check_arguments(arguments: list[str]) -> None:
             fail(str(error), 2)
 
 
-def _work(resolved: dict[str, Any], plain: str) -> None:
+def _work(resolved: dict[str, Any], plain: str) -> float | None:
     """Do the job. A further rank comes here at once, with what the first wrote to config.yaml:
 
     the command line would make it compose, or in a sweep even run, every other job again.
     """
     from sirve import pipeline
 
-    pipeline.run(resolved, plain)
+    return pipeline.run(resolved, plain)
 
 
 @contextmanager

@@ -57,7 +57,7 @@ class Test:
 class Result:
     """What one forecaster did: its predictions, errors e_k, invariants and scores."""
 
-    prediction: np.ndarray
+    prediction: np.ndarray  # of no steps for a baseline, whose errors are all that is kept
     error: np.ndarray
     invariants: dict[str, np.ndarray]
     scores: dict[str, Any]
@@ -67,7 +67,12 @@ class Result:
 def evaluate(forecasters: Mapping[str, Forecaster], test: Test) -> dict[str, Result]:
     """Roll every forecaster out from the test contexts and score it against the clean truth."""
     items = track(forecasters.items(), "forecast", len(forecasters))
-    return {name: score(forecaster, test) for name, forecaster in items}
+    results = {}
+    for name, forecaster in items:
+        results[name] = score(forecaster, test)
+        if name != "model":
+            results[name].prediction = np.empty((len(test.seen), 0, *test.info.shape))
+    return results
 
 
 def score(forecaster: Forecaster, test: Test) -> Result:

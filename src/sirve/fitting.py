@@ -19,6 +19,7 @@ from sirve.normaliser import Normaliser
 from sirve.projecting import Projection
 from sirve.readout import solve_readout
 from sirve.ridge import Search
+from sirve.saving import Saver
 
 
 def learn(
@@ -58,6 +59,7 @@ def train(
 
     # What is on disk is what is scored; its classes were trusted when the job was prepared.
     if job.saved and job.saved.done:
+        how["valid_log_error"] = job.saved.best
         return restore(best, trust=None).to(device(job.hardware)), job.saved.seconds, how
     trainer, seconds = fit(
         forecaster,
@@ -72,6 +74,8 @@ def train(
     )
     if not trainer.is_global_zero:
         return None, seconds, how
+    (saver,) = (c for c in trainer.callbacks if isinstance(c, Saver))  # type: ignore[attr-defined]
+    how.setdefault("valid_log_error", saver.best)
     return restore(best, trust=None).to(device(job.hardware)), seconds, how
 
 
@@ -82,6 +86,7 @@ def project(
     folder = job.run / "checkpoints"
     how: dict[str, Any] = {"kind": job.fit.kind}
     if job.saved and job.saved.done:
+        how["valid_log_error"] = job.saved.best
         return restore(folder / BEST, trust=None), job.saved.seconds, how
     projection = Projection(
         job.fit.varpro,
@@ -96,6 +101,7 @@ def project(
     seconds = projection.run(job.saved.path if job.saved else None, how)
     start = time.perf_counter()
     how["readout"] = search(job, data, forecaster).run(job.fit.settings)
+    how["valid_log_error"] = how["readout"]["valid_log_error"]
     seconds += time.perf_counter() - start
     forecaster.save(folder / BEST)
     projection.finish(seconds)

@@ -18,7 +18,7 @@ from sirve.data.shards import Info
 from sirve.errors import Stopped, UserError
 from sirve.normaliser import Normaliser as Normaliser
 from sirve.objective import SquaredError
-from sirve.rollout import rollout
+from sirve.rollout import pieces
 from sirve.sampling import futures
 
 Array = TypeVar("Array", np.ndarray, Tensor)
@@ -137,8 +137,13 @@ class Forecaster(pl.LightningModule):
 
     @torch.inference_mode()
     def _roll(self, context: Tensor, steps: int, state: Any = None) -> Tensor:
-        y, _ = rollout(self.core, self.read(context), steps, state)
-        return self.core.own(self.normaliser.back(y[:, -steps:]))
+        read, first = self.read(context), 0
+        shape = (len(read), steps, self.core.shape[0], *read.shape[3:])
+        future = torch.empty(shape, dtype=torch.float64, device=read.device)
+        for y in pieces(self.core, read, steps, state=state):
+            future[:, first : first + y.shape[1]] = self.core.own(self.normaliser.back(y))
+            first += y.shape[1]
+        return future
 
     def errors(self, context: Tensor, truth: np.ndarray, state: Any = None) -> np.ndarray:
         """e_k (B, steps) of the forecasts after ``context`` (known channels included).
@@ -202,7 +207,11 @@ class Forecaster(pl.LightningModule):
         """Whatever a core draws, by dropout for one, is a function of (seed, step, rank)."""
         key = (self.global_step, 2, self.global_rank)
         draw = np.random.SeedSequence(self._plan().seed, spawn_key=key)
-        torch.manual_seed(int(draw.generate_state(1)[0]))
+        number = int(draw.generate_state(1)[0])
+        # torch.manual_seed would format a stack and keep it for GPUs that are not there.
+        torch.default_generator.manual_seed(number)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(number)
         noise = np.random.SeedSequence(self._plan().seed, spawn_key=(self.global_step, 1))
         self._rng = np.random.default_rng(noise)
 

@@ -146,6 +146,10 @@ def summary(metrics: Mapping[str, Any]) -> dict[str, Any]:
     found |= {f"score/valid_time_{t}": v["median"] for t, v in scores["valid_time"].items()}
     found |= {f"score/seconds_{k}": v for k, v in metrics["seconds"].items()}
     found |= {"score/parameters": metrics["parameters"], "score/diverged": scores["diverged"]}
+    if "ensemble" in metrics:
+        ensemble = metrics["ensemble"]
+        found |= {f"score/crps_{h}": v for h, v in ensemble["crps"].items() if v is not None}
+        found["score/trusted_time"] = ensemble["trusted_time"]["median"]
     if metrics["one_step"] is not None:
         found["score/one_step"] = metrics["one_step"]
     return found | _inside(metrics.get("inside", {}))

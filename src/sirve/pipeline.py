@@ -2,7 +2,6 @@
 
 import copy
 import time
-from pathlib import Path
 from typing import Any
 
 from sirve import resume, run_folder
@@ -15,8 +14,10 @@ from sirve.report import write_report
 from sirve.table import show
 
 
-def run(config: dict[str, Any], plain: str) -> Path | None:
-    """Do the main job; returns the run's folder, or None on a rank that only helped to train.
+def run(config: dict[str, Any], plain: str) -> float | None:
+    """Do the main job; returns ``log_error`` of the validation's rollouts, what a search minimises.
+
+    None where there is none: nothing was fitted, or this rank only helped to train.
 
     ``config`` is the composed configuration, references resolved; its ``names`` say which sim and
     model were chosen. ``plain`` is the same as YAML with references to the environment unresolved:
@@ -25,7 +26,7 @@ def run(config: dict[str, Any], plain: str) -> Path | None:
     asked = resume.asked(config)
     if asked is not None and run_folder.finished(asked):
         print(f"{asked} is finished: nothing is left to do")
-        return asked
+        return None
     job = prepare(config, plain)
     initial = copy.deepcopy(job.core) if "gradient" in job.fit.kind else None
     clock = {"start": time.perf_counter()}
@@ -48,7 +49,7 @@ def run(config: dict[str, Any], plain: str) -> Path | None:
         raise
     run_folder.leave(job.run)
     show(metrics, job.run, report, job.tracker.where())
-    return job.run
+    return how.get("valid_log_error")
 
 
 def simulate(job: Job) -> tuple[Data, dict[str, Any]]:

@@ -16,7 +16,7 @@ from sirve import checkpoints, signals
 from sirve.checkpoints import LAST
 from sirve.data.states import States
 from sirve.data.windows import Windows
-from sirve.errors import Stopped
+from sirve.errors import Stopped, UserError, one_line
 from sirve.forecaster import Forecaster, log_error
 from sirve.progress import track
 from sirve.saving import Saver
@@ -118,10 +118,16 @@ class Projection:
 
     def _restore(self, descent: Descent, clock: "_Clock", saved: Path) -> None:
         content = checkpoints.load(saved)
-        self.forecaster.load_state_dict(content["state_dict"])
-        state, spent = content["optimizer_states"]
-        descent.load_state_dict(state)
-        clock.spent = spent
+        try:
+            self.forecaster.load_state_dict(content["state_dict"])
+            state, spent = content["optimizer_states"]
+            descent.load_state_dict(state)
+            clock.spent = [float(seconds) for seconds in spent]
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise UserError(
+                f"{saved} was not left by variable projection ({one_line(str(error))}); use "
+                "another checkpoint"
+            ) from error
 
 
 class _Clock:

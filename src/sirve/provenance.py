@@ -8,6 +8,7 @@ import platform
 import sys
 from collections.abc import Iterable
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ from sirve.files import read_json, write_text
 
 _PACKAGES = ("torch", "pytorch_lightning", "pytorch_optimizer", "numpy", "scipy", "h5py")
 # Another of these makes other bits, or may: the rest of the record only warns.
-_BINDING = ("code", "data", "torch", "pytorch_lightning", "pytorch_optimizer", "numpy", "machine")
+_BINDING = (
+    *("code", "data", "machine", "torch", "pytorch_lightning", "pytorch_optimizer", "numpy"),
+    "numba",  # its kernels round otherwise than torch does
+)
 _SILENT = {  # no number comes from these
     *("app", "aside", "explain", "exporting", "look", "media", "model_folder", "progress"),
     *("report", "secrets", "signals", "stepping", "table", "tracking", "wandb_folder"),
@@ -69,6 +73,7 @@ def here(
         "data": data,
         "python": platform.python_version(),
         **{name: version(name) for name in _PACKAGES},
+        "numba": version("numba") if find_spec("numba") else None,
         "machine": platform.machine(),
         "cpu": _cpu(),
         "gpu": gpu,

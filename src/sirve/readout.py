@@ -101,6 +101,8 @@ def triangle(
             target = (core.own(x[:, first + 1 : last + 1]) - core.base(now)) / core.scale
             used = slice(-seen % every, None, every)
             seen += len(x) * (last - first)
+            if used.start >= len(x) * (last - first):
+                continue
             target = target.flatten(0, 1)[used]
             target = target.reshape(len(target), found.outputs, -1).movedim(1, 2)
             found.add(lift.columns(phi.flatten(0, 1)[used]), target.reshape(-1, found.outputs))

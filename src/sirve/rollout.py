@@ -1,5 +1,6 @@
 """Read the context, then feed a core its own output."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -23,3 +24,19 @@ def rollout(core: Core, context: Tensor, steps: int, state: Any = None) -> tuple
         return y, state
     future, state = core.roll(y[:, -1:], state, steps - 1)
     return torch.cat([y, future], dim=1), state
+
+
+def pieces(
+    core: Core, context: Tensor, steps: int, length: int = 256, state: Any = None
+) -> Iterator[Tensor]:
+    """The ``steps`` free states of ``rollout``, at most ``length`` at a time: (B, <= length, ...).
+
+    For whoever needs a number of each and not all of them at once, or may stop early: memory does
+    not grow with ``steps``.
+    """
+    y, state = core(context, state)
+    y = y[:, -1:]
+    yield y
+    for first in range(1, steps, length):
+        y, state = core.roll(y[:, -1:], state, min(length, steps - first))
+        yield y

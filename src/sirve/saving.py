@@ -97,7 +97,8 @@ class Saved:
         self.path, self.step = path, _entry(path, content, "global_step", int)
         self.done = _entry(path, state, "done", bool)
         self.seconds = _entry(path, state, "seconds", float)
-        self.has_best = _entry(path, state, "best", float) < float("inf")
+        self.best = _entry(path, state, "best", float)
+        self.has_best = self.best < float("inf")
         if self.step < 0 or not 0 <= self.seconds < float("inf"):
             raise UserError(f"{path} counts steps {self.step}, seconds {self.seconds}; {_OTHER}")
 

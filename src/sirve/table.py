@@ -37,6 +37,13 @@ def show(metrics: dict[str, Any], run: Path, report: Path, tracked: str | None) 
         f"{metrics['steps']} steps of {metrics['dt']:g}.",
         highlight=False,
     )
+    if "ensemble" in metrics:
+        ensemble = metrics["ensemble"]
+        console.print(
+            f"By the spread of its {ensemble['members']} futures it trusts itself for "
+            f"{ensemble['trusted_time']['median']:.3g} {unit}.",
+            highlight=False,
+        )
     ceiling = (metrics["limits"].get("ceiling") or {}).get(str(THRESHOLD))
     if ceiling is not None:
         more = "≥ " if ceiling["censored"] else ""

@@ -1,6 +1,7 @@
 """A whole sequence at once gives the plain loop's numbers: values, states, gradients."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from sirve.cores import GRU, LSTM, RNN, Cell, ConvRecurrent, Core, Recurrent, fu
 from sirve.cores.recurrent import Layer
 
 CELLS = {"gru": GRU(), "lstm": LSTM()}
+MISSING = pytest.mark.skipif(not find_spec("numba"), reason='numba is missing: ".[fast]" has it')
 B, T, C = 3, 9, 2
 
 
@@ -25,6 +27,11 @@ def make(cell: Cell, layers: int = 1, dtype: torch.dtype = torch.float64) -> Cor
 
 def inputs(dtype: torch.dtype = torch.float64, length: int = T) -> Tensor:
     return torch.randn(B, length, C, generator=torch.Generator().manual_seed(1)).to(dtype)
+
+
+@pytest.fixture(params=["torch", pytest.param("compiled", marks=MISSING)])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fused, "COMPILED", request.param == "compiled")
 
 
 @pytest.fixture
@@ -61,7 +68,9 @@ def everything(core: Core, x: Tensor, split: int) -> list[Tensor]:
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("cell", CELLS)
-def test_the_plain_loops_numbers(cell: str, layers: int, dtype: torch.dtype, plain: Any) -> None:
+def test_the_plain_loops_numbers(
+    way: None, cell: str, layers: int, dtype: torch.dtype, plain: Any
+) -> None:
     core, x = make(CELLS[cell], layers, dtype), inputs(dtype)
     assert covered(core, x)
     atol = 1e-12 if dtype == torch.float64 else 2e-5
@@ -70,7 +79,14 @@ def test_the_plain_loops_numbers(cell: str, layers: int, dtype: torch.dtype, pla
     torch.testing.assert_close(found, expected, rtol=atol, atol=atol)
 
 
-def test_gradients_of_the_gru_by_finite_differences() -> None:
+def test_more_rows_than_a_block(way: None, plain: Any) -> None:
+    core = make(GRU())
+    x = torch.randn(70, 5, C, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    expected = plain(lambda: everything(core, x, 4))
+    torch.testing.assert_close(everything(core, x, 4), expected, rtol=1e-11, atol=1e-11)
+
+
+def test_gradients_of_the_gru_by_finite_differences(way: None) -> None:
     torch.manual_seed(0)
     shapes = ((T, B, C), (B, 4), (12, C), (12, 4), (12,))
     arguments = [torch.randn(s, dtype=torch.float64, requires_grad=True) for s in shapes]
@@ -80,7 +96,7 @@ def test_gradients_of_the_gru_by_finite_differences() -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_without_gradients_the_same_numbers(cell: str) -> None:
+def test_without_gradients_the_same_numbers(way: None, cell: str) -> None:
     core, x = make(CELLS[cell]), inputs()
     y = core(x)[0].detach()
     with torch.inference_mode():
@@ -113,7 +129,7 @@ def test_transforms_see_the_plain_loop(cell: str, plain: Any) -> None:
         torch.testing.assert_close(function(), plain(function), rtol=1e-12, atol=1e-12)
 
 
-def test_many_gradients_at_once_of_the_gru(plain: Any) -> None:
+def test_many_gradients_at_once_of_the_gru(way: None, plain: Any) -> None:
     core, x = make(GRU()), inputs().requires_grad_()
 
     def jacobian() -> Tensor:

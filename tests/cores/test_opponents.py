@@ -238,6 +238,19 @@ def test_a_gru_whose_gates_are_constant_is_leaky_units() -> None:
 
 @pytest.mark.parametrize("cell", [GRU(), LSTM()])
 @torch.no_grad()
+def test_squares_are_read_in_a_rollout_too(cell: GRU | LSTM) -> None:
+    core = with_random_readout(Recurrent((2,), cell, hidden=5, squares=True))
+    core.scale.fill_(0.1)
+    x = normal(3, 4, 2)
+    y, state = core(x)
+    for _ in range(3):
+        last, state = core(y[:, -1:], state)
+        y = torch.cat([y, last], dim=1)
+    torch.testing.assert_close(rollout(core, x, 4)[0], y, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("cell", [GRU(), LSTM()])
+@torch.no_grad()
 def test_weights_of_gates_are_scaled_and_no_others(cell: GRU | LSTM) -> None:
     core = Recurrent((2,), cell, hidden=5)
     core.draw(0)

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from sirve.cores import GRU, LSTM, RNN, Cell, Core, Recurrent, rolling
-from sirve.rollout import rollout
+from sirve.cores import GRU, LSTM, RNN, Cell, Core, Recurrent, fused, rolling
+from sirve.rollout import pieces, rollout
 
 CELLS = {"gru": GRU(), "lstm": LSTM(), "rnn": RNN(), "sigmoid": RNN("sigmoid")}
 MISSING = pytest.mark.skipif(not find_spec("numba"), reason='numba is missing: ".[fast]" has it')
@@ -19,7 +19,7 @@ C = 3
 
 @pytest.fixture(params=["buffers", pytest.param("compiled", marks=MISSING)])
 def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setattr(rolling, "COMPILED", request.param == "compiled")
+    monkeypatch.setattr(fused, "COMPILED", request.param == "compiled")
     with torch.inference_mode():
         yield request.param
 
@@ -124,6 +124,15 @@ def test_whoever_looks_at_each_step_gets_the_plain_loop(monkeypatch: pytest.Monk
     rollout(make(GRU(reset="after")), context(2), 5)
     with torch.autocast("cpu", torch.bfloat16):
         rollout(make(GRU(), torch.float32), context(2, dtype=torch.float32), 5)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 9])
+def test_pieces_are_the_free_states_of_a_rollout(path: str, steps: int) -> None:
+    core, x = make(GRU()), context(3)
+    found = list(pieces(core, x, steps, length=4))
+    assert [y.shape[1] for y in found] == {1: [1], 2: [1, 1], 9: [1, 4, 4]}[steps]
+    expected = rollout(core, x, steps)[0][:, -steps:]
+    torch.testing.assert_close(torch.cat(found, 1), expected, rtol=0, atol=1e-12)
 
 
 @MISSING

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import multivariate_normal, norm
-from support import configure, members
+from support import VECTORS, configure, members
 
 from sirve import sampling
 from sirve.cores import GRU, Core, Linear, Recurrent
@@ -34,14 +34,14 @@ def with_spread(model: str, kind: str, known: int = 0) -> tuple[Core, torch.Tens
     """A small core of random weights in float64, and a sequence for it."""
     node = configure(f"model={model}")["model"]
     node |= {key: 4 for key in ("hidden",) if key in node}
-    shape = (2, 6, 5)
+    shape = (2,) if model in VECTORS else (2, 6, 5)
     core = build(node, Core, place="model", shape=shape, walls="periodic", known=known).double()
     give_spread(core, kind)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in core.parameters():
             parameter.copy_(0.1 * torch.randn(parameter.shape, generator=generator))
-    size = (3, 8, 2 + known, 6, 5)
+    size = (3, 8, 2 + known, *shape[1:])
     return core, torch.randn(size, generator=generator, dtype=torch.float64)
 
 

@@ -1,11 +1,11 @@
-"""The cells' steps compiled by numba, the extra ``[fast]``: free rollouts in one call.
+"""Arithmetic compiled by numba, the extra ``[fast]``: tanh, sigmoid and products of matrices.
 
-Arrays are NumPy's and rows are samples. A layer's input is [h, x, 1], (B, hidden + inputs + 1),
-its weights lie transposed to match, the rows of the gates in the order of cells.py. Kernels are
-compiled at their first use for each type and kept beside this file, or in numba's own cache.
-Multiplication and addition may be contracted to one rounding; nothing else is reordered.
+Kernels are compiled at their first use for each type and kept in ``__pycache__`` beside this file,
+or in numba's own cache. A kernel kept there has those it calls in it: whoever changes one here
+removes ``__pycache__/kernels.*``. Multiplication and addition may be contracted to one rounding;
+nothing else is reordered.
 
-Law (tests/cores/test_rolling.py): the numbers of the plain loop to rounding.
+Law (tests/cores/test_rolling.py): NumPy's results to rounding.
 """
 
 from itertools import chain
@@ -16,10 +16,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic, overload
 
-BLOCK = 64  # rows that pass through all steps together: they stay in the cache
 ROWS, VECTORS, BYTES = 4, 2, 64  # of a product are made at once: AVX-512's vectors, or halves
-
-RNN_TANH, RNN_SIGMOID, LSTM, GRU = range(4)  # what a kernel is told of its cell
 
 kernel = njit(cache=True, fastmath={"contract"}, error_model="numpy")
 _inlined = njit(cache=True, fastmath={"contract"}, error_model="numpy", inline="always")
@@ -116,6 +113,7 @@ def _tile(_typing: Any, a: Any, w: Any, out: Any, row: Any, column: Any) -> Any:
 
     The sums stay in registers. LLVM by hand: from loops over numbers it makes half the speed.
     """
+    assert a.layout == w.layout == out.layout == "C"
     lanes = BYTES // (a.dtype.bitwidth // 8)
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -196,103 +194,3 @@ def product(a: Array, w: Array, out: Array) -> None:
             x, wx = a[i, k], w[k]
             for j in range(c.size):
                 c[j] += x * wx[j]
-
-
-@kernel
-def gru_step(
-    hidden: int,
-    hx1: Array,
-    rhx1: Array,
-    gates: Array,
-    new: Array,
-    zr: Array,
-    candidate: Array,
-    after: Array,
-) -> None:
-    """``after``, whose rows begin with h, may be hx1 itself; rhx1 holds [., x, 1] already."""
-    product(hx1, gates, zr)
-    sigmoid(zr, 0, 2 * hidden)
-    for i in range(len(hx1)):
-        for j in range(hidden):
-            rhx1[i, j] = zr[i, hidden + j] * hx1[i, j]
-    product(rhx1, new, candidate)
-    tanh(candidate, 0, hidden)
-    for i in range(len(hx1)):
-        for j in range(hidden):
-            after[i, j] = hx1[i, j] + zr[i, j] * (candidate[i, j] - hx1[i, j])
-
-
-@kernel
-def lstm_step(hx1: Array, gates: Array, fico: Array, cell: Array) -> None:
-    """In place: h, the first of hx1, and the cell's own memory."""
-    rows, hidden = cell.shape
-    product(hx1, gates, fico)
-    sigmoid(fico, 0, 2 * hidden)
-    tanh(fico, 2 * hidden, 3 * hidden)
-    sigmoid(fico, 3 * hidden, 4 * hidden)
-    for i in range(rows):
-        for j in range(hidden):
-            cell[i, j] = fico[i, j] * cell[i, j] + fico[i, hidden + j] * fico[i, 2 * hidden + j]
-            hx1[i, j] = cell[i, j]
-    tanh(hx1, 0, hidden)
-    for i in range(rows):
-        for j in range(hidden):
-            hx1[i, j] *= fico[i, 3 * hidden + j]
-
-
-@kernel
-def rnn_step(hidden: int, hx1: Array, weights: Array, lifted: Array, as_tanh: bool) -> None:
-    """In place: h, the first of hx1."""
-    product(hx1, weights, lifted)
-    if as_tanh:
-        tanh(lifted, 0, hidden)
-    else:
-        sigmoid(lifted, 0, hidden)
-    hx1[:, :hidden] = lifted[:, :hidden]
-
-
-@kernel
-def roll(
-    kind: int,
-    hidden: int,
-    gates: Any,
-    new: Any,
-    readout: Array,
-    residual: bool,
-    hx1: Any,
-    cells: Any,
-    out: Array,
-) -> None:
-    """Some rows through all steps, into out (B, steps, size).
-
-    ``gates`` and, for the GRU, ``new`` are one table for each layer; ``hx1``, which has one more
-    for the readout, and the LSTM's ``cells`` are where they start and, after, where they end.
-    """
-    layers = len(gates)
-    top = hx1[layers]
-    rows, steps, size = out.shape
-    lifted = np.empty((rows, gates[0].shape[1]), out.dtype)
-    candidate = np.empty((rows, new[0].shape[1]), out.dtype)
-    rhx1 = [np.copy(part) for part in hx1]
-    y = np.empty((rows, readout.shape[1]), out.dtype)
-    for t in range(steps):
-        for k in range(layers):
-            if k > 0:
-                hx1[k][:, hidden : 2 * hidden] = hx1[k - 1][:, :hidden]
-            if kind == GRU:
-                rhx1[k][:, hidden:] = hx1[k][:, hidden:]
-                gru_step(hidden, hx1[k], rhx1[k], gates[k], new[k], lifted, candidate, hx1[k])
-            elif kind == LSTM:
-                lstm_step(hx1[k], gates[k], lifted, cells[k])
-            else:
-                rnn_step(hidden, hx1[k], gates[k], lifted, kind == RNN_TANH)
-        top[:, :hidden] = hx1[layers - 1][:, :hidden]
-        product(top, readout, y)
-        for i in range(rows):
-            for d in range(size):
-                value = y[i, d]
-                if residual:
-                    value += top[i, hidden + d]
-                out[i, t, d] = value
-                top[i, hidden + d] = value
-                hx1[0][i, hidden + d] = value

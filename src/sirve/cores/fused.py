@@ -11,8 +11,10 @@ rounding.
 """
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
@@ -21,6 +23,7 @@ from torch.nn import functional as F
 from sirve.cores.cells import GRU, LSTM, Cell, State
 from sirve.cores.lift import Lift, Matrix
 
+COMPILED = find_spec("numba") is not None
 SHORT = 4  # states; of fewer, the plain loop is as fast
 
 
@@ -88,24 +91,18 @@ class _Gru(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, h: Tensor, w: Tensor, u: Tensor, b: Tensor) -> Tensor:
         steps, batch, inputs = x.shape
         hidden = h.shape[1]
-        table = torch.cat([u, w, b[:, None]], dim=1)
-        gates = table[: 2 * hidden].t().contiguous()
-        new = table[2 * hidden :].t().mul(steepness(x.dtype)).contiguous()
+        table = torch.cat([u, w, b[:, None]], dim=1).t()
+        gates, new = table[:, : 2 * hidden], table[:, 2 * hidden :]
         hx1 = x.new_empty(steps + 1, batch, hidden + inputs + 1)
         hx1[0, :, :hidden], hx1[:-1, :, hidden:-1], hx1[..., -1] = h, x, 1
         rhx1 = torch.empty_like(hx1[:-1])
         rhx1[..., hidden:] = hx1[:-1, :, hidden:]
-        zr = x.new_empty(steps, batch, 2 * hidden)
-        candidate = x.new_empty(steps, batch, hidden)
-        hs, (z, r) = hx1[..., :hidden], zr.chunk(2, dim=2)
-        each = _unbound(hx1[:-1], hs[:-1], hs[1:], zr, z, r, rhx1, rhx1[..., :hidden], candidate)
-        for hx1_t, h_t, h_next, zr_t, z_t, r_t, rhx1_t, rh, c in each:
-            torch.mm(hx1_t, gates, out=zr_t).sigmoid_()
-            torch.mul(r_t, h_t, out=rh)
-            tanh_(torch.mm(rhx1_t, new, out=c))
-            torch.lerp(h_t, c, z_t, out=h_next)
+        if compilable(x):
+            zr, candidate = _compiled_forward(hidden, gates, new, hx1, rhx1)
+        else:
+            zr, candidate = _forward(hidden, gates, new, hx1, rhx1)
         ctx.save_for_backward(x, h, w, u, b, hx1, rhx1, zr, candidate)
-        return hs[1:]
+        return hx1[1:, :, :hidden]
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
@@ -113,30 +110,102 @@ class _Gru(torch.autograd.Function):
         if torch.is_grad_enabled() or _batched(dy):  # gradients of the gradient, or many at once
             return _plain_gradient((x, h0, w, u, b), ctx.needs_input_grad, dy)
         hidden = h0.shape[1]
-        dzr, dc = torch.empty_like(zr), torch.empty_like(candidate)
-        dh = torch.zeros_like(h0)
-        drh, update = torch.empty_like(dh), torch.empty_like(dh)
-        outer = dh.new_empty(len(dh), 2 * hidden)  # the gradient by z and r themselves
-        by_z, by_r = outer.chunk(2, dim=1)
-        (z, r), hs = zr.chunk(2, dim=2), hx1[:-1, :, :hidden]
-        sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
-        tanh_backward = torch.ops.aten.tanh_backward.grad_input
-        each = _unbound(dy, hs, zr, z, r, candidate, dzr, dc)
-        for dy_t, h, zr_t, z_t, r_t, c, dzr_t, dc_t in reversed(each):
-            dh += dy_t
-            torch.mul(dh, z_t, out=update)
-            tanh_backward(update, c, grad_input=dc_t)
-            torch.mm(dc_t, u[2 * hidden :], out=drh)
-            torch.sub(c, h, out=by_z).mul_(dh)
-            torch.mul(drh, h, out=by_r)
-            sigmoid_backward(outer, zr_t, grad_input=dzr_t)
-            dh.sub_(update).addcmul_(drh, r_t).addmm_(dzr_t, u[: 2 * hidden])
+        backward = _compiled_backward if compilable(x) else _backward
+        dzr, dc, dh = backward(u.detach(), dy, hx1, zr, candidate)
         dzr, dc = dzr.flatten(0, 1), dc.flatten(0, 1)
         table = torch.cat([dzr.t() @ hx1[:-1].flatten(0, 1), dc.t() @ rhx1.flatten(0, 1)])
         dx = None
         if ctx.needs_input_grad[0]:
             dx = (dzr @ w[: 2 * hidden]).addmm_(dc, w[2 * hidden :]).view_as(x)
         return dx, dh, table[:, hidden:-1], table[:, :hidden], table[:, -1]
+
+
+def _forward(
+    hidden: int, gates: Tensor, new: Tensor, hx1: Tensor, rhx1: Tensor
+) -> tuple[Tensor, Tensor]:
+    """(z, r) and the candidate of all times, (T, B, ...); hx1 and rhx1 are filled in."""
+    steps, batch, _ = rhx1.shape
+    gates, new = gates.contiguous(), new.mul(steepness(new.dtype)).contiguous()
+    zr, candidate = (hx1.new_empty(steps, batch, t.shape[1]) for t in (gates, new))
+    hs, (z, r) = hx1[..., :hidden], zr.chunk(2, dim=2)
+    each = _unbound(hx1[:-1], hs[:-1], hs[1:], zr, z, r, rhx1, rhx1[..., :hidden], candidate)
+    for hx1_t, h, h_next, zr_t, z_t, r_t, rhx1_t, rh, c in each:
+        torch.mm(hx1_t, gates, out=zr_t).sigmoid_()
+        torch.mul(r_t, h, out=rh)
+        tanh_(torch.mm(rhx1_t, new, out=c))
+        torch.lerp(h, c, z_t, out=h_next)
+    return zr, candidate
+
+
+def _backward(
+    u: Tensor, dy: Tensor, hx1: Tensor, zr: Tensor, candidate: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradients by (z, r) and candidate before their nonlinearities, and by the first h."""
+    hidden = u.shape[1]
+    dzr, dc = torch.empty_like(zr), torch.empty_like(candidate)
+    dh = torch.zeros_like(candidate[0])
+    drh, update = torch.empty_like(dh), torch.empty_like(dh)
+    outer = dh.new_empty(len(dh), 2 * hidden)  # the gradient by z and r themselves
+    by_z, by_r = outer.chunk(2, dim=1)
+    (z, r), hs = zr.chunk(2, dim=2), hx1[:-1, :, :hidden]
+    sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
+    tanh_backward = torch.ops.aten.tanh_backward.grad_input
+    each = _unbound(dy, hs, zr, z, r, candidate, dzr, dc)
+    for dy_t, h, zr_t, z_t, r_t, c, dzr_t, dc_t in reversed(each):
+        dh += dy_t
+        torch.mul(dh, z_t, out=update)
+        tanh_backward(update, c, grad_input=dc_t)
+        torch.mm(dc_t, u[2 * hidden :], out=drh)
+        torch.sub(c, h, out=by_z).mul_(dh)
+        torch.mul(drh, h, out=by_r)
+        sigmoid_backward(outer, zr_t, grad_input=dzr_t)
+        dh.sub_(update).addcmul_(drh, r_t).addmm_(dzr_t, u[: 2 * hidden])
+    return dzr, dc, dh
+
+
+def _compiled_forward(
+    hidden: int, gates: Tensor, new: Tensor, hx1: Tensor, rhx1: Tensor
+) -> tuple[Tensor, Tensor]:
+    """``_forward`` by kernels; what it gives is wider, by what fills the tables."""
+    from sirve.cores import kernels
+
+    steps, batch, _ = rhx1.shape
+    tables = [filled(gates), filled(new)]
+    zr, candidate = (hx1.new_empty(steps, batch, t.shape[1]) for t in tables)
+    arrays = (part.flatten(0, 1).numpy() for part in (hx1, rhx1, zr, candidate))
+    kernels.gru_forward(hidden, *tables, batch, *arrays)
+    return zr, candidate
+
+
+def _compiled_backward(
+    u: Tensor, dy: Tensor, hx1: Tensor, zr: Tensor, candidate: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """``_backward`` by kernels."""
+    from sirve.cores import kernels
+
+    steps, batch, hidden = dy.shape
+    dzr, dc = dy.new_empty(steps, batch, 2 * hidden), dy.new_empty(steps, batch, hidden)
+    dh = dy.new_zeros(batch, hidden)
+    given = (part.flatten(0, 1).numpy() for part in (dy.contiguous(), hx1, zr, candidate))
+    found = (part.flatten(0, 1).numpy() for part in (dzr, dc))
+    tables = (filled(u[: 2 * hidden]), filled(u[2 * hidden :]))
+    kernels.gru_backward(*tables, *given, *found, dh.numpy())
+    return dzr, dc, dh
+
+
+def compilable(x: Tensor) -> bool:
+    """Whether sirve.cores.kernels may be used."""
+    return COMPILED and x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
+
+
+def filled(table: Tensor) -> np.ndarray:
+    """As kernels take it: contiguous, filled up with columns of zeros."""
+    from sirve.cores import compiled
+
+    rows, columns = table.shape
+    wide = np.zeros((rows, compiled.width(columns, table.numpy().dtype)), table.numpy().dtype)
+    wide[:, :columns] = table.numpy()
+    return wide
 
 
 def _batched(dy: Tensor) -> bool:

@@ -155,7 +155,8 @@ def kernels(width: int, dims: int, symmetric: bool) -> Tensor:
 
     (of the line) take into each other.
     """
-    places = torch.arange(width**dims).reshape([width] * dims)
+    # On the meta device, where a core is built without memory, nothing says which are distinct.
+    places = torch.arange(width**dims, device="cpu").reshape([width] * dims)
     if not symmetric:
         return torch.eye(width**dims).reshape(-1, *[width] * dims)
     first = torch.stack(images(places)).amin(0)

@@ -33,13 +33,14 @@ class Layer(nn.Module):
 
     def loop(self, x: Tensor, state: State | None) -> tuple[Tensor, State]:
         """The cell's equations, one step after the other."""
-        # W x_t + b of all times at once: only U h_{t-1} has to wait for its turn.
-        wx = self.w(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        # W x_t + b of all times at once, time first, so that each is contiguous: only U h_{t-1} has
+        # to wait for its turn.
+        wx = self.w(x.transpose(0, 1).flatten(0, 1)).unflatten(0, (x.shape[1], len(x)))
         if state is None:
             zero = wx.new_zeros(len(x), self.hidden, *wx.shape[3:])
             state = (zero,) * self.cell.states
         out = []
-        for wx_t in wx.unbind(1):
+        for wx_t in wx.unbind(0):
             state = self.cell.step(wx_t, state, self._recur)
             out.append(state[0])
         return torch.stack(out, dim=1), state
@@ -173,6 +174,7 @@ class Recurrent(_Recurrent):
         hooked = any(part._forward_hooks or part._forward_pre_hooks for part in self.modules())
         return (
             own
+            and not self.squares
             and not hooked
             and isinstance(self.readout, Matrix)
             and rolling.covers(cast(Layer, self.layers[0]).cell, x)

@@ -1,23 +1,19 @@
 """A recurrent core of matrices fed its own output, without the overhead of its steps.
 
 The same products and pointwise maths as cells.py, in buffers that are made once: by a kernel of
-``sirve.cores.compiled`` where numba is installed, else, and for large products, by PyTorch.
+``sirve.cores.kernels`` where numba is installed, else, and for large products, by PyTorch.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from itertools import pairwise
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from sirve.cores.cells import GRU, LSTM, RNN, Cell, State
-from sirve.cores.fused import elsewhere, steepness, tanh_
+from sirve.cores.fused import compilable, elsewhere, filled, steepness, tanh_
 from sirve.cores.lift import Lift
-
-COMPILED = find_spec("numba") is not None
 
 
 @dataclass(frozen=True)
@@ -65,35 +61,27 @@ def roll(
     core: Tables, x: Tensor, state: tuple[State, ...], steps: int
 ) -> tuple[Tensor, tuple[State, ...]]:
     """Predictions (B, steps, size) from x (B, inputs) on, and the state after."""
-    compiled = COMPILED and x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
-    return (_compiled if compiled else _buffered)(core, x, state, steps)
+    return (_compiled if compilable(x) else _buffered)(core, x, state, steps)
 
 
 def _compiled(
     core: Tables, x: Tensor, state: tuple[State, ...], steps: int
 ) -> tuple[Tensor, tuple[State, ...]]:
-    from sirve.cores import compiled
+    from sirve.cores import kernels
 
-    kinds = {GRU: compiled.GRU, LSTM: compiled.LSTM}
-    kind = kinds.get(type(core.cell), compiled.RNN_TANH)
+    kinds = {GRU: kernels.GRU, LSTM: kernels.LSTM}
+    kind = kinds.get(type(core.cell), kernels.RNN_TANH)
     if isinstance(core.cell, RNN) and core.cell.activation == "sigmoid":
-        kind = compiled.RNN_SIGMOID
+        kind = kernels.RNN_SIGMOID
     hidden, size = core.hidden, core.readout.shape[1]
-
-    def filled(table: Tensor) -> np.ndarray:
-        rows = table.numpy()
-        wide = np.zeros((len(rows), compiled.width(rows.shape[1], rows.dtype)), rows.dtype)
-        wide[:, : rows.shape[1]] = rows
-        return wide
-
     gates, new = (tuple(map(filled, part)) for part in (core.gates, core.new))
     readout = filled(core.readout)
     hx1, cells = _buffers(core, x, state)
     out = x.new_empty(len(x), steps, size)
-    for first in range(0, len(x), compiled.BLOCK):
-        rows = slice(first, first + compiled.BLOCK)
+    for first in range(0, len(x), kernels.BLOCK):
+        rows = slice(first, first + kernels.BLOCK)
         some = [tuple(part[rows].numpy() for part in parts) for parts in (hx1, cells)]
-        compiled.roll(kind, hidden, gates, new, readout, core.residual, *some, out[rows].numpy())
+        kernels.roll(kind, hidden, gates, new, readout, core.residual, *some, out[rows].numpy())
     return out, _state(core, hx1, cells)
 
 

@@ -39,7 +39,7 @@ class Descent:
         self.weights = plan.weights(core)
         self.mover = plan.mover(self.weights)
         self.step, self.best = 0, float("inf")
-        core.draw(seed, **(plan.start or {}))
+        plan.draw(core, seed)
         self.kept = self._theta()
 
     @property
@@ -70,7 +70,10 @@ class Descent:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.step, self.best, self.kept = state["step"], state["best"], state["kept"]
+        self.step, self.best, kept = state["step"], state["best"], state["kept"]
+        if kept.shape != self.kept.shape:
+            raise ValueError(f"{len(kept)} weights are kept, not {len(self.kept)}")
+        self.kept = kept
         self.mover.load_state_dict(state["mover"])
 
     def _validate(self) -> float:

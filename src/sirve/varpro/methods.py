@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -40,21 +40,23 @@ class VarPro(ABC):
 
         min over theta of min over V of || phi(theta) V' - (x_next - base) / scale ||^2
 
-    ``moving``: "all" recurrent weights, or "inputs", W and its bias alone. ``start`` are the
-    numbers by which the core draws the weights to begin with, None: its own. A step sees ``batch``
-    windows of ``washout`` states, which warm the memory, and ``scored`` ones; outputs of these
-    should be several times more than weights that move. ``ridge`` is that of the solve, on squared
-    singular values of columns of length 1. ``validations`` times, evenly spread over the
-    ``steps``, the readout is fitted to ``few`` whole trajectories and the validation set is
-    forecast: the best weights are kept.
+    ``moving``: "all" recurrent weights, or "inputs", W and its bias alone. ``gain``, ``radius``
+    and ``memory`` are those of the random weights it begins with; see ``Reservoir``. A step sees
+    ``batch`` windows of ``washout`` states, which warm the memory, and ``scored`` ones, whose
+    outputs should be several times more than the weights that move. ``ridge`` is that of the
+    solve, on squared singular values of columns of length 1. ``validations`` times, evenly spread
+    over the ``steps``, the readout is fitted to ``few`` whole trajectories and the validation set
+    is forecast: the best weights are kept.
 
-    Source: G. Golub, V. Pereyra, SIAM J. Numer. Anal. 10 (1973); for recurrent networks
-    J. Sjoberg, M. Viberg, Signal Processing 63 (1997).
+    Source: G. Golub, V. Pereyra, SIAM J. Numer. Anal. 10 (1973); their review, Inverse Problems 19
+    (2003).
     """
 
     moving: str = "all"
-    start: Mapping[str, Any] | None = None
-    steps: int = 150
+    gain: float = 0.03
+    radius: float = 0.1
+    memory: Sequence[float] = (1.1, 1.1)
+    steps: int = 100
     batch: int = 1024
     washout: int = 12
     scored: int = 2
@@ -76,6 +78,10 @@ class VarPro(ABC):
     def length(self) -> int:
         """States in a window."""
         return self.washout + self.scored + 1
+
+    def draw(self, core: Core, seed: int) -> None:
+        """The weights to begin with, in place; ValueError for numbers out of range."""
+        core.draw(seed, gain=self.gain, radius=self.radius, memory=self.memory)
 
     def weights(self, core: Core) -> list[nn.Parameter]:
         """Those of ``core`` that move; ValueError for a core that is not fitted so."""
@@ -155,7 +161,7 @@ class SOAP(VarPro):
     steps: int = 1500
     batch: int = 256
     scored: int = 4
-    lr: float = 3e-3
+    lr: float = 1e-2
     warmup: int = 50
     beta: float = 0.95
 

@@ -1,0 +1,25 @@
+"""A search of settings: judged by validation rollouts, gone on with by the same command."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from support import FEW, SMALL, Command
+
+
+@pytest.mark.slow
+def test_a_search_takes_the_best_and_goes_on(process: Command, tmp_path: Path) -> None:
+    command = ["-m", "search=vectors", "model=gru", "sim=lorenz", "logger=none"]
+    command += [*SMALL["lorenz"], *FEW, "hydra.sweeper.n_trials=2", "hydra.sweeper.params={"]
+    command[-1] += "optimizer.lr: 'tag(log, interval(1e-3, 1e-2))'}"
+    for trials in (2, 4):
+        done = process(*command)
+        assert done.returncode == 0, done.stderr
+        runs = sorted((tmp_path / "runs" / "lorenz-gru").iterdir())
+        assert len(runs) == trials
+        scores = [json.loads((run / "metrics.json").read_text()) for run in runs]
+        best = min(score["fit"]["valid_log_error"] for score in scores)
+        said = max((tmp_path / "runs" / "sweeps").rglob("optimization_results.yaml"))
+        found = yaml.safe_load(said.read_text())
+        assert found["best_value"] == pytest.approx(best)
