@@ -4,7 +4,7 @@ python scripts/inside.py RUN [RUN ...] [--out inside.html]
 python scripts/inside.py RUN [RUN ...] --time 200 [--orbits 32] [--exponents 3]
 
 RUN is the folder of a run, or a folder above any number of them. With --time the Lyapunov exponents
-are measured again, over that time of each orbit; a sixth more passes first.
+are measured again, over that time of each orbit, after a quarter as much.
 """
 
 import argparse

@@ -24,7 +24,7 @@ def material_of(run: Path, forecaster: Forecaster) -> Material:
 def settle(
     forecaster: Forecaster, material: Material, count: int, orbits: int, time: float
 ) -> Inside:
-    """``count`` exponents over ``orbits`` of a length ``time``, a sixth of which passes first.
+    """``count`` exponents over ``orbits`` averaged over ``time``, after a quarter as much.
 
     The orbits begin at different trajectories and, where there are fewer, at different times.
     """
@@ -36,6 +36,6 @@ def settle(
         pieces.append(forecaster.states(window, material.known))
     context = torch.cat(pieces)[:orbits]
     found = Inside({}, {})
-    steps = round(1.2 * time / forecaster.info.dt)
+    steps = round(1.25 * time / forecaster.info.dt)
     found.summary["exponents"] = spectrum(forecaster, context, count, steps, found)
     return found
