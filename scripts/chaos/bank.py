@@ -28,6 +28,7 @@ class Bank:
             core.draw(seed, **setting)
             drawn.append(_weights(core))
         self.cell = _cell(core)
+        self.squares = bool(core.squares)
         w, b, u, leak = zip(*drawn, strict=True)
         self.w, self.b, self.leak = torch.stack(w), torch.stack(b), torch.stack(leak)
         self.u = u[0].T / u[0].norm()
@@ -52,7 +53,7 @@ class Bank:
         return ((h @ u).unflatten(0, (len(self), -1)) * self.gain).flatten(0, 1)
 
     def read(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (h, x, 1) of a series x (T,), (S, T, H + 2), and states (states, S, T, H)."""
+        """Features of a series x (T,), (S, T, F), and states (states, S, T, H)."""
         state = (x.new_zeros(len(self), self.hidden),) * self.cell.states
         states = x.new_empty(self.cell.states, len(self), len(x), self.hidden)
         for t, now in enumerate(x):
@@ -60,18 +61,22 @@ class Bank:
             for i, part in enumerate(state):
                 states[i, :, t] = part
         seen = x[:, None].expand(len(self), -1, 1)
-        return torch.cat([states[0], seen, torch.ones_like(seen)], dim=2), states
+        return torch.cat([self._read_out(states[0]), seen, torch.ones_like(seen)], dim=2), states
+
+    def _read_out(self, h: Tensor) -> Tensor:
+        """What of h the readout sees, beside (x, 1): h, or h and its squares."""
+        return torch.cat([h, h**2], dim=-1) if self.squares else h
 
     def roll(self, x: Tensor, states: Tensor, weights: Tensor, steps: int) -> Tensor:
         """Closed loop from x (S, R) and states (states, S, R, H): predictions (steps, S, R).
 
-        ``weights`` (S, R, H + 2) are those of readouts of the increment.
+        ``weights`` (S, R, F) are those of readouts of the increment.
         """
         out, state = [], tuple(part.flatten(0, 1) for part in states)
         ofh, ofx, bias = weights[..., :-2], weights[..., -2], weights[..., -1]
         for _ in range(steps):
             h = state[0].unflatten(0, x.shape)
-            x = x + (h * ofh).sum(-1) + x * ofx + bias
+            x = x + (self._read_out(h) * ofh).sum(-1) + x * ofx + bias
             x = x.nan_to_num(FAR, FAR, -FAR).clamp(-FAR, FAR)
             out.append(x)
             state = self.step(x, state)

@@ -23,7 +23,6 @@ def _gated(rng: np.random.Generator) -> dict[str, Any]:
         "radius": _between(rng, 0.1, 1.0),
         "bias": rng.uniform(0.0, 1.0),
         "memory": (1.05, _between(rng, 1.1, 60.0)),
-        "gates": _between(rng, 0.1, 1.0),
     }
 
 
@@ -37,7 +36,7 @@ def _leaky(rng: np.random.Generator) -> dict[str, Any]:
 
 
 FAMILIES = {
-    "gru": Family(Recurrent((1,), GRU(), HIDDEN).double(), _gated),
-    "lstm": Family(Recurrent((1,), LSTM(), HIDDEN).double(), _gated),
+    "gru": Family(Recurrent((1,), GRU(), HIDDEN, squares=True).double(), _gated),
+    "lstm": Family(Recurrent((1,), LSTM(), HIDDEN, squares=True).double(), _gated),
     "esn": Family(EchoState((1,), HIDDEN, connections=None).double(), _leaky),
 }

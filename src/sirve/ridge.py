@@ -36,25 +36,27 @@ STARTS = 4  # of the test of stability
 class Ridge:
     """A small search: every combination of ``grid``, ``noise`` and ``path``.
 
-    ``grid``: values to try of each number by which a core draws its random weights, None: those
-    the core finds worth trying. ``noise``: deviations, in normalised units, of Gaussian noise on
-    the states that are read, the targets staying clean. ``path``: ridges, on the squared singular
-    values of columns of length 1. All are fitted on the ``few`` first trajectories and forecast
-    the beginning of the validation set; the best ``keep`` pairs of setting and noise are fitted
-    again on all trajectories and forecast the whole of it. Of these the best is taken that stays
-    bounded over twice the steps of a test after a ``perturbation`` of its context, in normalised
-    units.
+    ``grid``: values to try of each number by which a core draws its random weights. ``noise``:
+    deviations, in normalised units, of Gaussian noise on the states that are read, the targets
+    staying clean. Of both None is what the core finds worth trying. ``path``: ridges, on the
+    squared singular values of columns of length 1. All are fitted on the ``few`` first trajectories
+    and forecast the beginning of the validation set; the best ``keep`` pairs of setting and noise
+    are fitted again on all trajectories and forecast the whole of it. Of these the best is taken
+    that stays bounded over twice the steps of a test after a ``perturbation`` of its context, in
+    normalised units.
     """
 
     grid: Mapping[str, Sequence[Any]] | None = None
     path: Sequence[float] = PATH
-    noise: Sequence[float] = (0.0,)
+    noise: Sequence[float] | None = None
     few: int = 16
     keep: int = 4
     perturbation: float = 0.01
 
     def __post_init__(self) -> None:
         for name, values in {"path": self.path, "noise": self.noise}.items():
+            if values is None:
+                continue
             if not values or not all(0 <= value < float("inf") for value in values):
                 raise ValueError(f"{name}={list(values)} must be numbers, none of them negative")
         for name, least in {"few": 1, "keep": 1}.items():
@@ -110,7 +112,8 @@ class Search:
         """Fit in place; what was tried and taken, in plain types."""
         self.forecaster.core.double()
         start = time.process_time()
-        pairs = list(product(settings, self.plan.noise))
+        noises = self.forecaster.core.noises if self.plan.noise is None else self.plan.noise
+        pairs = list(product(settings, noises))
         steps = self.valid[1].shape[1]
         few, short = self.plan.few, max(1, steps // SHARE)
         first = [

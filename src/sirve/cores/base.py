@@ -32,6 +32,7 @@ class Core(nn.Module, ABC):
     closed_form: bool = False  # whether nothing but the readout is ever fitted
     feedback: bool = False  # whether features depend on the readout: then no closed form finds it
     grid: ClassVar[Mapping[str, Sequence[Any]]] = {}  # values worth trying of what ``draw`` takes
+    noises: ClassVar[Sequence[float]] = (0.0,)  # ... and of noise on what is read
 
     def __init__(self, shape: tuple[int, ...], residual: bool = True, known: int = 0) -> None:
         super().__init__()

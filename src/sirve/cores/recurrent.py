@@ -200,8 +200,9 @@ class ConvRecurrent(_Recurrent, AnySize):
         "radius": [0.5],
         "bias": [0.0],
         "memory": [[1.2, 1.8]],
-        "gates": [1.0],
+        "gates": [0.0, 1.0],
     }
+    noises: ClassVar = (0.0, 1e-6)
 
     def __init__(
         self,
