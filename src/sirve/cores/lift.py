@@ -111,7 +111,8 @@ class Convolution(Lift):
             rows = F.linear(places.flatten(0, -2), weight.flatten(1), bias)
             return rows.unflatten(0, places.shape[:-1]).movedim(-1, 1)
         wide = extend(x, self.margin, self.walls)
-        double = x.dtype == torch.float64 and not torch.is_grad_enabled()
+        plain = torch.is_grad_enabled() or torch.compiler.is_compiling()
+        double = x.dtype == torch.float64 and not plain
         if double and FEW * len(weight) < x.shape[1]:
             return planes(wide, weight, bias)
         return self._convolve(wide, weight, bias)
