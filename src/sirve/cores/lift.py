@@ -111,8 +111,7 @@ class Convolution(Lift):
             rows = F.linear(places.flatten(0, -2), weight.flatten(1), bias)
             return rows.unflatten(0, places.shape[:-1]).movedim(-1, 1)
         wide = extend(x, self.margin, self.walls)
-        plain = torch.is_grad_enabled() or torch.compiler.is_compiling()
-        double = x.dtype == torch.float64 and not plain
+        double = x.dtype == torch.float64 and not torch.compiler.is_compiling()
         if double and FEW * len(weight) < x.shape[1]:
             return planes(wide, weight, bias)
         return self._convolve(wide, weight, bias)
@@ -143,11 +142,12 @@ def planes(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """
     outputs, inputs, *kernel = weight.shape
     space = [n - k + 1 for n, k in zip(x.shape[2:], kernel, strict=True)]
-    rows = weight.movedim(1, -1).reshape(-1, inputs)
+    # A copy, aligned anew: the bits of a product depend on where its factors lie in memory.
+    rows = weight.movedim(1, -1).reshape(-1, inputs).clone(memory_format=torch.contiguous_format)
     found = (rows @ x.flatten(2)).reshape(len(x), outputs, -1, *x.shape[2:])
     total = x.new_zeros(len(x), outputs, *space)
     for plane, corner in zip(found.unbind(2), product(*map(range, kernel)), strict=True):
-        total += plane[:, :, *(slice(c, c + n) for c, n in zip(corner, space, strict=True))]
+        total = total + plane[:, :, *(slice(c, c + n) for c, n in zip(corner, space, strict=True))]
     return total if bias is None else total + bias.reshape(-1, *[1] * len(kernel))
 
 
