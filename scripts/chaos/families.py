@@ -38,5 +38,5 @@ def _leaky(rng: np.random.Generator) -> dict[str, Any]:
 FAMILIES = {
     "gru": Family(Recurrent((1,), GRU(), HIDDEN, squares=True).double(), _gated),
     "lstm": Family(Recurrent((1,), LSTM(), HIDDEN, squares=True).double(), _gated),
-    "esn": Family(EchoState((1,), HIDDEN, connections=None).double(), _leaky),
+    "esn": Family(EchoState((1,), HIDDEN, connections=None, squares=True).double(), _leaky),
 }
