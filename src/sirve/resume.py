@@ -20,6 +20,10 @@ from sirve.saving import Saved
 AUTO, NEVER = "auto", "never"
 # What may differ between two commands that make the same run: the machine's part.
 _MACHINE = ("runs", "resume", "trust", "accept_changes", "logger")
+_GROUPS = (
+    *("sim", "model", "observe", "data", "ridge", "varpro", "objective", "optimizer"),
+    *("trainer", "names", "ensemble"),
+)
 _MACHINE_DATA = ("root", "workers", "loaders", "memory", "limits")
 
 
@@ -130,8 +134,8 @@ def _stored(run: Path) -> dict[str, Any]:
         raise UserError(f"resume={run} is no run's folder: it has no config.yaml; name one")
     run_folder.require_own_files(run)
     found = read_yaml(path)
-    groups = ("sim", "model", "observe", "data", "objective", "optimizer", "trainer", "names")
-    if not isinstance(found, dict) or not all(isinstance(found.get(g), dict) for g in groups):
+    whole = isinstance(found, dict) and all(isinstance(found.get(g), dict) for g in _GROUPS)
+    if not whole or not {"fit", "inside"} <= set(found):
         raise UserError(f"{path} is not the configuration of a run; name another run")
     for key in ("sim", "model"):
         require_name(str(found["names"].get(key)))
