@@ -87,8 +87,8 @@ class SquaredError:
         """What is read, with noise on all but the known channels."""
         if not self.noise:
             return read
-        noise = self.noise * normal(core.own(read))
-        return torch.cat([core.own(read) + noise, read[:, :, core.shape[0] :]], dim=2)
+        own = core.own(read)
+        return core.beside(own + self.noise * normal(own), read)
 
     @torch.no_grad()
     def warm(self, core: Core, read: Tensor) -> Any:

@@ -92,7 +92,7 @@ def triangle(
         read, state = x[:, :-1], None
         if noise is not None:
             own = core.own(read)
-            read = torch.cat([own + noise(own), read[:, :, core.shape[0] :]], dim=2)
+            read = core.beside(own + noise(own), read)
         if skip:
             _, state = core.features(read[:, :skip])
         for first, last in _pieces(core, len(x), skip, read.shape[1]):

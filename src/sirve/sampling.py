@@ -26,7 +26,7 @@ def sample(core: Core, context: Tensor, steps: int, normal: Callable[[], Tensor]
         y, log_deviation, state = core.distribution(x, state)
         own = core.own(y[:, -1:]) + core.scale * torch.exp(log_deviation[:, -1:]) * normal()
         out.append(own)
-        x = torch.cat([own, y[:, -1:, core.shape[0] :]], dim=2) if core.known else own
+        x = core.beside(own, y[:, -1:])
     return torch.cat(out, dim=1)
 
 

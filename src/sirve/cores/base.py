@@ -2,12 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from sirve.cores.lift import Convolution, Lift, Matrix, Walls
+
+M = TypeVar("M", bound=nn.Module)
 
 
 class Core(nn.Module, ABC):
@@ -59,6 +61,10 @@ class Core(nn.Module, ABC):
         """The channels that are predicted."""
         return x[:, :, : self.shape[0]] if self.known else x
 
+    def beside(self, own: Tensor, x: Tensor) -> Tensor:
+        """``own`` with the known channels of x."""
+        return torch.cat([own, x[:, :, self.shape[0] :]], dim=2) if self.known else own
+
     def base(self, x: Tensor) -> Tensor:
         """What the readout's output is added to."""
         own = self.own(x)
@@ -72,7 +78,7 @@ class Core(nn.Module, ABC):
         """y from x and its features."""
         base = self.base(x)
         y = base + self.scale * self.readout(phi.flatten(0, 1)).reshape(base.shape)
-        return torch.cat([y, x[:, :, self.shape[0] :]], dim=2) if self.known else y
+        return self.beside(y, x)
 
     def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         phi, state = self.features(x, state)
@@ -131,6 +137,22 @@ def make_lift(
     return Convolution(inputs, outputs, kernel, dims, walls, bias, symmetric)
 
 
+def zeroed(module: M) -> M:
+    """The same, all its parameters 0: a residual core with such a readout is persistence."""
+    for parameter in module.parameters():
+        nn.init.zeros_(parameter)
+    return module
+
+
+def require_frames(shape: tuple[int, ...]) -> None:
+    """Raise ValueError for vectors."""
+    if len(shape) == 1:
+        raise ValueError(
+            f"a convolutional core needs frames, but a state here has shape {tuple(shape)}: "
+            "take a vector core, model=rnn, lstm or gru"
+        )
+
+
 def require_fits(shape: tuple[int, ...], **kernels: int) -> None:
     """Raise ValueError for a kernel that reaches over a whole field and beyond."""
     for name, kernel in kernels.items():
@@ -143,3 +165,10 @@ def require_positive(**values: int) -> None:
     for name, value in values.items():
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise ValueError(f"{name}={value} must be a positive whole number")
+
+
+def require_not_negative(**values: float) -> None:
+    """Raise ValueError for the first value that is negative or no number."""
+    for name, value in values.items():
+        if not 0 <= value < float("inf"):
+            raise ValueError(f"{name}={value} must be a number, not negative")

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from sirve.cores.base import Core, make_lift, require_positive
+from sirve.cores.base import Core, make_lift, require_not_negative, require_positive, zeroed
 from sirve.cores.delays import require_vector
 
 
@@ -25,9 +25,7 @@ class Draw:
     leak: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("gain", "radius", "bias"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise ValueError(f"{name}={getattr(self, name)} must be a number, not negative")
+        require_not_negative(gain=self.gain, radius=self.radius, bias=self.bias)
         if not 0 < self.leak <= 1:
             raise ValueError(f"leak={self.leak} is a share of the state: above 0, at most 1")
 
@@ -77,9 +75,8 @@ class EchoState(Core):
         self.register_buffer("u", Draw.radius / hidden**0.5 * torch.randn(hidden, hidden))
         self.register_buffer("b", Draw.bias * (2 * torch.rand(hidden) - 1))
         self.register_buffer("leak", torch.full((), Draw.leak))
-        self.readout = make_lift((2 if squares else 1) * hidden + inputs, shape[0], 0, 1, None)
-        for parameter in self.readout.parameters():
-            nn.init.zeros_(parameter)
+        read = (2 if squares else 1) * hidden + inputs
+        self.readout = zeroed(make_lift(read, shape[0], 0, 1, None))
 
     def draw(self, seed: int, **setting: Any) -> None:
         of, hidden = Draw(**setting), len(self.b)

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from sirve.cores.base import AnySize, Zero, make_lift, require_fits, require_positive
+from sirve.cores.base import AnySize, Zero, make_lift, require_fits, require_positive, zeroed
 from sirve.cores.delays import Delayed
 from sirve.cores.lift import Walls
 
@@ -55,9 +55,8 @@ class Linear(Delayed, AnySize):
         require_positive(kernel=kernel)
         require_fits(shape, kernel=kernel)
         dims = len(shape) - 1
-        self.readout = make_lift(self.inputs, shape[0], dims, kernel, walls, symmetric=symmetric)
-        for parameter in self.readout.parameters():
-            nn.init.zeros_(parameter)
+        lift = make_lift(self.inputs, shape[0], dims, kernel, walls, symmetric=symmetric)
+        self.readout = zeroed(lift)
 
     def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         return self.stack(x, state)

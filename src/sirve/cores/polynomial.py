@@ -4,9 +4,9 @@ from math import comb
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from sirve.cores.base import AnySize, make_lift, require_fits, require_positive
+from sirve.cores.base import AnySize, make_lift, require_fits, require_positive, zeroed
 from sirve.cores.delays import Delayed, require_vector
 from sirve.cores.lift import Walls
 
@@ -48,9 +48,8 @@ class Polynomial(Delayed, AnySize):
                 f"{MONOMIALS}; take a lower degree or fewer delays"
             )
         dims = len(shape) - 1
-        self.readout = make_lift(count, shape[0], dims, kernel, walls, symmetric=symmetric)
-        for parameter in self.readout.parameters():
-            nn.init.zeros_(parameter)
+        lift = make_lift(count, shape[0], dims, kernel, walls, symmetric=symmetric)
+        self.readout = zeroed(lift)
 
     def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         z, past = self.stack(x, state)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from sirve.cores.base import make_lift, require_positive
+from sirve.cores.base import make_lift, require_not_negative, require_positive, zeroed
 from sirve.cores.delays import Delayed, require_vector
 
 
@@ -18,9 +18,7 @@ class Draw:
     bias: float = 0.5
 
     def __post_init__(self) -> None:
-        for name in ("gain", "bias"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise ValueError(f"{name}={getattr(self, name)} must be a number, not negative")
+        require_not_negative(gain=self.gain, bias=self.bias)
 
 
 class RandomFeatures(Delayed):
@@ -50,9 +48,7 @@ class RandomFeatures(Delayed):
         require_positive(hidden=hidden)
         self.register_buffer("w", Draw.gain / self.inputs**0.5 * torch.randn(hidden, self.inputs))
         self.register_buffer("b", Draw.bias * (2 * torch.rand(hidden) - 1))
-        self.readout = make_lift(hidden + self.inputs, shape[0], 0, 1, None)
-        for parameter in self.readout.parameters():
-            nn.init.zeros_(parameter)
+        self.readout = zeroed(make_lift(hidden + self.inputs, shape[0], 0, 1, None))
 
     def draw(self, seed: int, **setting: Any) -> None:
         of = Draw(**setting)

@@ -9,7 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from sirve.cores import fused, rolling
-from sirve.cores.base import AnySize, Core, make_lift, require_fits, require_positive
+from sirve.cores.base import (
+    AnySize,
+    Core,
+    make_lift,
+    require_fits,
+    require_frames,
+    require_positive,
+    zeroed,
+)
 from sirve.cores.cells import Cell, State
 from sirve.cores.lift import Lift, Matrix, Walls
 from sirve.cores.reservoir import Reservoir
@@ -84,11 +92,8 @@ class _Recurrent(Core):
             for i in range(layers)
         )
         read = (2 if self.squares else 1) * hidden + channels
-        self.readout = make_lift(
-            read, outputs, dims, readout_kernel, walls, symmetric=self.symmetric
-        )
-        for parameter in self.readout.parameters():
-            nn.init.zeros_(parameter)
+        lift = make_lift(read, outputs, dims, readout_kernel, walls, symmetric=self.symmetric)
+        self.readout = zeroed(lift)
 
     def features(
         self, x: Tensor, state: tuple[State, ...] | None = None
@@ -218,17 +223,12 @@ class ConvRecurrent(_Recurrent, AnySize):
         known: int = 0,
     ) -> None:
         super().__init__(shape, residual, known)
-        dims = len(shape) - 1
-        if dims == 0:
-            raise ValueError(
-                f"a convolutional core needs frames, but a state here has shape {tuple(shape)}: "
-                "take a vector core, model=rnn, lstm or gru"
-            )
+        require_frames(shape)
         require_fits(shape, kernel=kernel, readout_kernel=readout_kernel)
         self.symmetric = symmetric
         kernels = (kernel, readout_kernel)
         channels = shape[0] + known
-        self._stack(cell, channels, shape[0], hidden, layers, kernels, dims, walls)
+        self._stack(cell, channels, shape[0], hidden, layers, kernels, len(shape) - 1, walls)
 
     def _as_channels(self, x: Tensor) -> Tensor:
         return x

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from sirve.cores.base import require_not_negative
 from sirve.cores.cells import Cell
 from sirve.cores.lift import Convolution, Lift, images
 
@@ -32,9 +33,7 @@ class Reservoir:
     gates: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("gain", "radius", "bias", "gates"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise ValueError(f"{name}={getattr(self, name)} must be a number, not negative")
+        require_not_negative(gain=self.gain, radius=self.radius, bias=self.bias, gates=self.gates)
         least, most = self.memory if len(self.memory) == 2 else (0, 0)
         if not 1 < least <= most < float("inf"):
             raise ValueError(f"memory={list(self.memory)} must be two numbers of steps, above 1")

@@ -4,7 +4,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sirve.cores.base import AnySize, make_lift, require_fits, require_positive
+from sirve.cores.base import (
+    AnySize,
+    make_lift,
+    require_fits,
+    require_frames,
+    require_positive,
+    zeroed,
+)
 from sirve.cores.cells import Cell, State
 from sirve.cores.lift import Lift, Walls
 
@@ -49,12 +56,8 @@ class _Residual(AnySize):
         """``given`` are the channels that the body reads beside the state's own."""
         super().__init__(shape, residual=True, known=known)
         require_positive(width=width, depth=depth, kernel=kernel)
+        require_frames(shape)
         self.dims = len(shape) - 1
-        if self.dims == 0:
-            raise ValueError(
-                f"a convolutional core needs frames, but a state here has shape {tuple(shape)}: "
-                "take a vector core, model=rnn, lstm or gru"
-            )
         require_fits(shape, kernel=kernel)
         self.walls = walls
         self.body = Body(shape[0] + known + given, width, depth, kernel, self.dims, walls)
@@ -65,9 +68,7 @@ class _Residual(AnySize):
 
     def _read_out(self, inputs: int) -> None:
         """A readout that starts at zero: before training, the core is persistence."""
-        self.readout = self._pointwise(inputs, self.shape[0])
-        for parameter in self.readout.parameters():
-            nn.init.zeros_(parameter)
+        self.readout = zeroed(self._pointwise(inputs, self.shape[0]))
 
     @staticmethod
     def _begun(x: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
-from sirve.cores.base import Core
+from sirve.cores.base import Core, zeroed
 
 
 class Constant(nn.Module):
@@ -45,9 +45,7 @@ class Learned(nn.Module):
 
     def __init__(self, core: Core) -> None:
         super().__init__()
-        self.readout = deepcopy(core.readout)
-        for parameter in self.readout.parameters():
-            nn.init.zeros_(parameter)
+        self.readout = zeroed(deepcopy(core.readout))
 
     def forward(self, phi: Tensor, shape: torch.Size) -> Tensor:
         log = self.readout(phi.flatten(0, 1)).reshape(shape)
