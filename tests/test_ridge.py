@@ -143,10 +143,13 @@ def test_trained_weights_keep_and_the_readout_is_found_anew(command: Command) ->
 
 
 @pytest.mark.slow
-def test_ranks_share_the_trajectories_of_a_closed_form(process: Command, tmp_path: Path) -> None:
+@pytest.mark.parametrize("block", [4, 16])  # the first gives each rank one, the second one none
+def test_ranks_share_the_trajectories_of_a_closed_form(
+    process: Command, tmp_path: Path, block: int
+) -> None:
     common = ["sim=lorenz", "model=gru", "logger=none", *SMALL["lorenz"], *FEW]
     common += ["fit=gradient+ridge", "trainer.precision=64-true", "optimizer=adamw"]
-    common += ["ridge.path=[1e-6]"]
+    common += ["ridge.path=[1e-6]", f"data.block={block}"]
     for name, more in (("one", []), ("two", TWO)):
         done = process(*common, *more, f"runs={name}")
         assert done.returncode == 0, done.stderr

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sirve import checkpoints, signals
 from sirve.checkpoints import LAST
-from sirve.data.states import States
+from sirve.data.states import States, first
 from sirve.data.windows import Windows
 from sirve.errors import Stopped, UserError, one_line
 from sirve.forecaster import Forecaster, log_error
@@ -87,7 +87,7 @@ class Projection:
         forecaster, (context, truth) = self.forecaster, self.valid
         core = forecaster.core.double()
         windows = Windows(self.train, self.plan.length, self.plan.batch, self.seed)
-        few = forecaster.read(torch.as_tensor(first(self.train, self.plan.few)))
+        few = forecaster.read(torch.as_tensor(first(self.train.blocks(), self.plan.few)))
         read = torch.as_tensor(context)
 
         def score() -> float:
@@ -140,14 +140,3 @@ class _Clock:
     def read(self) -> list[float]:
         now = [time.perf_counter(), time.process_time()]
         return [a + b - c for a, b, c in zip(self.spent, now, self._start, strict=True)]
-
-
-def first(states: States, count: int) -> np.ndarray:
-    """The first ``count`` trajectories, or all there are."""
-    found, held = [], 0
-    for block in states.blocks():
-        found.append(block)
-        held += len(block)
-        if held >= count:
-            break
-    return np.concatenate(found)[:count]

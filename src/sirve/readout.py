@@ -111,18 +111,21 @@ def triangle(
 
 def spare(core: Core, count: int) -> int:
     """``every`` for ``count`` states: an odd number, 1 if none is too many."""
+    features, points = _sizes(core)
+    return max(1, count * points // (ENOUGH * features)) // 2 * 2 + 1
+
+
+def _sizes(core: Core) -> tuple[int, int]:
+    """Columns, and rows that each state gives."""
     lift = core.readout
     assert isinstance(lift, Lift)
-    points = prod(core.shape[1:]) if len(lift.weight.shape) > 2 else 1
-    return max(1, count * points // (ENOUGH * lift.table().shape[1])) // 2 * 2 + 1
+    return lift.table().shape[1], prod(core.shape[1:]) if len(lift.weight.shape) > 2 else 1
 
 
 def _pieces(core: Core, batch: int, first: int, last: int) -> Iterator[tuple[int, int]]:
     """Times of blocks of about NUMBERS numbers, and a few times more rows than columns."""
-    lift = core.readout
-    assert isinstance(lift, Lift)
-    features = lift.table().shape[1]
-    points = batch * (prod(core.shape[1:]) if len(lift.weight.shape) > 2 else 1)
+    features, points = _sizes(core)
+    points *= batch
     length = max(1, NUMBERS // (features * points), 4 * features // points)
     for start in range(first, last, length):
         yield start, min(start + length, last)

@@ -17,12 +17,12 @@ from torch import Tensor
 
 from sirve.cores import Core
 from sirve.cores.lift import Lift
-from sirve.data.states import States
+from sirve.data.states import States, first
 from sirve.errors import UserError, nearest, one_line
 from sirve.forecaster import Forecaster, log_error
 from sirve.progress import track
 from sirve.readout import PATH, spare, triangle
-from sirve.rollout import rollout
+from sirve.rollout import pieces
 
 log = logging.getLogger(__name__)
 
@@ -116,11 +116,11 @@ class Search:
         pairs = list(product(settings, noises))
         steps = self.valid[1].shape[1]
         few, short = self.plan.few, max(1, steps // SHARE)
-        first = [
+        tried = [
             min(self.candidates(setting, noise, self.plan.path, few, short), key=_score)
             for setting, noise in track(pairs, "try settings", len(pairs))
         ]
-        best = sorted(first, key=_score)[: self.plan.keep]
+        best = sorted(tried, key=_score)[: self.plan.keep]
         found = [
             candidate
             for c in track(best, "fit", len(best))
@@ -160,11 +160,13 @@ class Search:
 
         context, truth = torch.as_tensor(self.valid[0]), self.valid[1]
         skip = min(context.shape[1] - 1, self.train.shape[1] - 2)
-        every = spare(core, (few or self.train.shape[0]) * (self.train.shape[1] - 1 - skip))
-        blocks = self._mine() if few is None else iter([next(self._mine())[:few]])
+        count = min(few or self.train.shape[0], self.train.shape[0])
+        every = spare(core, count * (self.train.shape[1] - 1 - skip))
+        # Few are read by every rank: there may be fewer blocks than ranks.
+        blocks = self._mine() if few is None else iter([first(self.train.blocks(), few)])
         states = (self.forecaster.read(torch.as_tensor(x)) for x in blocks)
         factor = triangle(core, states, skip, normal if noise else None, every)
-        if self.ranks > 1:
+        if self.ranks > 1 and few is None:
             factor.merge()
         tables = factor.solve(path)
         with torch.inference_mode():  # the same for all readouts
@@ -199,8 +201,7 @@ class Search:
         pushed = context + self.plan.perturbation * push
         for candidate in found:
             self._take(candidate)
-            future = self._roll(pushed)
-            if bool((self._size(future) < BOUND * bound).all()):
+            if self._stays(pushed, BOUND * bound):
                 return candidate, True
         log.warning(
             "none of the %d best readouts stays bounded over %d steps after a push of %g: the best "
@@ -212,9 +213,10 @@ class Search:
         return found[0], False
 
     @torch.inference_mode()
-    def _roll(self, context: Tensor) -> Tensor:
-        y, _ = rollout(self.forecaster.core, context, 2 * self.steps)
-        return y[:, context.shape[1] - 1 :]
+    def _stays(self, context: Tensor, bound: float) -> bool:
+        """Whether the forecast after ``context`` stays below ``bound``."""
+        future = pieces(self.forecaster.core, context, 2 * self.steps)
+        return all(bool((self._size(y) < bound).all()) for y in future)
 
     def _size(self, x: Tensor) -> Tensor:
         """Root mean square of each state of x (B, T, *shape); what is not finite is infinite."""

@@ -3,7 +3,7 @@
 import os
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import prod
 
 import numpy as np
@@ -144,3 +144,14 @@ def with_known(x: np.ndarray, known: np.ndarray) -> np.ndarray:
     columns = known.reshape(len(known), 1, known.shape[1], *[1] * (x.ndim - 3))
     shape = (*x.shape[:2], known.shape[1], *x.shape[3:])
     return np.concatenate([x, np.broadcast_to(columns, shape).astype(x.dtype)], axis=2)
+
+
+def first(blocks: Iterable[np.ndarray], count: int) -> np.ndarray:
+    """The first ``count`` trajectories of ``blocks``, or all there are."""
+    found, held = [], 0
+    for block in blocks:
+        found.append(block)
+        held += len(block)
+        if held >= count:
+            break
+    return np.concatenate(found)[:count]
