@@ -8,12 +8,11 @@ from sirve import metrics, probabilistic
 from sirve.cores import Core
 from sirve.cores.spread import Constant, give_spread
 from sirve.forecaster import Forecaster
-from sirve.rollout import rollout
+from sirve.rollout import forced, rollout
 from sirve.sampling import futures
 
 ROUNDS = 3  # in the linear regime one is exact
 MEMBERS = 16
-PIECE = 50  # states read at once when teacher-forced, so that memory does not grow with length
 
 
 @torch.no_grad()
@@ -61,12 +60,10 @@ def calibrate(
 def _residual(core: Core, x: Tensor, truth: Tensor, context: int) -> Tensor:
     """Root mean square over the states after the context, (C,), in units of scale."""
     state, squares, count = None, torch.zeros(core.shape[0], dtype=torch.float64).to(x.device), 0
-    for first in range(0, x.shape[1] - 1, PIECE):
-        stop = min(first + PIECE, x.shape[1] - 1)
-        y, state = core(x[:, first:stop], state)
-        keep = max(0, context - 1 - first)
-        error = (truth[:, first + 1 : stop + 1] - core.own(y)) / core.scale
-        kept = error[:, keep:].movedim(2, 0).flatten(1)
+    for times, early in forced(x.shape[1] - 1, context):
+        y, state = core(x[:, times], state)
+        error = (truth[:, times.start + 1 : times.stop + 1] - core.own(y)) / core.scale
+        kept = error[:, early:].movedim(2, 0).flatten(1)
         squares += (kept**2).sum(1)
         count += kept.shape[1]
     return (squares / count).sqrt()

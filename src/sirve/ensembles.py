@@ -9,10 +9,11 @@ import torch
 
 from sirve import metrics, probabilistic
 from sirve.cores.spread import spread_of
-from sirve.evaluate import HORIZONS, PIECE, Result, Test
+from sirve.evaluate import HORIZONS, Result, Test
 from sirve.forecaster import Forecaster
 from sirve.likelihood import negative_log_density
 from sirve.progress import track
+from sirve.rollout import forced
 
 LEVELS = (0.5, 0.9)  # of central intervals
 FAN = (0.05, 0.25, 0.5, 0.75, 0.95)  # quantiles of the first channel of a vector, for the report
@@ -104,7 +105,7 @@ def _entry(
     horizons = [h for h in HORIZONS if h <= test.steps]
 
     def at(values: np.ndarray) -> dict[str, float | None]:
-        return {str(h): _number(values[h - 1]) for h in horizons}
+        return {str(h): metrics.or_null(values[h - 1]) for h in horizons}
 
     unknown = np.full(test.steps, np.nan)
 
@@ -141,15 +142,9 @@ def one_step_log_likelihood(forecaster: Forecaster, test: Test) -> float | None:
     By the chain rule, that is log p of the trajectory for each of its numbers; normalised units.
     """
     core, state, total, count = forecaster.core, None, 0.0, 0
-    for first in range(0, test.seen.shape[1] - 1, PIECE):
-        stop = min(first + PIECE, test.seen.shape[1] - 1)
-        x = forecaster.states(test.seen[:, first : stop + 1], test.known)
+    for times, early in forced(test.seen.shape[1] - 1, test.context):
+        x = forecaster.states(test.seen[:, times.start : times.stop + 1], test.known)
         y, log_deviation, state = core.distribution(x[:, :-1], state)
-        terms = negative_log_density(core, x[:, 1:], y, log_deviation)
-        terms = terms[:, max(0, test.context - 1 - first) :]
+        terms = negative_log_density(core, x[:, 1:], y, log_deviation)[:, early:]
         total, count = total - float(terms.double().sum()), count + terms.numel()
-    return _number(total / count)
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if np.isfinite(value) else None
+    return metrics.or_null(total / count)

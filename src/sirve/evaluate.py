@@ -16,10 +16,10 @@ from sirve.files import write_text
 from sirve.forecaster import Forecaster
 from sirve.hdf5 import create
 from sirve.progress import track
+from sirve.rollout import forced
 
 THRESHOLDS = (0.3, 0.4, 0.5, 0.9)
 HORIZONS = (1, 10, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
-PIECE = 50  # states read at once when teacher-forced, so that memory does not grow with length
 
 Invariants = Callable[[np.ndarray], dict[str, np.ndarray]]
 
@@ -84,7 +84,8 @@ def score(forecaster: Forecaster, test: Test) -> Result:
     paths = invariant_paths(test, prediction)
     scores = _scores(test, prediction, error)
     scores["invariants"] = {
-        name: _number(np.median(np.abs(path - path[:, :1]).max(1))) for name, path in paths.items()
+        name: metrics.or_null(np.median(np.abs(path - path[:, :1]).max(1)))
+        for name, path in paths.items()
     }
     return Result(prediction, error, paths, scores, seconds)
 
@@ -103,17 +104,17 @@ def _scores(test: Test, prediction: np.ndarray, error: np.ndarray) -> dict[str, 
     horizons = [h for h in HORIZONS if h <= test.steps]
     rms, median = metrics.nrmse(error), np.median(error, axis=0)
     found: dict[str, Any] = {
-        "nrmse": {str(h): _number(rms[h - 1]) for h in horizons},
-        "median_error": {str(h): _number(median[h - 1]) for h in horizons},
+        "nrmse": {str(h): metrics.or_null(rms[h - 1]) for h in horizons},
+        "median_error": {str(h): metrics.or_null(median[h - 1]) for h in horizons},
     }
     peers: dict[str, Any] = {
         "vpt_chepuri_0.9": metrics.vpt_chepuri(truth, prediction, std, info.dt, info.unit),
     }
     if len(info.shape) > 1:
         spatial = metrics.vrmse(truth, prediction).mean(0)
-        found["vrmse"] = {str(h): _number(spatial[h - 1]) for h in horizons}
+        found["vrmse"] = {str(h): metrics.or_null(spatial[h - 1]) for h in horizons}
         frame = metrics.nrmse_frame(truth, prediction)
-        peers["nrmse_frame"] = {str(h): _number(frame[h - 1]) for h in horizons}
+        peers["nrmse_frame"] = {str(h): metrics.or_null(frame[h - 1]) for h in horizons}
         peers["correlated_steps_0.8"] = metrics.correlated_steps(truth, prediction)
     found["valid_time"] = {
         str(level): metrics.valid_time(error, level, info.dt, info.unit) for level in THRESHOLDS
@@ -127,19 +128,15 @@ def _scores(test: Test, prediction: np.ndarray, error: np.ndarray) -> dict[str, 
 def one_step(forecaster: Forecaster, test: Test) -> float | None:
     """Teacher-forced nRMSE over all test states after the context."""
     state, total, count = None, 0.0, 0
-    for first in range(0, test.seen.shape[1] - 1, PIECE):
-        stop = min(first + PIECE, test.seen.shape[1] - 1)
-        x = forecaster.states(test.seen[:, first:stop], test.known)
+    for times, early in forced(test.seen.shape[1] - 1, test.context):
+        x = forecaster.states(test.seen[:, times], test.known)
         y, state = forecaster.core(x, state)
-        keep = max(0, test.context - first - 1)
-        if keep >= stop - first:
-            continue
-        physical = forecaster.core.own(forecaster.normaliser.back(y[:, keep:]))
+        physical = forecaster.core.own(forecaster.normaliser.back(y[:, early:]))
         prediction = physical.cpu().numpy()
-        truth = test.clean[:, first + 1 + keep : stop + 1]
+        truth = test.clean[:, times.start + 1 + early : times.stop + 1]
         squares = metrics.normalised_error(truth, prediction, test.std) ** 2
         total, count = total + squares.sum(), count + squares.size
-    return _number(np.sqrt(total / count))
+    return metrics.or_null(np.sqrt(total / count))
 
 
 def write_metrics(run: Path, head: dict[str, Any], results: Mapping[str, Result]) -> dict[str, Any]:
@@ -191,8 +188,3 @@ def write_rollouts(
         for name, path in invariant_paths(test, test.truth).items():
             file[f"invariants/{name}/truth"] = path
             file[f"invariants/{name}/prediction"] = model.invariants[name]
-
-
-def _number(value: Any) -> float | None:
-    """null, never an invented number, for what could not be computed."""
-    return float(value) if np.isfinite(value) else None

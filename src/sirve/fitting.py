@@ -10,7 +10,6 @@ import torch
 from sirve.checkpoints import BEST, LAST
 from sirve.cores import Core
 from sirve.data.gather import Data
-from sirve.data.moments import Moments
 from sirve.forecaster import Forecaster
 from sirve.job import Job
 from sirve.learning import Seen, device, fit
@@ -122,10 +121,7 @@ def valid(job: Job, data: Data) -> tuple[np.ndarray, np.ndarray]:
 
 def make_forecaster(job: Job, data: Data, core: Core, model: dict[str, Any]) -> Forecaster:
     """Put a core into a forecaster whose normaliser and scale are those of the training data."""
-    states, increments = Moments(), Moments()
-    for x in data.train.blocks():
-        states.add(x)
-        increments.add(np.diff(x, axis=1))
+    states, increments = data.moments
     own = job.info.shape[0]
     mean, std, delta = states.mean, states.std, increments.std[:own]
     scale = np.where((std[:own] > 0) & (delta > 0), delta / np.where(std > 0, std, 1.0)[:own], 1.0)

@@ -29,30 +29,8 @@ def judge(
 
     ``initial`` is the core before it was trained by gradient.
     """
-    physical = job.source.infos["test"]
-    info = job.observe.info(physical)
-    whole_state = info.channels == physical.channels
-    test = evaluate.Test(
-        data.seen["test"][:, :, : info.shape[0]],
-        data.clean["test"],
-        job.config["sim"]["context"],
-        data.std,
-        info,
-        job.source.invariants(data.parameters) if whole_state else None,
-        data.parameters,
-    )
-    forecasters = {"model": forecaster}
-    shape, known = job.info.shape, len(job.info.known)
-    baselines: dict[str, Core] = {
-        "persistence": Persistence(shape, known),
-        "climatology": Climatology(shape, known),
-        "linear": Linear(shape, job.info.walls, known=known),
-    }
-    for name, core in baselines.items():
-        forecasters[name] = make_forecaster(job, data, core, {})
-        if core.closed_form:
-            solve(forecasters[name], data)
-    results = evaluate.evaluate(forecasters, test)
+    test = material(job, data)
+    results = evaluate.evaluate({"model": forecaster, **baselines(job, data)}, test)
     members, ensemble = job.config["ensemble"]["members"], None
     if members:
         ensemble = ensembles.judge(forecaster, test, results["model"], members, job.training.seed)
@@ -85,6 +63,37 @@ def judge(
     if job.config["inside"]:
         head["inside"] = look_inside(job, forecaster, test, results["model"], limits, initial)
     return evaluate.write_metrics(job.run, head, results)
+
+
+def material(job: Job, data: Data) -> evaluate.Test:
+    """What the forecasts of the test set begin from, and the truth that scores them."""
+    physical = job.source.infos["test"]
+    info = job.observe.info(physical)
+    whole_state = info.channels == physical.channels
+    return evaluate.Test(
+        data.seen["test"][:, :, : info.shape[0]],
+        data.clean["test"],
+        job.config["sim"]["context"],
+        data.std,
+        info,
+        job.source.invariants(data.parameters) if whole_state else None,
+        data.parameters,
+    )
+
+
+def baselines(job: Job, data: Data) -> dict[str, Forecaster]:
+    """Those that every model stands beside."""
+    shape, known = job.info.shape, len(job.info.known)
+    cores: dict[str, Core] = {
+        "persistence": Persistence(shape, known),
+        "climatology": Climatology(shape, known),
+        "linear": Linear(shape, job.info.walls, known=known),
+    }
+    found = {name: make_forecaster(job, data, core, {}) for name, core in cores.items()}
+    for forecaster in found.values():
+        if forecaster.core.closed_form:
+            solve(forecaster, data)
+    return found
 
 
 def give_deviation(job: Job, data: Data, forecaster: Forecaster) -> None:

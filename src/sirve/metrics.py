@@ -5,6 +5,8 @@ standard deviation of each channel over all clean training states. Step k = 1 ..
 index k - 1, k dt after the last state of the context.
 """
 
+from typing import Any
+
 import numpy as np
 from scipy.stats import bootstrap
 
@@ -39,6 +41,11 @@ def vrmse(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
         squares = ((np.float64(1) * truth - prediction) ** 2).mean(axes)
         score = np.sqrt(squares / truth.var(axes, dtype=np.float64)).mean(2)
     return np.where(np.isfinite(score), score, np.inf)
+
+
+def or_null(value: Any) -> float | None:
+    """A number as JSON holds it: null, never an invented one, for what could not be computed."""
+    return float(value) if np.isfinite(value) else None
 
 
 def nrmse(error: np.ndarray) -> np.ndarray:

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from sirve.cores import Core
 
+PIECE = 50  # states read at once when teacher-forced, so that memory does not grow with length
+
 
 def rollout(core: Core, context: Tensor, steps: int, state: Any = None) -> tuple[Tensor, Any]:
     """Predictions (B, c - 1 + steps, *shape) from a context (B, c, *shape), and the state after.
@@ -24,6 +26,16 @@ def rollout(core: Core, context: Tensor, steps: int, state: Any = None) -> tuple
         return y, state
     future, state = core.roll(y[:, -1:], state, steps - 1)
     return torch.cat([y, future], dim=1), state
+
+
+def forced(length: int, context: int) -> Iterator[tuple[slice, int]]:
+    """The times of ``length`` states to be read teacher-forced, PIECE at once; and how many of each
+
+    come before the context's last, so that no prediction from them counts.
+    """
+    for first in range(0, length, PIECE):
+        last = min(first + PIECE, length)
+        yield slice(first, last), min(max(0, context - 1 - first), last - first)
 
 
 def pieces(

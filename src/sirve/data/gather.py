@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
 import numpy as np
@@ -27,6 +28,15 @@ class Data:
     clean: dict[str, np.ndarray]
     std: np.ndarray  # (C,), of the clean training states
     parameters: dict[str, np.ndarray]  # of the test trajectories, (n,)
+
+    @cached_property
+    def moments(self) -> tuple[Moments, Moments]:
+        """Of the training states as they are seen, and of their increments: one pass for all."""
+        states, increments = Moments(), Moments()
+        for x in self.train.blocks():
+            states.add(x)
+            increments.add(np.diff(x, axis=1))
+        return states, increments
 
 
 def gather(

@@ -138,7 +138,7 @@ def _drift(forecaster: Forecaster, material: Material, found: Inside) -> dict[st
         found.arrays[f"drift/{name}"] = quartiles = _quartiles(error)
         at = [h for h in HORIZONS if h <= steps]
         summary[name] = {
-            "median_error": {str(h): _number(quartiles[1, h - 1]) for h in at},
+            "median_error": {str(h): metrics.or_null(quartiles[1, h - 1]) for h in at},
             "valid_time": metrics.valid_time(error, metrics.THRESHOLD, info.dt, info.unit),
         }
     return summary
@@ -226,7 +226,3 @@ def _with_readout_of(core: Core, initial: Core) -> Core:
 def _has_memory(core: Core) -> bool:
     shape = (1, 1, core.shape[0] + core.known, *core.shape[1:])
     return core(core.scale.new_zeros(shape))[1] is not None
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if np.isfinite(value) else None
