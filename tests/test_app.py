@@ -169,6 +169,9 @@ def test_a_secret_from_the_environment_stays_a_reference(command: Command, tmp_p
 
 
 WRONG = [
+    ("fit=rigde", "fit=rigde is unknown; did you mean 'ridge'"),
+    ("ridge.path=[-1.0]", "path=[-1.0] must be numbers, none of them negative"),
+    ("data.frames=float16", "data.frames=float16; take float32"),
     ("model=gruu", "unknown model 'gruu'; choose from: climatology, convgru,"),
     ("sim=lorentz", "unknown sim 'lorentz'; choose from: b"),
     ("model.hiden=3", "unknown key 'model.hiden'; did you mean 'model.hidden'?"),

@@ -14,6 +14,11 @@ from sirve.varpro import VarPro
 KINDS = ("ridge", "gradient", "gradient+ridge", "varpro")
 
 
+def unknown(kind: Any) -> str:
+    """Of what is no kind."""
+    return f"fit={kind} is unknown; {nearest(str(kind), KINDS)}"
+
+
 @dataclass(frozen=True)
 class Fit:
     """``kind`` and what it needs.
@@ -37,7 +42,7 @@ class Fit:
         varpro = build(config["varpro"], VarPro, place="varpro", trust=trust)
         kind = config["fit"]
         if kind not in KINDS:
-            raise UserError(f"fit={kind} is unknown; {nearest(str(kind), KINDS)}")
+            raise UserError(unknown(kind))
         if kind == "varpro":
             _require_projectable(core, varpro, config)
         if not any(p.requires_grad for p in core.parameters()):
