@@ -36,7 +36,6 @@ from sirve import metrics, run_folder
 from sirve.errors import UserError
 from sirve.files import MB, parse_yaml, read_text, write_text
 from sirve.report.load import MODEL, Run, load_run
-from sirve.report.stats import bootstrap
 from sirve.report.style import digits, units
 
 TRAIN = Path(__file__).resolve().parents[1] / "train.py"
@@ -98,14 +97,10 @@ def values(run: Run, table: Table) -> np.ndarray:
 
 def compared(found: np.ndarray, other: np.ndarray, score: str) -> str:
     """Row against row, (seeds, starts) each, start by start: each its own median over seeds."""
-    a, b = np.median(found, 0), np.median(other, 0)
+    pair = np.median(found, 0)[None], np.median(other, 0)[None]
     if score == "valid_time":
-        middle, low, high = bootstrap((a - b)[None], lambda x: x.mean())
-        return f"{middle:+.2f} [{low:+.2f}, {high:+.2f}]"
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.log(a / b)
-    middle, low, high = bootstrap(ratio[None], lambda x: np.exp(x.mean()))
-    return f"{middle:.2f} [{low:.2f}, {high:.2f}]"
+        return "{:+.2f} [{:+.2f}, {:+.2f}]".format(*metrics.paired(*pair))
+    return "{:.2f} [{:.2f}, {:.2f}]".format(*metrics.paired(*pair, ratio=True))
 
 
 def markdown(table: Table, runs: Mapping[str, Sequence[Run]]) -> str:
@@ -120,7 +115,7 @@ def markdown(table: Table, runs: Mapping[str, Sequence[Run]]) -> str:
     for row, some in runs.items():
         cells = [row, str(len(some))]
         for k in range(len(table.at)):
-            middle, low, high = bootstrap(scores[row][:, k], _of_seeds(MIDDLE[table.score]))
+            middle, low, high = metrics.bootstrap(scores[row][:, k], _of_seeds(MIDDLE[table.score]))
             cells.append(f"{digits(middle)} [{digits(low)}, {digits(high)}]")
         diverged = np.mean([run.score(MODEL, "diverged") for run in some])
         cells += [f"{diverged:.0%}", str(some[0].metrics["parameters"])]

@@ -24,7 +24,6 @@ from sirve.errors import UserError
 from sirve.files import parse_yaml
 from sirve.hdf5 import reading
 from sirve.report.load import MODEL, Run, find_runs
-from sirve.report.stats import bootstrap
 from sirve.report.style import units
 
 REMEDY = "give a finished run that sees the whole state of a simulated system"
@@ -57,8 +56,8 @@ def row(run: Run, threshold: float) -> str:
     equations = metrics.valid_steps(of_equations(run), threshold) * run.step
     cells = [run.path.as_posix(), run.model, str(run.metrics.get("seed"))]
     for values in (model, equations):
-        cells.append("{:.2f} [{:.2f}, {:.2f}]".format(*bootstrap(values[None], np.median)))
-    ahead = bootstrap((model - equations)[None], np.mean)
+        cells.append("{:.2f} [{:.2f}, {:.2f}]".format(*metrics.bootstrap(values[None], np.median)))
+    ahead = metrics.bootstrap((model - equations)[None], np.mean)
     cells.append("{:+.2f} [{:+.2f}, {:+.2f}]".format(*ahead))
     return f"| {' | '.join(cells)} |\n"
 

@@ -1,12 +1,11 @@
 """Curves, valid times and the choice of forecasts to show, from the errors of a run."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from sirve.metrics import valid_steps
+from sirve.metrics import bootstrap, valid_steps
 from sirve.report.load import MODEL, Run
 from sirve.report.style import MODEL_COLOUR, THRESHOLD, TRUTH, baseline_style, digits, units
 
@@ -114,26 +113,11 @@ def _described(run: Run, i: int, rank: str, steps: int) -> Pick:
     return Pick(i, f"{rank}: forecast {i + 1} of {run.n}, holds {held}", valid, censored)
 
 
-def bootstrap(
-    table: np.ndarray, statistic: Callable[[np.ndarray], Any], draws: int = 2000
-) -> tuple[float, float, float]:
-    """A statistic of values (seeds, starts), and its 95 % interval.
-
-    The bootstrap draws seeds and, crossed with them, starts: all seeds forecast the same ones.
-    """
-    rng = np.random.default_rng(0)
-    seeds = rng.integers(len(table), size=(draws, len(table)))
-    starts = rng.integers(table.shape[1], size=(draws, table.shape[1]))
-    drawn = [statistic(table[np.ix_(s, i)]) for s, i in zip(seeds, starts, strict=True)]
-    # Between an infinite and a finite draw there is no number to interpolate to.
-    low, high = np.quantile(drawn, (0.025, 0.975), method="nearest")
-    return float(statistic(table)), float(low), float(high)
-
-
 def pooled(valid: Sequence[np.ndarray], draws: int = 2000) -> tuple[float, float, float]:
     """Median of the valid times of several seeds, (n,) each, and a 95 % interval."""
     if len({len(v) for v in valid}) == 1:
-        return bootstrap(np.stack(valid), np.median, draws)
+        middle, low, high = bootstrap(np.stack(valid), np.median, resamples=draws)
+        return middle, low, high
     rng, flat = np.random.default_rng(0), np.concatenate(valid)
     medians = [np.median(rng.choice(flat, len(flat))) for _ in range(draws)]
     low, high = np.quantile(medians, (0.025, 0.975))

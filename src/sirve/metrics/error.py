@@ -1,19 +1,16 @@
-"""Scores of rollouts, as functions of arrays. Everything in float64.
-
-``truth`` and ``prediction`` are (n, steps, C, *space) in physical units; ``std`` (C,) is the
-standard deviation of each channel over all clean training states. Step k = 1 ... steps lies at
-index k - 1, k dt after the last state of the context.
-"""
+"""Errors of rollouts, and how long they stay small."""
 
 from typing import Any
 
 import numpy as np
-from scipy.stats import bootstrap
+
+from sirve.metrics.paired import interval
 
 THRESHOLD = 0.4  # standard deviations; the error that ends a valid time where one is named
 
 
-def _space(x: np.ndarray) -> tuple[int, ...]:
+def over_space(x: np.ndarray) -> tuple[int, ...]:
+    """The axes of channels and points."""
     return tuple(range(2, x.ndim))
 
 
@@ -25,7 +22,7 @@ def normalised_error(truth: np.ndarray, prediction: np.ndarray, std: np.ndarray)
     sigma = np.asarray(std, dtype=np.float64).reshape(-1, *[1] * (truth.ndim - 3))
     with np.errstate(all="ignore"):
         squares = ((np.float64(1) * truth - prediction) / sigma) ** 2
-        error = np.sqrt(squares.mean(_space(truth)))
+        error = np.sqrt(squares.mean(over_space(truth)))
     return np.where(np.isfinite(error), error, np.inf)
 
 
@@ -77,21 +74,6 @@ def valid_time(error: np.ndarray, threshold: float, dt: float, unit: float) -> d
     }
 
 
-def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    """Bootstrap percentile interval of the median over initial conditions (fixed seed)."""
-    if len(values) < 2 or np.ptp(values) == 0:
-        return float(np.median(values)), float(np.median(values))
-    result = bootstrap(
-        (values,),
-        np.median,
-        confidence_level=level,
-        n_resamples=2000,
-        method="percentile",
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    return float(result.low), float(result.high)
-
-
 def diverged(truth: np.ndarray, prediction: np.ndarray, std: np.ndarray) -> float:
     """Share of rollouts not finite, or beyond 10 standard deviations of the truth's mean."""
     shape = (-1, *[1] * (truth.ndim - 3))
@@ -102,49 +84,3 @@ def diverged(truth: np.ndarray, prediction: np.ndarray, std: np.ndarray) -> floa
     with np.errstate(all="ignore"):
         inside = np.abs(prediction - mean) <= 10 * sigma
     return float((~inside.all(axes)).mean())
-
-
-# Definitions of other projects, under their own names; see docs/metrics.md.
-
-
-def vpt_chepuri(
-    truth: np.ndarray, prediction: np.ndarray, std: np.ndarray, dt: float, unit: float
-) -> float:
-    """Median time to ||x - x^|| / sqrt(mean_t ||x||^2) > 0.9, standardised about the truth's mean.
-
-    Source: hybrid_RC_NGRC, prediction_analysis.py (Chepuri et al., Chaos 34 (2024)).
-    """
-    axes = tuple(i for i in range(truth.ndim) if i != 2)
-    shape = (-1, *[1] * (truth.ndim - 3))
-    sigma = np.asarray(std, dtype=np.float64).reshape(shape)
-    centred = (truth - truth.mean(axes, dtype=np.float64).reshape(shape)) / sigma
-    size = np.sqrt((centred**2).sum(_space(truth)).mean(1, keepdims=True))
-    points = np.prod(truth.shape[2:])
-    error = normalised_error(truth, prediction, std) * np.sqrt(points) / size
-    return float(np.median(valid_steps(error, 0.9)) * dt / unit)
-
-
-def nrmse_frame(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-    """sum over channels of ||x_c - x^_c|| / ||x_c||, mean over rollouts: (steps,).
-
-    Source: APEBench's mean_nRMSE (exponax, metrics/_spatial.py).
-    """
-    axes = tuple(range(3, truth.ndim))
-    with np.errstate(all="ignore"):
-        difference = np.float64(1) * truth - prediction
-        squares = (difference**2).sum(axes) / (np.float64(1) * truth**2).sum(axes)
-        return np.sqrt(squares).sum(2).mean(0)
-
-
-def correlated_steps(truth: np.ndarray, prediction: np.ndarray, level: float = 0.8) -> float:
-    """Number of steps whose Pearson correlation over channels and space exceeds ``level``.
-
-    The mean over rollouts of that count (not the first crossing). Source: PDEArena,
-    modules/loss.py (Gupta, Brandstetter 2022).
-    """
-    axes = _space(truth)
-    with np.errstate(all="ignore"):
-        a = truth - truth.mean(axes, keepdims=True, dtype=np.float64)
-        b = prediction - prediction.mean(axes, keepdims=True, dtype=np.float64)
-        pearson = (a * b).mean(axes) / np.sqrt((a**2).mean(axes) * (b**2).mean(axes))
-        return float((pearson > level).sum(1).mean())

@@ -1,0 +1,22 @@
+"""Scores of rollouts, as functions of arrays. Everything in float64.
+
+``truth`` and ``prediction`` are (n, steps, C, *space) in physical units; ``std`` (C,) is the
+standard deviation of each channel over all clean training states. Step k = 1 ... steps lies at
+index k - 1, k dt after the last state of the context.
+"""
+
+from sirve.metrics.error import THRESHOLD as THRESHOLD
+from sirve.metrics.error import diverged as diverged
+from sirve.metrics.error import normalised_error as normalised_error
+from sirve.metrics.error import nrmse as nrmse
+from sirve.metrics.error import or_null as or_null
+from sirve.metrics.error import valid_steps as valid_steps
+from sirve.metrics.error import valid_time as valid_time
+from sirve.metrics.error import vrmse as vrmse
+from sirve.metrics.paired import Interval as Interval
+from sirve.metrics.paired import bootstrap as bootstrap
+from sirve.metrics.paired import interval as interval
+from sirve.metrics.paired import paired as paired
+from sirve.metrics.peers import correlated_steps as correlated_steps
+from sirve.metrics.peers import nrmse_frame as nrmse_frame
+from sirve.metrics.peers import vpt_chepuri as vpt_chepuri
