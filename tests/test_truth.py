@@ -34,8 +34,10 @@ def test_it_starts_from_what_was_measured(
     assert "| persistence | 0 |" in line
     end = 60 * 0.02 * 0.9056
     assert f"| {end:.2f} [{end:.2f}, {end:.2f}] |" in line
-    with pytest.raises(UserError, match=r"sees \(1,\) of \(3,\); give a finished run that sees"):
-        truth.of_equations(replace(load_run(folder), shape=(1,)))
+    film = load_run(folder).config.replace("data.observe.Channels", "data.film.Film")
+    film = film.replace("  channels: null\n", "")
+    with pytest.raises(UserError, match="observe=film: this system has no picture"):
+        truth.of_equations(replace(load_run(folder), config=film))
     with pytest.raises(UserError, match="was not simulated"):
         truth.of_equations(replace(load_run(folder), config="sim: {system: null, splits: {}}"))
 
