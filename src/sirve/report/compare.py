@@ -143,9 +143,7 @@ def same_test(run: Run, other: Run) -> bool:
     steps = min(2, run.steps, other.steps)
     return bool(
         np.allclose(run.time[:steps], other.time[:steps])
-        and np.allclose(
-            run.states(0, slice(steps))[0], other.states(0, slice(steps))[0], rtol=1e-4
-        )
+        and np.allclose(run.states(0, slice(steps))[0], other.states(0, slice(steps))[0], rtol=1e-4)
     )
 
 

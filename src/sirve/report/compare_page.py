@@ -37,7 +37,9 @@ def write_comparison(runs: Sequence[Run], out: Path) -> Path:
     pictures = states(able)
     head = {"threshold": THRESHOLD, "truth": TRUTH}
     data = [head | {"maps": {key: colour_table(name) for key, name in _MAPS.items()}}]
-    for section, some, best, part, pictured in zip(parts, found, order, able, pictures, strict=True):
+    for section, some, best, part, pictured in zip(
+        parts, found, order, able, pictures, strict=True
+    ):
         data.append(_section(section, some, best) | {"states": pictured | _missing(some, part)})
     write_text(out, document("Comparison of runs", _body(runs, parts, data), ASSETS))
     return out
@@ -52,9 +54,10 @@ def _body(runs: Sequence[Run], parts: Sequence[Section], data: Sequence[dict[str
     systems = "".join(
         f'<option value="{k}">{escape(section.title)}</option>' for k, section in enumerate(parts)
     )
+    names = ["page", *(f"section-{k}" for k in range(len(parts)))]
     scripts = "".join(
         f'<script type="application/json" id="{name}">{json_text(content)}</script>'
-        for name, content in zip(["page", *(f"section-{k}" for k in range(len(parts)))], data, strict=True)
+        for name, content in zip(names, data, strict=True)
     )
     return Template(asset("compare.html")).substitute(
         heading=f"{count(len(runs))} {'runs' if len(runs) > 1 else 'run'} compared",
@@ -62,8 +65,8 @@ def _body(runs: Sequence[Run], parts: Sequence[Section], data: Sequence[dict[str
         systems=systems,
         rule=RULE,
         words=(
-            "nRMSE: root mean square error in standard deviations of the training data. Valid time: "
-            f"how long the error stays at or below {THRESHOLD}; median [95 % interval] over initial "
+            "nRMSE: root mean square error in standard deviations of the training data. Valid "
+            f"time: how long the error stays at or below {THRESHOLD}; median [95 % interval] over initial "
             "conditions and seeds."
         ),
         data=scripts,

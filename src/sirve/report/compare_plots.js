@@ -7,7 +7,8 @@ const AXIS = {
 const literal = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 
 function axis(title, more = {}) {
-  const power = more.type === "log" ? { exponentformat: "power", dtick: 1 } : {};
+  const narrow = more.range && more.range[1] - more.range[0] < 1.6; // less than two decades
+  const power = more.type === "log" ? { exponentformat: "power", dtick: narrow ? "D2" : 1 } : {};
   return { ...AXIS, ...power, title: { text: literal(title), standoff: 8 }, ...more };
 }
 
@@ -60,7 +61,7 @@ function showErrors() {
   }
   react("error", traces, {
     shapes, annotations, xaxis: axis(`time (${unit})`, { rangemode: "tozero" }),
-    yaxis: axis("error (standard deviations)", { type: "log", range, dtick: Math.ceil((range[1] - range[0]) / 9) }),
+    yaxis: axis("error (standard deviations)", { type: "log", range, ...(range[1] - range[0] > 9 ? { dtick: 2 } : {}) }),
   });
 }
 
@@ -73,12 +74,13 @@ function showTradeoff() {
   const [cost, x] = pick("cost", "cost"), [skill, y] = pick("skill", "skill");
   const points = rows.filter((row) => chosen.on.has(row.entry) && !row.seed && entries[row.entry].model)
     .filter((row) => row.cells[x][0] > 0 && row.cells[y][0] !== null);
-  const traces = points.map((row) => {
+  points.sort((a, b) => a.cells[y][0] - b.cells[y][0]);
+  const traces = points.map((row, p) => {
     const { name, colour } = entries[row.entry], [value, , low, high] = row.cells[y];
     const bars = low === undefined ? {} : { error_y: { type: "data", array: [high - value], arrayminus: [value - low], color: colour, thickness: 1.6, width: 5 } };
     return {
-      x: [row.cells[x][0]], y: [value], mode: "markers+text", name: literal(name), text: [literal(name.slice(0, 24))],
-      textposition: "top center", textfont: { size: 11, color: colour }, cliponaxis: false,
+      x: [row.cells[x][0]], y: [value], mode: "markers+text", name: literal(name), text: [` ${literal(name.slice(0, 24))} `],
+      textposition: p % 2 ? "middle left" : "middle right", textfont: { size: 11, color: colour }, cliponaxis: false,
       marker: { color: colour, size: 11 }, ...bars,
       hovertemplate: `${literal(name)}<br>%{x:.3g}, %{y:.3g}<extra></extra>`,
     };

@@ -57,7 +57,9 @@ class Entry:
 
     def times(self, end: float) -> list[np.ndarray]:
         """Valid times (n,) of each seed, of forecasts that end at ``end``."""
-        found = [valid_steps(run.errors[self.name], THRESHOLD) * run.step for run in self.group.runs]
+        found = [
+            valid_steps(run.errors[self.name], THRESHOLD) * run.step for run in self.group.runs
+        ]
         return [np.minimum(times, end) for times in found]
 
     def errors_at(self, time: float) -> list[np.ndarray]:

@@ -39,7 +39,7 @@ async function showStates() {
 
 function draw() {
   const { states, unit } = chosen.section, k = Number(byId("time").value);
-  byId("now").textContent = `${states.time[k]} ${unit}`;
+  byId("now").textContent = `${Number(states.time[k].toPrecision(4))} ${unit}`;
   view.draw(k);
 }
 

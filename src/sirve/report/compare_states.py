@@ -116,7 +116,10 @@ def _encoded(part: Shown, rung: Rung) -> dict[str, Any]:
     low, high = _range(truths, 0.5 if kind == "vector" else 0.0)
     length, shape = len(truths[0]), truths[0].shape[1:]
     guesses = {
-        k: [_encode(_until(_states(one, i, at, rung, 1), length), low, high, kind) for i, _ in chosen]
+        k: [
+            _encode(_until(_states(one, i, at, rung, 1), length), low, high, kind)
+            for i, _ in chosen
+        ]
         for k, one in models
     }
     known = [_encode(x, low, high, kind) for x in truths]
@@ -221,8 +224,8 @@ def _note(part: Shown, rung: Rung, chosen: int, times: int, shape: tuple[int, ..
         less.append(f"{times} of {run.steps} times")
     sides = run.shape if _is_wide(run) else run.shape[1:]
     if shape[1:] != tuple(sides):
-        full = " × ".join(map(str, sides))
-        less.append(f"{' × '.join(map(str, shape[1:]))} of {full} cells")
+        full = " x ".join(map(str, sides))
+        less.append(f"{' x '.join(map(str, shape[1:]))} of {full} cells")
     if not _is_wide(run) and shape[0] < run.shape[0]:
         less.append(f"{shape[0]} of {run.shape[0]} channels")
     return f"To keep the page small, {', '.join(less)} are pictured." if less else ""

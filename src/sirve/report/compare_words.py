@@ -12,8 +12,8 @@ from sirve.report.stats import bootstrap
 from sirve.report.style import count, digits, duration, units
 
 RULE = (
-    "Best: the highest median valid time; where the best outlasts the test, the lowest nRMSE at its "
-    "last step. [..] is a 95 % interval by a bootstrap over starts; differences are of pairs of "
+    "Best: the highest median valid time; where the best outlasts the test, the lowest nRMSE at "
+    "its last step. [..] is a 95 % interval by a bootstrap over starts; differences are of pairs of "
     "forecasts from the same starts. These scores are of the test: they rank what was run, and are "
     "not for choosing settings."
 )
@@ -72,7 +72,9 @@ def _against(best: Entry, other: Entry, end: float, by_error: bool) -> str:
     if low <= 0 <= high:
         words = f"{name}: {middle:+.3g} [{low:+.3g}, {high:+.3g}]"
         return f" It is not told apart from the next, {words}."
-    return f" That is {digits(middle)} [{digits(low)}, {digits(high)}] longer than {name}, the next."
+    return (
+        f" That is {digits(middle)} [{digits(low)}, {digits(high)}] longer than {name}, the next."
+    )
 
 
 def paired(
@@ -89,7 +91,9 @@ def paired(
 def _one_step(best: Entry, other: Entry) -> str:
     """Why: the smaller error of a step is what lets a forecast hold for longer."""
     step = max(best.first.step, other.first.step)
-    errors = f"{digits(best.error_at(step))}, {escape(other.label)}'s {digits(other.error_at(step))}"
+    errors = (
+        f"{digits(best.error_at(step))}, {escape(other.label)}'s {digits(other.error_at(step))}"
+    )
     return f" After one step its nRMSE is {errors}."
 
 
