@@ -128,6 +128,25 @@ def _label(model: str, own: dict[str, str], namesakes: Sequence[dict[str, str]])
     return " ".join([model, *shown])
 
 
+def differing(groups: Sequence[Group]) -> tuple[list[str], list[list[str | None]]]:
+    """The settings in which any two groups differ, and their values in each group."""
+    flat = [settings(group.runs[0]) for group in groups]
+    keys = sorted({key for one in flat for key in one})
+    keys = [key for key in keys if len({one.get(key) for one in flat}) > 1]
+    return keys, [[one.get(key) for key in keys] for one in flat]
+
+
+def same_test(run: Run, other: Run) -> bool:
+    """Whether both runs forecast the same trajectories, as long as both last."""
+    if (run.n, run.shape) != (other.n, other.shape):
+        return False
+    steps = min(2, run.steps, other.steps)
+    return bool(
+        np.allclose(run.time[:steps], other.time[:steps])
+        and np.allclose(run.states(0, slice(steps))[0], other.states(0, slice(steps))[0], rtol=1e-4)
+    )
+
+
 def span(group: Group, run: Run, name: str = MODEL) -> tuple[str, str]:
     """Median and interval of a valid time as text; "≥" where the forecasts outlast the test."""
     longest = run.steps * run.step * (1 - 1e-9)

@@ -61,7 +61,7 @@ def player(
     data = {
         "time": [f"{time} {unit}" for time in moments(first.time)],
         "shape": shape,
-        "maps": {key: _encode(_table(colours)) for key, colours in _MAPS.items()},
+        "maps": {key: colour_table(colours) for key, colours in _MAPS.items()},
         "panels": [_data(panel, stride) for row in rows for panel in row],
     }
     body = "".join(_row_html(row, c, len(rows)) for row, c in zip(rows, channels, strict=False))
@@ -104,10 +104,10 @@ def _bytes(values: np.ndarray, panel: Panel) -> np.ndarray:
     return np.where(finite, scaled, _MISSING).astype("u1")
 
 
-def _table(colours: str) -> np.ndarray:
-    """Red, green and blue of every byte; light grey for a missing value."""
+def colour_table(colours: str) -> str:
+    """Red, green and blue of every byte, in base64; light grey for a missing value."""
     table = matplotlib.colormaps[colours](np.linspace(0, 1, _MISSING))[:, :3]
-    return np.vstack([np.rint(table * 255), [217, 217, 217]]).astype("u1")
+    return _encode(np.vstack([np.rint(table * 255), [217, 217, 217]]).astype("u1"))
 
 
 def _encode(values: np.ndarray) -> str:

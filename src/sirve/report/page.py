@@ -42,14 +42,14 @@ def report_page(run: Run) -> str:
     return document(f"{run.sim} · {run.model}", "\n".join(filter(None, parts)))
 
 
-def document(title: str, body: str) -> str:
-    """A complete page with the style, the scripts and Plotly inside."""
+def document(title: str, body: str, assets: Sequence[str] = ("page.css", "page.js")) -> str:
+    """A complete page with styles, scripts and Plotly inside."""
     return Template(asset("page.html")).substitute(
         title=escape(title),
-        css=asset("page.css"),
+        css="".join(asset(name) for name in assets if name.endswith(".css")),
         body=body,
         plotly=get_plotlyjs(),
-        script=asset("page.js"),
+        script="".join(asset(name) for name in assets if name.endswith(".js")),
     )
 
 
