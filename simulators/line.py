@@ -1,0 +1,73 @@
+"""Linear equations with constant coefficients on a periodic line, exact in space and time."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import fft
+
+from simulators.base import Simulator, Walls, require_positive, require_size
+from simulators.etdrk import require_wavenumber
+
+
+@dataclass(frozen=True)
+class Line(Simulator):
+    """A field u of ``size`` points on a periodic line: each Fourier mode by its own exponential,
+
+        u_k(t) = exp(rates_k t) u_k(0)
+
+    An initial state is made of the ``waves`` longest Fourier modes of white noise, without a mean,
+    and scaled so that its largest absolute value is 1. Everything is dimensionless.
+
+    Source: F. Koehler et al., APEBench, NeurIPS (2024), whose linear scenarios and initial states
+    these are (exponax, RandomTruncatedFourierSeries).
+    """
+
+    size: tuple[int, ...] = (160,)
+    length: float = 1.0
+    waves: int = 5
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", tuple(self.size))
+        require_size(self.size, 1, least=8)
+        require_positive(length=self.length)
+        require_wavenumber(self.size, waves=self.waves)
+
+    @property
+    @abstractmethod
+    def rates(self) -> np.ndarray:
+        """Of each mode, (1 or B, 1, modes), in 1/time."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (1, *self.size)
+
+    @property
+    def walls(self) -> Walls:
+        return "periodic"
+
+    @property
+    def coordinates(self) -> dict[str, np.ndarray]:
+        (n,) = self.size
+        return {"x": self.length * np.arange(n) / n}
+
+    @property
+    def solver(self) -> str:
+        return "exact, by Fourier modes"
+
+    @property
+    def wavenumbers(self) -> np.ndarray:
+        """Radians per length of each mode, (modes,)."""
+        return 2 * np.pi / self.length * np.arange(self.size[0] // 2 + 1)
+
+    def initial(self, rng: np.random.Generator) -> np.ndarray:
+        modes = fft.rfft(rng.normal(size=self.shape))
+        modes[:, 0] = 0
+        modes[:, self.waves + 1 :] = 0
+        field = fft.irfft(modes, n=self.size[0])
+        return field / np.abs(field).max()
+
+    def solve(self, x0: np.ndarray, t: np.ndarray) -> np.ndarray:
+        elapsed = (t - t[0])[:, None, None]
+        modes = fft.rfft(x0)[:, None] * np.exp(self.rates[:, None] * elapsed)
+        return fft.irfft(modes, n=self.size[0])
