@@ -12,6 +12,7 @@ from sirve.cores.echo import EchoState as EchoState
 from sirve.cores.memoryless import Climatology as Climatology
 from sirve.cores.memoryless import Linear as Linear
 from sirve.cores.memoryless import Persistence as Persistence
+from sirve.cores.perceptron import Perceptron as Perceptron
 from sirve.cores.polynomial import NGRC as NGRC
 from sirve.cores.polynomial import Polynomial as Polynomial
 from sirve.cores.random_features import RandomFeatures as RandomFeatures

@@ -1,0 +1,60 @@
+"""A perceptron of the last few states: what a trained recurrent network is without its memory."""
+
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from sirve.cores.base import make_lift, require_positive, zeroed
+from sirve.cores.delays import Delayed, require_vector
+from sirve.cores.lift import Lift
+from sirve.cores.random_features import Draw, RandomFeatures
+
+
+class Perceptron(Delayed):
+    """y = x + scale A (a_L, z, 1),   a_l = tanh(W_l a_{l-1} + b_l),   a_0 = z, the last states.
+
+    ``layers`` of ``hidden`` units read ``delays`` states, ``stride`` apart: with one delay there is
+    no memory. Two layers have as many weights as an RNN of as many units, the second W in place of
+    the recurrent U, so about a third of a GRU's; four layers have nearly a GRU's. By fit=ridge its
+    layers are random features. Vectors (C,); raises ValueError for frames.
+
+    Source: D. Rumelhart, G. Hinton, R. Williams, Nature 323 (1986).
+    """
+
+    grid: ClassVar = RandomFeatures.grid
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        hidden: int = 64,
+        layers: int = 2,
+        delays: int = 1,
+        stride: int = 1,
+        known: int = 0,
+    ) -> None:
+        require_vector("Perceptron", shape, "model=rescnn")
+        super().__init__(shape, delays, stride, known=known)
+        require_positive(hidden=hidden, layers=layers)
+        sizes = pairwise([self.inputs, *[hidden] * layers])
+        self.layers = nn.ModuleList(make_lift(a, b, 0, 1, None) for a, b in sizes)
+        self.readout = zeroed(make_lift(hidden + self.inputs, shape[0], 0, 1, None))
+
+    def draw(self, seed: int, **setting: Any) -> None:
+        of = Draw(**setting)
+        source = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for layer in self.layers:
+                assert isinstance(layer, Lift) and layer.bias is not None
+                w = torch.randn(layer.weight.shape, generator=source, dtype=torch.float64)
+                b = torch.rand(layer.bias.shape, generator=source, dtype=torch.float64)
+                layer.weight.copy_(of.gain / w.shape[1] ** 0.5 * w)
+                layer.bias.copy_(of.bias * (2 * b - 1))
+
+    def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        z, past = self.stack(x, state)
+        a = z
+        for layer in self.layers:
+            a = torch.tanh(layer(a))
+        return torch.cat([a, z], dim=2), past
