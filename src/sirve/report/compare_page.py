@@ -66,8 +66,8 @@ def _body(runs: Sequence[Run], parts: Sequence[Section], data: Sequence[dict[str
         rule=RULE,
         words=(
             "nRMSE: root mean square error in standard deviations of the training data. Valid "
-            f"time: how long the error stays at or below {THRESHOLD}; median [95 % interval] over initial "
-            "conditions and seeds."
+            f"time: how long the error stays at or below {THRESHOLD}; median [95 % interval] over "
+            "initial conditions and seeds."
         ),
         data=scripts,
     )

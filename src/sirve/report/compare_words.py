@@ -5,16 +5,16 @@ from html import escape
 
 import numpy as np
 
+from sirve import metrics
 from sirve.report.compare import Section, entry, same_test, span
 from sirve.report.compare_scores import Entry, common_end, entries, ranked
 from sirve.report.load import MODEL, number
-from sirve.report.stats import bootstrap
 from sirve.report.style import count, digits, duration, units
 
 RULE = (
     "Best: the highest median valid time; where the best outlasts the test, the lowest nRMSE at "
-    "its last step. [..] is a 95 % interval by a bootstrap over starts; differences are of pairs of "
-    "forecasts from the same starts. These scores are of the test: they rank what was run, and are "
+    "its last step. [..] is a 95 % interval by a bootstrap over starts; differences are of pairs "
+    "of forecasts from the same starts. These scores are of the test: they rank what was run, and are "
     "not for choosing settings."
 )
 
@@ -81,11 +81,9 @@ def paired(
     a: Sequence[np.ndarray], b: Sequence[np.ndarray], ratio: bool = False
 ) -> tuple[float, float, float]:
     """Mean difference (or geometric mean of the ratio) over starts of medians over seeds."""
-    x, y = np.median(np.stack(a), 0), np.median(np.stack(b), 0)
-    if not ratio:
-        return bootstrap((x - y)[None], np.mean)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return bootstrap(np.log(x / y)[None], lambda values: np.exp(values.mean()))
+    x, y = (np.median(np.stack(seeds), 0)[None] for seeds in (a, b))
+    middle, low, high = metrics.paired(x, y, ratio)
+    return middle, low, high
 
 
 def _one_step(best: Entry, other: Entry) -> str:
