@@ -4,8 +4,9 @@ python scripts/solver.py RUN [RUN ...] [--cap 5]
 
 Each RUN is a folder of a finished run of a simulated system, or one above several. From the true
 last state of each test context the system is solved again at ever coarser tolerances, steps and
-grids, all starts at once, and the model is timed in the same process. What is printed, in Markdown,
-is in docs/solver.md. Set OMP_NUM_THREADS=1 first.
+grids, all starts at once, and the model is timed in the same process. What is printed, in Markdown:
+every rung, and the solver at equal cost and at equal accuracy, with the number of forecasts that
+repay data and fitting (scripts/opponent/ladder.py). Set OMP_NUM_THREADS=1 first.
 """
 
 import argparse

@@ -14,8 +14,8 @@ from sirve.report.style import count, digits, duration, units
 RULE = (
     "Best: the highest median valid time; where the best outlasts the test, the lowest nRMSE at "
     "its last step. [..] is a 95 % interval by a bootstrap over starts; differences are of pairs "
-    "of forecasts from the same starts. These scores are of the test: they rank what was run, and are "
-    "not for choosing settings."
+    "of forecasts from the same starts. These scores are of the test: they rank what was run, and "
+    "are not for choosing settings."
 )
 
 

@@ -1,0 +1,63 @@
+"""Runs the cells of a plan, several at a time; what is finished stays, what failed says why."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from sirve import run_folder
+from sirve.files import write_text
+
+from .plan import Cell, Plan
+
+TRAIN = Path(__file__).resolve().parents[2] / "train.py"
+FAILED = "failed.txt"
+
+
+def finished(folder: Path) -> Path | None:
+    """The finished run below ``folder``, if there is one."""
+    found = [path.parent for path in folder.glob("*/*/metrics.json")]
+    return next((run for run in found if run_folder.finished(run)), None)
+
+
+def reason(folder: Path) -> str | None:
+    """Why the run in ``folder`` failed, where it did."""
+    path = folder / FAILED
+    return path.read_text().strip() if path.is_file() else None
+
+
+def run_all(plan: Plan, root: Path, workers: int, more: Sequence[str]) -> None:
+    """Run what is not finished, ``workers`` at a time, each a train.py of its own.
+
+    One that fails leaves its reason and the others go on; the same command tries it again.
+    ``more`` are overrides that do not change what a run is, such as launcher=slurm.
+    """
+    cells = [cell for cell in plan.cells() if finished(root / cell.name) is None]
+    print(f"{plan.budget}: {len(cells)} runs to do", flush=True)
+    with ThreadPoolExecutor(workers) as pool:
+        for k, (cell, why) in enumerate(pool.map(lambda c: _run(c, root / c.name, more), cells)):
+            note = f"failed: {why}" if why else "done"
+            print(f"{k + 1}/{len(cells)} {cell.name} {note}", flush=True)
+
+
+def _run(cell: Cell, folder: Path, more: Sequence[str]) -> tuple[Cell, str | None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, str(TRAIN), *cell.overrides, f"runs={folder}", *more]
+    with (folder / "log.txt").open("w") as log:
+        code = subprocess.run(
+            command,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env=os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"},
+        ).returncode
+    failed = folder / FAILED
+    if code == 0 and finished(folder) is not None:
+        failed.unlink(missing_ok=True)
+        return cell, None
+    lines = (folder / "log.txt").read_text(errors="replace").strip().splitlines()
+    why = lines[-1][:300] if lines else f"exit code {code}"
+    write_text(failed, f"{why}\n")
+    return cell, why

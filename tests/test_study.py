@@ -1,0 +1,129 @@
+"""The study: plans hold together, claims follow from the numbers, a failed run loses no other."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from support import FEW, ROOT, SMALL
+
+from scripts import study
+from scripts.answer import plan, runs
+from scripts.answer.claims import Verdict, difference, reason
+from scripts.answer.plan import Case, Plan, Row
+from scripts.answer.results import Outcome, Result
+from sirve.errors import UserError
+
+PLANS = sorted((ROOT / "scripts" / "plans").glob("*.yaml"))
+STARTS = np.linspace(0.9, 1.1, 16)
+
+
+@pytest.mark.parametrize("path", PLANS, ids=lambda p: p.stem)
+def test_plans_hold_together(path: Path) -> None:
+    found = plan.load(path)
+    cells = list(found.cells())
+    assert len({cell.name for cell in cells}) == len(cells)
+    assert [c.seed for c in cells] == sorted(c.seed for c in cells)
+    for case in found.cases:
+        roles = {row.role for row in case.rows}
+        assert roles & set(plan.RECURRENT)
+        if case.memory:  # without both, recurrence is confounded with history
+            assert {"memoryless", "stacked"} <= roles, case.name
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"cases": {"a": {"rows": {"gruu": None}}}}, "no model gruu; did you mean 'gru'"),
+        ({"cases": {"a": {"score": "nmse"}}}, "score=nmse"),
+        ({"models": {"gru": {"role": "winner", "is": []}}}, "role=winner"),
+        ({"cases": {"a": {"curve": "b"}}}, "a follows b"),
+    ],
+)
+def test_a_plan_that_does_not_fit_is_refused(
+    change: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    entry = {"title": "A", "memory": False, "score": "nrmse", "at": 1, "common": []}
+    content: dict[str, Any] = {
+        "common": [],
+        "models": {"gru": {"role": "random", "is": []}},
+        "cases": {"a": entry | {"rows": {"gru": None}}},
+    }
+    content["models"] |= change.get("models", {})
+    content["cases"]["a"] |= change.get("cases", {}).get("a", {})
+    (tmp_path / "p.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(UserError, match=told):
+        plan.load(tmp_path / "p.yaml")
+
+
+@pytest.mark.parametrize(
+    ("argument", "told"),
+    [
+        ("budget=huge", "budget=huge is unknown"),
+        ("workers=0", "workers=0"),
+        ("budgett=quick", "did you mean 'budget'"),
+        ("--show", "holds no finished run"),
+    ],
+)
+def test_wrong_options_end_in_one_line(
+    argument: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert study.main([f"study={tmp_path}", argument, "--show"]) == 2
+    error = capsys.readouterr().err
+    assert told in error and error.count("\n") == 1
+
+
+def verdict(score: str, scale: dict[str, float]) -> Verdict:
+    """Scores of every kind of opponent: those of the recurrent network times a number."""
+    case = Case("a", "A", True, score, 0.4 if score == "valid_time" else 1.0, ())
+    rng = np.random.default_rng(0)
+    outcomes = {
+        role: Outcome(role, role, (), factor * STARTS[rng.permutation(16)][None])
+        for role, factor in {"random": 1.0, **scale}.items()
+    }
+    result = Result(case, tuple(outcomes.values()), {}, {})
+    recurrent = outcomes["random"]
+    beside = {r: (outcomes[r], result.against(recurrent, outcomes[r])) for r in scale}
+    return Verdict(result, recurrent, beside)
+
+
+def test_claims_follow_from_the_differences() -> None:
+    all_worse = {"memoryless": 3.0, "stacked": 2.0, "rival": 2.0}  # errors: less is better
+    found = verdict("nrmse", all_worse)
+    assert found.serves == 1 and "more than a stack" in reason(found)
+    assert verdict("nrmse", all_worse | {"rival": 0.5}).serves == -1
+    assert verdict("nrmse", all_worse | {"rival": 1.0}).serves == 0
+    assert "as well or better" in reason(verdict("nrmse", all_worse | {"stacked": 0.5}))
+    assert "does not help" in reason(verdict("nrmse", all_worse | {"memoryless": 0.5}))
+    ratio = found.beside["memoryless"][1]
+    assert ratio.low <= 1 / 3 <= ratio.high and ratio.middle == pytest.approx(1 / 3)
+    assert difference(found.result, ratio).startswith("0.333 [")
+
+    shorter = {"memoryless": 0.2, "stacked": 0.5, "rival": 0.5}  # valid times: more is better
+    assert verdict("valid_time", shorter).serves == 1
+    assert verdict("valid_time", shorter | {"stacked": 2.0}).serves == -1
+
+
+def test_what_is_no_better_than_a_baseline_claims_nothing() -> None:
+    found = verdict("nrmse", {"memoryless": 3.0, "stacked": 2.0, "baseline": 0.5})
+    assert not found.forecasts and "nothing follows" in reason(found)
+    assert verdict("nrmse", {"memoryless": 3.0, "stacked": 3.0, "baseline": 3.0}).forecasts
+
+
+@pytest.mark.slow
+def test_a_failed_run_loses_none_and_is_tried_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = (*FEW, *SMALL["pendulum"], "sim=pendulum", "logger=none", f"data.root={tmp_path}/data")
+    good = Row("good", "rival", (*common, "model=persistence"), (0,))
+    bad = Row("bad", "random", (*common, "model=gruu"), (0,))
+    case = Case("pendulum", "Pendulum", False, "nrmse", 1.0, (bad, good))
+    small_plan = Plan("small", (case,))
+    runs.run_all(small_plan, tmp_path / "runs", 2, ())
+    cells = {cell.row.name: tmp_path / "runs" / cell.name for cell in small_plan.cells()}
+    assert runs.finished(cells["good"]) and "gruu" in (runs.reason(cells["bad"]) or "")
+    capsys.readouterr()
+    runs.run_all(small_plan, tmp_path / "runs", 2, ())
+    told = capsys.readouterr().out
+    assert "1 runs to do" in told and "failed" in told
