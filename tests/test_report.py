@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import redirect_stdout
+from html import unescape
 from html.parser import HTMLParser
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -312,10 +313,13 @@ def test_hostile_strings_are_escaped_in_a_comparison(tmp_path: Path, kind: str) 
     page = assert_self_contained(write_comparison(runs, tmp_path / "compare.html"))
     assert "<script>alert" not in page
     assert "<img" not in page
-    assert "\\u003cimg" not in page  # Plotly itself reads mark-up in names
     tags = Tags(page)
     data = tags.attributes.count(("type", "application/json"))
     assert tags.names.count("script") == data + 2
+    if CHROMIUM is not None:  # the page sets names as text, and escapes what Plotly is given
+        document = in_browser(tmp_path / "compare.html", tmp_path, COMPARED)
+        assert "data-errors" not in document[: document.index("<head>")]
+        assert "<img" not in document.replace(get_plotlyjs(), "")
     assert "<script" not in markdown(runs).replace("\\<", "")
 
 
@@ -462,17 +466,20 @@ def compare() -> ModuleType:
 def several(folder: Path) -> Path:
     for seed in (0, 1):
         make_run(folder / "a" / f"seed{seed}", seed=seed)
+        make_run(folder / "c" / f"seed{seed}", seed=seed, model="rnn", steps=200)
+        make_run(folder / "fields" / f"seed{seed}", "field", sim="ks", seed=seed)
     make_run(folder / "b", model="gru|x")
     make_run(folder / "frames", "frame", sim="heat", steps=30)
     make_run(folder / "frames2", "frame", sim="heat", steps=30, model="convgru", seed=3)
-    make_run(folder / "other", steps=50, model="rnn", data_seed=1)
-    make_run(folder / "field", "field", sim="ks")
+    make_run(folder / "frames3", "frame", sim="heat", steps=30, model="linear")
+    make_run(folder / "other", steps=50, model="esn", data_seed=1)
+    make_run(folder / "field", "field", sim="ks", model="convgru")
     return folder
 
 
 @pytest.fixture(scope="module")
 def comparison(compare: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The page and the table of seven runs."""
+    """The page and the table of twelve runs."""
     folder = several(tmp_path_factory.mktemp("compare") / "runs")
     out, table = folder.parent / "compare.html", io.StringIO()
     with redirect_stdout(table):
@@ -484,13 +491,11 @@ def comparison(compare: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 def test_comparison(comparison: tuple[Path, str]) -> None:
     out, table = comparison
     page = assert_self_contained(out)
-    assert "7 runs compared" in page
-    assert "lstm, seed 1" in page
-    assert "Not shown, since tested on other trajectories: rnn." in page
-    assert out.stat().st_size < 12e6
+    assert "12 runs compared" in page
+    assert out.stat().st_size < 20e6
     rows = table.splitlines()
     assert rows[0].startswith("| sim | model | seeds | valid time at 0.4 (median [low, high])")
-    assert len(rows) == 2 + 6  # the seeds of lstm are merged
+    assert len(rows) == 2 + 9  # seeds are merged
     lstm = next(row for row in rows if "| lstm | 2 |" in row)
     time = r"\d[\d.]* \[\d[\d.]*, \d[\d.]*\] periods"
     assert re.search(rf"\| {time} \| 0.00123 \| {MISSING} \| {MISSING} \| 61.0 \|", lstm)
@@ -541,14 +546,56 @@ document.documentElement.dataset.chosen = String(wrong.length);
 </script></body>"""
 
 
-def in_browser(page: Path, folder: Path) -> str:
-    """The document after its scripts ran and another forecast was chosen."""
+# A reader of the comparison, who writes down what is there after each thing done.
+COMPARED = """
+<script>
+(async () => {
+  const wait = () => new Promise((done) => setTimeout(done, 400));
+  const all = (query) => [...document.querySelectorAll(query)];
+  const change = async (id, value) => {
+    document.getElementById(id).value = value;
+    document.getElementById(id).dispatchEvent(new Event("change"));
+    await wait();
+  };
+  const pixels = () => all("#views canvas").map((canvas) => canvas.toDataURL()).join();
+  const heads = () => all("#table tbody tr:not(.seed) td:first-child");
+  const names = () => heads().map((cell) => cell.textContent.trim());
+  const click = async (node) => { node.click(); await wait(); };
+  const seen = [];
+  for (const option of all("#system option")) {
+    await change("system", option.value);
+    const one = { title: document.getElementById("scores").textContent, rows: names() };
+    one.curves = document.getElementById("error").data.length;
+    one.before = pixels().length;
+    const first = pixels();
+    await change("start", 1);
+    one.start = pixels() !== first;
+    const stopped = pixels();
+    await click(document.getElementById("play"));
+    one.played = pixels() !== stopped;
+    await click(document.getElementById("play"));
+    await click(all("#table th button")[0]);
+    one.ascending = names();
+    await click(all("#table th button")[0]);
+    one.descending = names();
+    await click(all("#models input")[0]);
+    one.fewer = names();
+    one.panels = all("#views figcaption").map((caption) => caption.textContent.trim());
+    seen.push(one);
+  }
+  document.documentElement.dataset.seen = JSON.stringify(seen);
+})();
+</script></body>"""
+
+
+def in_browser(page: Path, folder: Path, script: str = CHOOSE) -> str:
+    """The document after its scripts, and then ``script``, ran."""
     assert CHROMIUM is not None
     copy = folder / "page.html"
-    copy.write_text(page.read_text("utf-8").replace("</body>", CHOOSE), "utf-8")
+    copy.write_text(page.read_text("utf-8").replace("</body>", script), "utf-8")
     flags = ["--headless", "--no-sandbox", "--disable-dev-shm-usage", "--no-first-run"]
     flags += ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-extensions"]
-    flags += [f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=1000"]
+    flags += [f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=30000"]
     command = [CHROMIUM, *flags, "--enable-logging=stderr", "--dump-dom", copy.as_uri()]
     result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     console = [line for line in result.stderr.splitlines() if "CONSOLE" in line]
@@ -571,7 +618,19 @@ def test_page_in_a_browser(tmp_path: Path, evil: Path) -> None:
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
 def test_comparison_in_a_browser(tmp_path: Path, comparison: tuple[Path, str]) -> None:
-    document = in_browser(comparison[0], tmp_path)
+    document = in_browser(comparison[0], tmp_path, COMPARED)
     root = document[: document.index("<head>")]
     assert "data-errors" not in root
-    assert 'data-ready="6"' in root
+    found = re.search('data-seen="([^"]*)"', root)
+    assert found is not None
+    seen = json.loads(unescape(found[1]))
+    titles = [one["title"] for one in seen]
+    assert len(seen) == len(set(titles)) >= 3
+    for one in seen:
+        assert one["ascending"] == sorted(one["rows"]) == one["descending"][::-1], one["title"]
+        assert len(one["fewer"]) == len(one["rows"]) - 1
+        assert one["curves"] > len(one["rows"]) and one["before"]
+    (heat,) = (one for one in seen if "heat" in one["title"])
+    assert {"convgru", "linear", "lstm"} <= set(heat["rows"])
+    assert heat["start"] and heat["played"]
+    assert heat["panels"][0] == "truth" and len(heat["panels"]) == 3
