@@ -58,6 +58,6 @@ def _run(cell: Cell, folder: Path, more: Sequence[str]) -> tuple[Cell, str | Non
         failed.unlink(missing_ok=True)
         return cell, None
     lines = (folder / "log.txt").read_text(errors="replace").strip().splitlines()
-    why = lines[-1][:300] if lines else f"exit code {code}"
+    why = f"exit code {code}: {lines[-1][:300] if lines else 'not a word'}"
     write_text(failed, f"{why}\n")
     return cell, why

@@ -5,6 +5,11 @@ standard deviation of each channel over all clean training states. Step k = 1 ..
 index k - 1, k dt after the last state of the context.
 """
 
+from sirve.metrics.attractor import correlation_dimension as correlation_dimension
+from sirve.metrics.attractor import hellinger as hellinger
+from sirve.metrics.attractor import histogram_divergence as histogram_divergence
+from sirve.metrics.bands import band_energy as band_energy
+from sirve.metrics.bands import band_error as band_error
 from sirve.metrics.error import THRESHOLD as THRESHOLD
 from sirve.metrics.error import diverged as diverged
 from sirve.metrics.error import normalised_error as normalised_error
@@ -13,6 +18,9 @@ from sirve.metrics.error import or_null as or_null
 from sirve.metrics.error import valid_steps as valid_steps
 from sirve.metrics.error import valid_time as valid_time
 from sirve.metrics.error import vrmse as vrmse
+from sirve.metrics.habits import blurs as blurs
+from sirve.metrics.habits import copies as copies
+from sirve.metrics.habits import freezes as freezes
 from sirve.metrics.paired import Interval as Interval
 from sirve.metrics.paired import bootstrap as bootstrap
 from sirve.metrics.paired import interval as interval

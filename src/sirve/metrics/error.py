@@ -14,12 +14,17 @@ def over_space(x: np.ndarray) -> tuple[int, ...]:
     return tuple(range(2, x.ndim))
 
 
+def shaped(std: np.ndarray, ndim: int) -> np.ndarray:
+    """A number a channel, beside states (n, steps, C, *space) of so many axes."""
+    return np.asarray(std, dtype=np.float64).reshape(-1, *[1] * (ndim - 3))
+
+
 def normalised_error(truth: np.ndarray, prediction: np.ndarray, std: np.ndarray) -> np.ndarray:
     """e_k = sqrt(mean over channels and points of ((x - x^) / std_c)^2): (n, steps).
 
     Where the prediction is not finite, infinite.
     """
-    sigma = np.asarray(std, dtype=np.float64).reshape(-1, *[1] * (truth.ndim - 3))
+    sigma = shaped(std, truth.ndim)
     with np.errstate(all="ignore"):
         squares = ((np.float64(1) * truth - prediction) / sigma) ** 2
         error = np.sqrt(squares.mean(over_space(truth)))
