@@ -8,12 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sirve import run_folder
-from sirve.files import write_text
 
 from .plan import Cell, Plan
 
 TRAIN = Path(__file__).resolve().parents[2] / "train.py"
-FAILED = "failed.txt"
+LOG = "log.txt"
 
 
 def finished(folder: Path) -> Path | None:
@@ -23,9 +22,13 @@ def finished(folder: Path) -> Path | None:
 
 
 def reason(folder: Path) -> str | None:
-    """Why the run in ``folder`` failed, where it did."""
-    path = folder / FAILED
-    return path.read_text().strip() if path.is_file() else None
+    """Why the run in ``folder`` has not ended, where it was begun: its last word on it."""
+    log = folder / LOG
+    if not log.is_file():
+        return None
+    lines = log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
+    told = [line for line in lines if line.startswith("error: ")] or lines
+    return told[-1].removeprefix("error: ").partition(";")[0][:200]
 
 
 def run_all(plan: Plan, root: Path, workers: int, more: Sequence[str]) -> None:
@@ -45,19 +48,12 @@ def run_all(plan: Plan, root: Path, workers: int, more: Sequence[str]) -> None:
 def _run(cell: Cell, folder: Path, more: Sequence[str]) -> tuple[Cell, str | None]:
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, str(TRAIN), *cell.overrides, f"runs={folder}", *more]
-    with (folder / "log.txt").open("w") as log:
-        code = subprocess.run(
+    with (folder / LOG).open("w") as log:
+        subprocess.run(
             command,
             stdout=log,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             env=os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"},
-        ).returncode
-    failed = folder / FAILED
-    if code == 0 and finished(folder) is not None:
-        failed.unlink(missing_ok=True)
-        return cell, None
-    lines = (folder / "log.txt").read_text(errors="replace").strip().splitlines()
-    why = f"exit code {code}: {lines[-1][:300] if lines else 'not a word'}"
-    write_text(failed, f"{why}\n")
-    return cell, why
+        )
+    return cell, None if finished(folder) else reason(folder)
