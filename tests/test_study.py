@@ -1,5 +1,6 @@
 """The study: plans hold together, claims follow from the numbers, a failed run loses no other."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,9 @@ def test_claims_follow_from_the_differences() -> None:
     assert verdict("nrmse", all_worse | {"rival": 0.5}).serves == -1
     assert verdict("nrmse", all_worse | {"rival": 1.0}).serves == 0
     assert "as well or better" in reason(verdict("nrmse", all_worse | {"stacked": 0.5}))
+    case = replace(found.result.case, memory=False)
+    whole = replace(found, result=replace(found.result, case=case))
+    assert "not by memory" in reason(whole)
     assert "does not help" in reason(verdict("nrmse", all_worse | {"memoryless": 0.5}))
     ratio = found.beside["memoryless"][1]
     assert ratio.low <= 1 / 3 <= ratio.high and ratio.middle == pytest.approx(1 / 3)

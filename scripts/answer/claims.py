@@ -95,6 +95,8 @@ def reason(found: Verdict) -> str:
         return "There is no memoryless twin to tell whether memory is the reason."
     if memoryless <= 0:
         return "Memory does not help here."
+    if not found.result.case.memory:
+        return "It is ahead by what its features express, not by memory: one state says it all."
     if stacked is None:
         return "Memory helps; no stacked twin tells whether recurrence is needed for it."
     if stacked > 0:
