@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from support import FEW, ROOT, SMALL
+from support import FEW, ROOT, SMALL, configure
 
 from scripts import study
 from scripts.answer import plan, runs
@@ -131,3 +131,11 @@ def test_a_failed_run_loses_none_and_is_tried_again(
     runs.run_all(small_plan, tmp_path / "runs", 2, ())
     told = capsys.readouterr().out
     assert "1 runs to do" in told and "failed" in told
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", PLANS, ids=lambda p: p.stem)
+def test_every_run_of_a_plan_can_be_composed(path: Path) -> None:
+    for cell in plan.load(path).cells():
+        if cell.seed == 0:
+            assert configure(*cell.overrides)["sim"]["system"], cell.name
