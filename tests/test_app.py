@@ -173,7 +173,7 @@ WRONG = [
     ("ridge.path=[-1.0]", "path=[-1.0] must be numbers, none of them negative"),
     ("data.frames=float16", "data.frames=float16; take float32"),
     ("model=gruu", "unknown model 'gruu'; choose from: climatology, convgru,"),
-    ("sim=lorentz", "unknown sim 'lorentz'; choose from: b"),
+    ("sim=lorentz", "unknown sim 'lorentz'; choose from: advection"),
     ("model.hiden=3", "unknown key 'model.hiden'; did you mean 'model.hidden'?"),
     ("+model.hiden=3", "did you mean 'hidden'?"),
     ("experiment=mine", "unknown experiment 'mine'; choose from:"),
@@ -245,7 +245,7 @@ def test_help_reads_like_a_manual_and_imports_no_torch() -> None:
     for word in (
         "model=gru sim=lorenz",
         "model: climatology,",
-        "sim: b",
+        "sim: advection,",
         "trainer.steps=",
     ):
         assert word in done.stdout
