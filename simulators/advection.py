@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from simulators.base import Channel, require_positive
+from simulators.base import require_positive
 from simulators.line import Line
 
 
@@ -24,7 +24,6 @@ class Advection(Line):
 
     velocity: float = 0.025
 
-    channels: ClassVar = (Channel("u", "1"),)
     varying: ClassVar = ("velocity",)
 
     def __post_init__(self) -> None:

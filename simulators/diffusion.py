@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from simulators.base import Channel, require_positive
+from simulators.base import require_positive
 from simulators.etdrk import growth
 from simulators.line import Line
 
@@ -26,7 +26,6 @@ class Diffusion(Line):
 
     diffusivity: float = 7.8125e-5
 
-    channels: ClassVar = (Channel("u", "1"),)
     varying: ClassVar = ("diffusivity",)
 
     def __post_init__(self) -> None:

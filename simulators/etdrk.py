@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from scipy import fft
 
-from simulators.base import SimulationError, Simulator, Walls, require_positive
+from simulators.base import SimulationError, require_positive
+from simulators.periodic import Periodic
 
 MAX_STEPS = 1_000_000
 CONTOUR = np.exp(2j * np.pi * (np.arange(32) + 0.5) / 32)
@@ -118,7 +119,7 @@ def require_wavenumber(size: tuple[int, ...], **values: int) -> None:
 
 
 @dataclass(frozen=True)
-class Spectral(Simulator):
+class Spectral(Periodic):
     """A field on a periodic domain, by its Fourier modes: dv/dt = linear v + nonlinear(v).
 
     Solution: Galerkin projection onto the modes up to ``kept`` along each axis, products on
@@ -126,11 +127,10 @@ class Spectral(Simulator):
     initial state holds is dropped.
     """
 
-    size: tuple[int, ...]
     step: float
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "size", tuple(self.size))
+        super().__post_init__()
         require_positive(step=self.step)
 
     @property
@@ -141,23 +141,6 @@ class Spectral(Simulator):
     @abstractmethod
     def nonlinear(self, v: np.ndarray) -> np.ndarray:
         """The rest of dv/dt, for modes v (B, 1, *modes)."""
-
-    @property
-    def side(self) -> float:
-        """Length of the domain along each axis."""
-        return 2 * np.pi
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (1, *self.size)
-
-    @property
-    def walls(self) -> Walls:
-        return "periodic"
-
-    @property
-    def coordinates(self) -> dict[str, np.ndarray]:
-        return {a: self.side * np.arange(n) / n for a, n in zip("xy", self.size, strict=False)}
 
     @property
     def solver(self) -> str:

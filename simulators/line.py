@@ -2,16 +2,18 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy import fft
 
-from simulators.base import Simulator, Walls, require_positive, require_size
+from simulators.base import Channel, require_positive, require_size
 from simulators.etdrk import require_wavenumber
+from simulators.periodic import Periodic
 
 
 @dataclass(frozen=True)
-class Line(Simulator):
+class Line(Periodic):
     """A field u of ``size`` points on a periodic line: each Fourier mode by its own exponential,
 
         u_k(t) = exp(rates_k t) u_k(0)
@@ -27,8 +29,10 @@ class Line(Simulator):
     length: float = 1.0
     waves: int = 5
 
+    channels: ClassVar = (Channel("u", "1"),)
+
     def __post_init__(self) -> None:
-        object.__setattr__(self, "size", tuple(self.size))
+        super().__post_init__()
         require_size(self.size, 1, least=8)
         require_positive(length=self.length)
         require_wavenumber(self.size, waves=self.waves)
@@ -39,17 +43,8 @@ class Line(Simulator):
         """Of each mode, (1 or B, 1, modes), in 1/time."""
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        return (1, *self.size)
-
-    @property
-    def walls(self) -> Walls:
-        return "periodic"
-
-    @property
-    def coordinates(self) -> dict[str, np.ndarray]:
-        (n,) = self.size
-        return {"x": self.length * np.arange(n) / n}
+    def side(self) -> float:
+        return self.length
 
     @property
     def solver(self) -> str:
