@@ -47,10 +47,7 @@ class Perceptron(Delayed):
         with torch.no_grad():
             for layer in self.layers:
                 assert isinstance(layer, Lift) and layer.bias is not None
-                w = torch.randn(layer.weight.shape, generator=source, dtype=torch.float64)
-                b = torch.rand(layer.bias.shape, generator=source, dtype=torch.float64)
-                layer.weight.copy_(of.gain / w.shape[1] ** 0.5 * w)
-                layer.bias.copy_(of.bias * (2 * b - 1))
+                of.into(layer.weight, layer.bias, source)
 
     def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         z, past = self.stack(x, state)

@@ -20,6 +20,13 @@ class Draw:
     def __post_init__(self) -> None:
         require_not_negative(gain=self.gain, bias=self.bias)
 
+    def into(self, w: Tensor, b: Tensor, source: torch.Generator) -> None:
+        """Draw W and b of one layer, in place; the numbers depend on ``source`` alone."""
+        drawn = torch.randn(w.shape, generator=source, dtype=torch.float64)
+        share = torch.rand(b.shape, generator=source, dtype=torch.float64)
+        w.copy_(self.gain / w.shape[1] ** 0.5 * drawn)
+        b.copy_(self.bias * (2 * share - 1))
+
 
 class RandomFeatures(Delayed):
     """y = x + A (tanh(W z + b), z, 1), z the last ``delays`` states, W and b random, A fitted.
@@ -51,12 +58,7 @@ class RandomFeatures(Delayed):
         self.readout = zeroed(make_lift(hidden + self.inputs, shape[0], 0, 1, None))
 
     def draw(self, seed: int, **setting: Any) -> None:
-        of = Draw(**setting)
-        source = torch.Generator().manual_seed(seed)
-        w = torch.randn(self.w.shape, generator=source, dtype=torch.float64)
-        b = torch.rand(self.b.shape, generator=source, dtype=torch.float64)
-        self.w.copy_(of.gain / self.inputs**0.5 * w)
-        self.b.copy_(of.bias * (2 * b - 1))
+        Draw(**setting).into(self.w, self.b, torch.Generator().manual_seed(seed))
 
     def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         z, past = self.stack(x, state)
