@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from simulators import SimulationError, Simulator
+from sirve import metrics
 from sirve.data.dataset import MANIFEST, SPLITS, Dataset
 from sirve.data.generate import generators
 from sirve.data.observe import Observe
@@ -111,7 +112,7 @@ class System:
             self.seen(x[:, last + self.observe.stride :][:, :1]),
             self.rollouts["truth"][:, :1],
         )
-        std = self.rollouts["std"].reshape(-1, *[1] * (truth.ndim - 3))
+        std = metrics.shaped(self.rollouts["std"], truth.ndim)
         if not (np.abs(seen - truth) <= NEAR * std).all():
             raise UserError(
                 f"{self.run.path}: its test trajectories come out otherwise here, by other code or "

@@ -12,6 +12,8 @@ A. Raftery, Journal of the American Statistical Association 102 (2007), sections
 import numpy as np
 from scipy.stats import norm
 
+from sirve.metrics import shaped
+
 
 def crps(ensemble: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Fair continuous ranked probability score, in the units of the truth; less is better.
@@ -48,7 +50,7 @@ def spread(ensemble: np.ndarray, std: np.ndarray) -> np.ndarray:
 
 def size(values: np.ndarray, std: np.ndarray) -> np.ndarray:
     """sqrt(mean over channels and points of (values / std_c)^2) of (n, steps, C, *space)."""
-    sigma = np.asarray(std, np.float64).reshape(-1, *[1] * (values.ndim - 3))
+    sigma = shaped(std, values.ndim)
     with np.errstate(all="ignore"):
         squares = (values.astype(np.float64) / sigma) ** 2
         return _finite(np.sqrt(squares.mean(tuple(range(2, values.ndim)))))

@@ -15,6 +15,7 @@ from sirve.metrics.error import diverged as diverged
 from sirve.metrics.error import normalised_error as normalised_error
 from sirve.metrics.error import nrmse as nrmse
 from sirve.metrics.error import or_null as or_null
+from sirve.metrics.error import shaped as shaped
 from sirve.metrics.error import valid_steps as valid_steps
 from sirve.metrics.error import valid_time as valid_time
 from sirve.metrics.error import vrmse as vrmse

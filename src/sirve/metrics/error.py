@@ -19,6 +19,11 @@ def shaped(std: np.ndarray, ndim: int) -> np.ndarray:
     return np.asarray(std, dtype=np.float64).reshape(-1, *[1] * (ndim - 3))
 
 
+def mean_state(x: np.ndarray) -> np.ndarray:
+    """Mean of each channel over rollouts, steps and points, ``shaped``."""
+    return shaped(x.mean(tuple(i for i in range(x.ndim) if i != 2), dtype=np.float64), x.ndim)
+
+
 def normalised_error(truth: np.ndarray, prediction: np.ndarray, std: np.ndarray) -> np.ndarray:
     """e_k = sqrt(mean over channels and points of ((x - x^) / std_c)^2): (n, steps).
 
@@ -81,10 +86,7 @@ def valid_time(error: np.ndarray, threshold: float, dt: float, unit: float) -> d
 
 def diverged(truth: np.ndarray, prediction: np.ndarray, std: np.ndarray) -> float:
     """Share of rollouts not finite, or beyond 10 standard deviations of the truth's mean."""
-    shape = (-1, *[1] * (truth.ndim - 3))
-    sigma = np.asarray(std, dtype=np.float64).reshape(shape)
-    axes = tuple(i for i in range(truth.ndim) if i != 2)
-    mean = truth.mean(axes, dtype=np.float64).reshape(shape)
+    sigma, mean = shaped(std, truth.ndim), mean_state(truth)
     axes = tuple(range(1, truth.ndim))
     with np.errstate(all="ignore"):
         inside = np.abs(prediction - mean) <= 10 * sigma

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sirve.metrics.error import normalised_error, over_space, valid_steps
+from sirve.metrics.error import mean_state, normalised_error, over_space, shaped, valid_steps
 
 
 def vpt_chepuri(
@@ -12,10 +12,7 @@ def vpt_chepuri(
 
     Source: hybrid_RC_NGRC, prediction_analysis.py (Chepuri et al., Chaos 34 (2024)).
     """
-    axes = tuple(i for i in range(truth.ndim) if i != 2)
-    shape = (-1, *[1] * (truth.ndim - 3))
-    sigma = np.asarray(std, dtype=np.float64).reshape(shape)
-    centred = (truth - truth.mean(axes, dtype=np.float64).reshape(shape)) / sigma
+    centred = (truth - mean_state(truth)) / shaped(std, truth.ndim)
     size = np.sqrt((centred**2).sum(over_space(truth)).mean(1, keepdims=True))
     points = np.prod(truth.shape[2:])
     error = normalised_error(truth, prediction, std) * np.sqrt(points) / size
