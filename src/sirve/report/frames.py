@@ -51,12 +51,11 @@ def player(
     channels: Sequence[str],
     unit: str,
     name: str,
-    cells: int = CELLS,
 ) -> str:
-    """HTML of the player, with at most ``cells`` bytes of images; ``name`` identifies its data."""
+    """HTML of the player, with at most CELLS bytes of images; ``name`` identifies its data."""
     rows = [panels(models, c) for c in range(min(len(channels), CHANNELS))]
     first = models[0][1][0]
-    stride = thinning(rows, cells)
+    stride = thinning(rows, CELLS)
     shape = rows[0][0].values[0][0, ::stride, ::stride].shape
     data = {
         "time": [f"{time} {unit}" for time in moments(first.time)],

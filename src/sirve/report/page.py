@@ -11,7 +11,7 @@ from plotly.offline import get_plotlyjs
 
 from sirve.report import inside_plots, inside_text, plots, states, text
 from sirve.report.ensemble import ensemble_figure, ensemble_table, read_ensemble
-from sirve.report.frames import CELLS, FRAMES, json_text, player
+from sirve.report.frames import FRAMES, json_text, player
 from sirve.report.inside import (
     Inside,
     load_inside,
@@ -100,7 +100,6 @@ def forecast_views(
     models: Sequence[tuple[states.Look, Sequence[Forecast]]],
     run: Run,
     name: str,
-    cells: int = CELLS,
 ) -> str:
     """The states of the forecasts beside the truth, in the form that suits them."""
     if run.kind == "vector":
@@ -108,12 +107,12 @@ def forecast_views(
     if run.kind == "field":
         return plot(states.heatmap_figure(models, run.channels, time_name(run)), name)
     named = [(look[0], shown) for look, shown in models]
-    return player(named, run.channels, time_name(run), name, cells)
+    return player(named, run.channels, time_name(run), name)
 
 
-def read_forecasts(run: Run, picks: Sequence[Pick], models: int = 1) -> list[Forecast]:
-    """The states of ``picks``, the fewer of a field the more ``models`` are shown."""
-    limit = {"vector": 1500, "field": max(60, 600 // (1 + models)), "frame": FRAMES}[run.kind]
+def read_forecasts(run: Run, picks: Sequence[Pick]) -> list[Forecast]:
+    """The states of ``picks``, at no more times than can be told apart."""
+    limit = {"vector": 1500, "field": 300, "frame": FRAMES}[run.kind]
     return forecasts(run, picks, limit, crowded=run.kind == "frame")
 
 
