@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from sirve.metrics import Interval
 from sirve.report.style import digits, units
@@ -24,7 +25,7 @@ class Verdict:
     def ahead(self) -> dict[str, int]:
         return {role: self.result.ahead(found) for role, (_, found) in self.beside.items()}
 
-    @property
+    @cached_property
     def forecasts(self) -> bool:
         """Whether it is ahead of every baseline: else there is nothing to compare."""
         result = self.result
@@ -38,9 +39,9 @@ class Verdict:
         return min(found, default=0)
 
 
-def verdict(result: Result, roles: Sequence[str] = RECURRENT) -> Verdict | None:
-    """None where no recurrent network of these roles was run to its end."""
-    recurrent = result.pick(*roles)
+def verdict(result: Result) -> Verdict | None:
+    """None where no recurrent network was run to its end."""
+    recurrent = result.pick(*RECURRENT)
     if recurrent is None:
         return None
     beside = {}
@@ -51,8 +52,8 @@ def verdict(result: Result, roles: Sequence[str] = RECURRENT) -> Verdict | None:
     return Verdict(result, recurrent, beside)
 
 
-def score_text(result: Result, outcome: Outcome) -> str:
-    middle, low, high = map(digits, result.middle(outcome))
+def score_text(outcome: Outcome) -> str:
+    middle, low, high = map(digits, outcome.middle)
     return f"{middle} [{low}, {high}]"
 
 
@@ -80,9 +81,7 @@ def sentence(found: Verdict) -> str:
         apart = difference(result, interval)
         parts.append(f"{words[result.ahead(interval)]} {kind} ({other.name}, {apart})")
     kind = ROLES[found.recurrent.role].removeprefix("recurrent, ")
-    head = (
-        f"{found.recurrent.name} ({kind}): {measure(result)} {score_text(result, found.recurrent)}"
-    )
+    head = f"{found.recurrent.name} ({kind}): {measure(result)} {score_text(found.recurrent)}"
     return f"{head}; {', '.join(parts)}. {reason(found)}" if parts else f"{head}."
 
 
@@ -125,8 +124,7 @@ def paragraph(verdicts: Sequence[Verdict], runs: int) -> tuple[str, str]:
         f"noisy, the recurrent network is ahead of the best of every kind of opponent in "
         f"{told(needs, 1)}, and behind at least one in {told(needs, -1)}; it beats its memoryless "
         f"twin in {over} of {len(needs)}, and the same past as a stack in {past}. Where one state "
-        f"says it all, it is ahead of all in {told(whole, 1)}, and behind in {told(whole, -1)}: "
-        "there recurrence has nothing to add."
+        f"says it all, it is ahead of all in {told(whole, 1)}, and behind in {told(whole, -1)}."
     )
     if unable:
         english += (
@@ -139,7 +137,7 @@ def paragraph(verdicts: Sequence[Verdict], runs: int) -> tuple[str, str]:
         f"{dicho(needs, 1)} casos y queda detrás de alguno en {dicho(needs, -1)}; supera a su "
         f"gemela sin memoria en {over} de {len(needs)}, y al mismo pasado apilado en {past}. Donde "
         f"un solo estado lo dice todo, supera a todos en {dicho(whole, 1)} y queda detrás en "
-        f"{dicho(whole, -1)}: ahí la recurrencia no añade nada."
+        f"{dicho(whole, -1)}."
     )
     if unable:
         spanish += (

@@ -9,6 +9,8 @@ from sirve.errors import UserError
 from sirve.files import MB, read_json, write_text
 from sirve.report.load import Run
 
+from .results import without_place
+
 CAP = 2.0  # seconds for the repeats of one solver
 
 
@@ -27,7 +29,6 @@ def cost(run: Run, root: Path) -> dict[str, Any]:
         entry = {
             "batch": found.batch,
             "model": found.model.cpu,
-            "reference": found.rungs[0].cpu,
             "solver": found.equal_accuracy and found.equal_accuracy.name,
             "solver_seconds": found.equal_accuracy and found.equal_accuracy.cpu,
             "ratio": found.ratio,
@@ -36,7 +37,7 @@ def cost(run: Run, root: Path) -> dict[str, Any]:
             "break_even": found.break_even,
         }
     except UserError as error:
-        entry = {"why": str(error).removeprefix(f"{run.path}").lstrip(": ")}
+        entry = {"why": without_place(error, run)}
     path.parent.mkdir(exist_ok=True)
     write_text(path, json.dumps(entry, indent=1) + "\n")
     return entry

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,7 @@ class Plan:
     """A declared budget."""
 
     budget: str
-    cases: tuple[Case, ...] = field(default=())
+    cases: tuple[Case, ...]
 
     def cells(self) -> Iterator[Cell]:
         """In rounds of seeds, so that a study that is stopped has something of everything."""

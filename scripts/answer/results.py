@@ -2,19 +2,21 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from scripts.opponent.equations import of_equations
+from scripts.tables import finished
 from sirve import metrics
 from sirve.errors import UserError
 from sirve.metrics import Interval
 from sirve.report.load import MODEL, Run, load_run, number
 
 from .plan import RECURRENT, Case, Cell, Plan, Row
-from .runs import finished, reason
+from .runs import reason
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,11 @@ class Outcome:
     role: str
     runs: tuple[Run, ...]
     scores: np.ndarray  # (seeds, n)
+
+    @cached_property
+    def middle(self) -> Interval:
+        """Median over seeds and starts, and its interval."""
+        return metrics.bootstrap(self.scores, np.median)
 
     @property
     def validation(self) -> float:
@@ -38,6 +45,11 @@ class Outcome:
         """Median over seeds of the seconds of fitting: of the processor where they are known."""
         found = [of_fit(r).get("seconds", r.metrics["seconds"]["train"]) for r in self.runs]
         return float(np.median(found)) if found else None
+
+
+def without_place(error: UserError, run: Run) -> str:
+    """What went wrong, without the folder of the run."""
+    return str(error).removeprefix(f"{run.path}").lstrip(": ")
 
 
 def of_fit(run: Run) -> dict[str, Any]:
@@ -73,10 +85,6 @@ class Result:
     def baselines(self) -> list[Outcome]:
         """What nobody had to choose or tune."""
         return [o for o in self.outcomes if o.role == "baseline"]
-
-    def middle(self, outcome: Outcome) -> Interval:
-        """Median over seeds and starts, and its interval."""
-        return metrics.bootstrap(outcome.scores, np.median)
 
     def against(self, one: Outcome, other: Outcome) -> Interval:
         """Valid time: mean difference, more is better. Error: its ratio, less is better."""
@@ -141,5 +149,5 @@ def _equations(case: Case, outcomes: list[Outcome]) -> dict[str, Outcome | str]:
             scores = _scores(case, of_equations(run, states), run.step)[None]
             found[name] = Outcome(f"true equations {name}", "equations", (run,), scores)
         except UserError as error:
-            found[name] = str(error).removeprefix(f"{run.path}").lstrip(": ")
+            found[name] = without_place(error, run)
     return found

@@ -7,18 +7,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sirve import run_folder
+from scripts.tables import TRAIN, finished
 
 from .plan import Cell, Plan
 
-TRAIN = Path(__file__).resolve().parents[2] / "train.py"
 LOG = "log.txt"
-
-
-def finished(folder: Path) -> Path | None:
-    """The finished run below ``folder``, if there is one."""
-    found = [path.parent for path in folder.glob("*/*/metrics.json")]
-    return next((run for run in found if run_folder.finished(run)), None)
 
 
 def reason(folder: Path) -> str | None:

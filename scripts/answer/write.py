@@ -12,11 +12,20 @@ from sirve.report.compare_page import write_comparison
 from sirve.report.load import Run, number
 from sirve.report.style import MISSING, count, digits
 
-from .claims import Verdict, difference, measure, paragraph, score_text, sentence, verdict
+from .claims import (
+    OPPONENTS,
+    Verdict,
+    difference,
+    measure,
+    paragraph,
+    score_text,
+    sentence,
+    verdict,
+)
 from .cost import cost
 from .figure import draw
 from .flat import flat
-from .plan import ROLES, Plan
+from .plan import RECURRENT, ROLES, Plan
 from .results import Outcome, Result, gather
 
 
@@ -96,9 +105,9 @@ def _pairs(verdicts: Sequence[Verdict]) -> str:
         result = found.result
         cells = [
             f"{result.case.title}; {measure(result)}",
-            f"{found.recurrent.name} {score_text(result, found.recurrent)}",
+            f"{found.recurrent.name} {score_text(found.recurrent)}",
         ]
-        for role in ("memoryless", "stacked", "rival"):
+        for role in OPPONENTS:
             if role in found.beside:
                 other, interval = found.beside[role]
                 cells.append(f"{difference(result, interval)} ({other.name})")
@@ -115,17 +124,14 @@ def _beside(result: Result, recurrent: Outcome, entry: Outcome | str) -> str:
     if isinstance(entry, str):
         return entry
     apart = difference(result, result.against(recurrent, entry))
-    return f"{score_text(result, entry)}; recurrent {apart}"
+    return f"{score_text(entry)}; recurrent {apart}"
 
 
 def _apart(results: Sequence[Result]) -> str:
     rows = []
     for result in results:
-        both = [verdict(result, (role,)) for role in ("random", "trained")]
-        cells = [
-            found and f"{found.recurrent.name} {score_text(result, found.recurrent)}"
-            for found in both
-        ]
+        both = [result.pick(role) for role in RECURRENT]
+        cells = [found and f"{found.name} {score_text(found)}" for found in both]
         rows.append([f"{result.case.title}; {measure(result)}", *(c or "not run" for c in cells)])
     return _table(["", "random weights", "trained weights"], rows)
 
@@ -173,7 +179,7 @@ def _curves(results: Sequence[Result]) -> str:
 
 def _named(result: Result, name: str) -> str:
     outcome = next((o for o in result.outcomes if o.name == name), None)
-    return score_text(result, outcome) if outcome else "not run"
+    return score_text(outcome) if outcome else "not run"
 
 
 def _case(result: Result, root: Path) -> str:
@@ -190,7 +196,7 @@ def _case(result: Result, root: Path) -> str:
     rows = []
     for outcome in result.outcomes:
         cells = [outcome.name, ROLES[outcome.role], str(len(outcome.runs) or 1)]
-        cells.append(score_text(result, outcome))
+        cells.append(score_text(outcome))
         cells += (
             _costs(outcome.runs, outcome.seconds)
             if outcome.runs
