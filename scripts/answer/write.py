@@ -27,6 +27,7 @@ from .figure import draw
 from .flat import flat
 from .plan import RECURRENT, ROLES, Plan
 from .results import Outcome, Result, gather
+from .trained import comparisons
 
 
 def answer(plan: Plan, root: Path) -> Path:
@@ -66,6 +67,8 @@ def markdown(plan: Plan, results: Sequence[Result], verdicts: Sequence[Verdict],
         _pairs([v for v in verdicts if not v.result.case.memory]),
         "## Random and trained weights apart",
         _apart([r for r in results if r.case.curve is None]),
+        "## Trained at equal updates, and for equal seconds",
+        _trained(results),
         "## What it costs beside the solver",
         _cost(verdicts, root),
         "## How much data it takes",
@@ -134,6 +137,15 @@ def _apart(results: Sequence[Result]) -> str:
         cells = [found and f"{found.name} {score_text(found)}" for found in both]
         rows.append([f"{result.case.title}; {measure(result)}", *(c or "not run" for c in cells)])
     return _table(["", "random weights", "trained weights"], rows)
+
+
+def _trained(results: Sequence[Result]) -> str:
+    words = (
+        "The seconds are the processor's, of fitting; the twin beside is trained with the updates "
+        "of the recurrent network, and with as many as take about its seconds."
+    )
+    head = ["", "recurrent, trained", "against its twin, equal updates", "equal seconds"]
+    return f"{words}\n\n{_table(head, comparisons(results))}"
 
 
 def _cost(verdicts: Sequence[Verdict], root: Path) -> str:
