@@ -1,4 +1,4 @@
-"""A file of chaotic series with published forecasts of them, and how forecasts are scored."""
+"""A file of chaotic series with published forecasts of them."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,6 +8,7 @@ import numpy as np
 
 from sirve.errors import UserError, shown
 from sirve.hdf5 import UNREADABLE, opened
+from sirve.metrics import smape
 
 LAYOUT = {  # dataset: its axes
     "name": ("systems",),
@@ -19,17 +20,6 @@ LAYOUT = {  # dataset: its axes
 }
 REMEDY = "the layout is in docs/dysts.md"
 SPARE = 100  # points that a search needs beside two stretches as long as a forecast
-
-
-def smape(forecast: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Symmetric error, 200 mean |x - y| / (|x| + |y|) over the last axis, from 0 to 200.
-
-    Two zeros are equal, and add nothing. Source: W. Gilpin, Chaos as an interpretable benchmark
-    for forecasting and data-driven modelling, NeurIPS Datasets and Benchmarks (2021).
-    """
-    difference, size = np.abs(forecast - truth), np.abs(forecast) + np.abs(truth)
-    share = np.divide(difference, size, out=np.zeros_like(size), where=size > 0)
-    return np.asarray(200 * share.mean(-1))
 
 
 @dataclass(frozen=True)
@@ -68,7 +58,7 @@ class Published:
 
     def scores(self) -> np.ndarray:
         """sMAPE of the stored forecasts, (systems, models)."""
-        return smape(self.prediction[:, :, :-1], self.truth[:, None])
+        return smape(self.truth[:, None], self.prediction[:, :, :-1])
 
 
 def read(path: Path) -> Published:

@@ -9,9 +9,9 @@ import torch
 
 from sirve.cores import Core
 from sirve.left_out import LeftOut
+from sirve.metrics import smape
 
 from .bank import Bank
-from .published import smape
 
 RIDGES = (1e-22, 1e-18, 1e-15, 1e-12, 1e-9, 1e-6, 1e-3)  # on squared singular values
 WASHOUT = 40  # states that are read only, to warm the memory
@@ -70,7 +70,7 @@ class Reading:
         """sMAPE (blocks, S, ridges) of the ``steps`` after each start, which no readout saw."""
         raw = self.series
         found = [
-            smape(self.forecast(start, steps, RIDGES, left_out=steps), raw[start + 1 :][:steps])
+            smape(raw[start + 1 :][:steps], self.forecast(start, steps, RIDGES, left_out=steps))
             for start in starts.tolist()
         ]
         return np.stack(found)

@@ -19,9 +19,10 @@ import torch
 from joblib import Parallel, delayed, parallel_config
 
 from sirve.errors import UserError, nearest
+from sirve.metrics import smape
 
 from .families import FAMILIES
-from .published import Published, read, require_fit, smape
+from .published import Published, read, require_fit
 from .search import KEPT, choose, forecast
 
 RESAMPLES = 2000  # of the systems, for an interval
@@ -73,11 +74,11 @@ def own_rows(model: str, predicted: np.ndarray, truth: np.ndarray) -> dict[str, 
     The best network alone is the model's own row; beside it the median of the KEPT settings of
     one draw, and that of the best networks of all draws.
     """
-    scores = smape(predicted[:, :, 0], truth[:, None])
-    kept = smape(np.median(predicted, axis=2), truth[:, None])
+    scores = smape(truth[:, None], predicted[:, :, 0])
+    kept = smape(truth[:, None], np.median(predicted, axis=2))
     rows = {model: statistics(scores.T), f"{model}, {KEPT} settings": statistics(kept.T)}
     if predicted.shape[1] > 1:
-        draws = smape(np.median(predicted[:, :, 0], axis=1), truth)
+        draws = smape(truth, np.median(predicted[:, :, 0], axis=1))
         rows[f"{model}, {predicted.shape[1]} draws"] = statistics(draws[None])
     return rows
 
@@ -104,7 +105,7 @@ def run(published: Published, options: argparse.Namespace) -> tuple[np.ndarray, 
         results = []
         for name, truth, result in zip(published.names, published.truth, found, strict=True):
             results.append(result)
-            each = np.median(smape(result[0][:, :, 0], truth), axis=1)
+            each = np.median(smape(truth, result[0][:, :, 0]), axis=1)
             shown = "  ".join(f"{m} {s:5.1f}" for m, s in zip(options.models, each, strict=True))
             print(f"{name:24s} {shown}  {result[2]:.1f} s", file=sys.stderr, flush=True)
     chosen = [

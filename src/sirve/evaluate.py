@@ -10,16 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from sirve import metrics
+from sirve import metrics, scores
 from sirve.data.shards import Info
 from sirve.files import write_text
 from sirve.forecaster import Forecaster
 from sirve.hdf5 import create
 from sirve.progress import track
 from sirve.rollout import forced
-
-THRESHOLDS = (0.3, 0.4, 0.5, 0.9)
-HORIZONS = (1, 10, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
 
 Invariants = Callable[[np.ndarray], dict[str, np.ndarray]]
 
@@ -82,12 +79,10 @@ def score(forecaster: Forecaster, test: Test) -> Result:
     seconds = (time.perf_counter() - start) / test.steps
     error = metrics.normalised_error(test.truth, prediction, test.std)
     paths = invariant_paths(test, prediction)
-    scores = _scores(test, prediction, error)
-    scores["invariants"] = {
-        name: metrics.or_null(np.median(np.abs(path - path[:, :1]).max(1)))
-        for name, path in paths.items()
-    }
-    return Result(prediction, error, paths, scores, seconds)
+    dt, unit = test.info.dt, test.info.unit
+    found = scores.of_forecast(test.truth, prediction, error, test.std, dt, unit)
+    found["invariants"] = {name: scores.drift(path) for name, path in paths.items()}
+    return Result(prediction, error, paths, found, seconds)
 
 
 def invariant_paths(test: Test, states: np.ndarray) -> dict[str, np.ndarray]:
@@ -97,31 +92,6 @@ def invariant_paths(test: Test, states: np.ndarray) -> dict[str, np.ndarray]:
     last = test.clean[:, test.context - 1 : test.context]
     with np.errstate(all="ignore"):
         return test.invariants(np.concatenate([last, states], axis=1).astype(np.float64))
-
-
-def _scores(test: Test, prediction: np.ndarray, error: np.ndarray) -> dict[str, Any]:
-    truth, std, info = test.truth, test.std, test.info
-    horizons = [h for h in HORIZONS if h <= test.steps]
-    rms, median = metrics.nrmse(error), np.median(error, axis=0)
-    found: dict[str, Any] = {
-        "nrmse": {str(h): metrics.or_null(rms[h - 1]) for h in horizons},
-        "median_error": {str(h): metrics.or_null(median[h - 1]) for h in horizons},
-    }
-    peers: dict[str, Any] = {
-        "vpt_chepuri_0.9": metrics.vpt_chepuri(truth, prediction, std, info.dt, info.unit),
-    }
-    if len(info.shape) > 1:
-        spatial = metrics.vrmse(truth, prediction).mean(0)
-        found["vrmse"] = {str(h): metrics.or_null(spatial[h - 1]) for h in horizons}
-        frame = metrics.nrmse_frame(truth, prediction)
-        peers["nrmse_frame"] = {str(h): metrics.or_null(frame[h - 1]) for h in horizons}
-        peers["correlated_steps_0.8"] = metrics.correlated_steps(truth, prediction)
-    found["valid_time"] = {
-        str(level): metrics.valid_time(error, level, info.dt, info.unit) for level in THRESHOLDS
-    }
-    found["diverged"] = metrics.diverged(truth, prediction, std)
-    found["peers"] = peers
-    return found
 
 
 @torch.inference_mode()
@@ -148,7 +118,7 @@ def write_metrics(run: Path, head: dict[str, Any], results: Mapping[str, Result]
 
 def write_rollouts(
     run: Path,
-    names: Mapping[str, str],
+    attributes: Mapping[str, Any],
     test: Test,
     results: Mapping[str, Result],
     more: Mapping[str, np.ndarray],
@@ -157,7 +127,8 @@ def write_rollouts(
 
     Beside what design fixes: ``parameters/<name>`` (n,) of the system; ``error/<name>`` (n, steps)
     of the model and of each baseline; ``invariants/<quantity>/{truth,prediction}`` (n, steps + 1)
-    from the context's last state; and ``more``, by its names.
+    from the context's last state; and ``more``, by its names. Beside the attributes that design
+    fixes: ``attributes``, ``channels``, ``units`` and ``walls`` ("none" of vectors).
     """
     info, model = test.info, results["model"]
     with (
@@ -165,13 +136,14 @@ def write_rollouts(
         np.errstate(over="ignore"),  # what has diverged is infinite in float32
     ):
         file.attrs.update(
-            **names,
+            **attributes,
             dt=info.dt,
             unit=info.unit,
             time_unit=info.time_unit,
             std=test.std,
             channels=list(info.channels),
             units=list(info.units),
+            walls=info.walls or "none",
         )
         file["time"] = info.dt * np.arange(1, test.steps + 1)
         for name, x in (

@@ -35,7 +35,8 @@ def judge(
     if members:
         ensemble = ensembles.judge(forecaster, test, results["model"], members, job.training.seed)
     more = ensemble.arrays if ensemble else {}
-    evaluate.write_rollouts(job.run, job.names, test, results, more)
+    attributes = {**job.names, "members": members} if ensemble else job.names
+    evaluate.write_rollouts(job.run, attributes, test, results, more)
     head = {
         **job.names,
         "seed": job.config["seed"],

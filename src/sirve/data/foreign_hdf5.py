@@ -20,6 +20,7 @@ from sirve.hdf5 import LINKS, NUMBERS, OBJECTS, UNREADABLE, opened, unreadable
 EXPANSION = 1000  # bytes that an array may stand for, for each one of the file; deflate's limit
 CHUNK = 64_000_000  # bytes of one chunk, which is always read whole
 LZF = 2_000_000  # bytes of one as it is stored: LZF makes at most 88 of one
+LIST = 10_000  # numbers of one attribute
 _SLACK = 65_536  # bytes that compression may add to a chunk
 _PACKING = (h5z.FILTER_DEFLATE, h5z.FILTER_LZF)
 _FILTERS = (h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32, *_PACKING)
@@ -57,6 +58,20 @@ class Outline:
         if isinstance(value, bytes):
             value = value.decode("utf-8", "replace")
         return value if isinstance(value, str) else value.item()
+
+    def numbers(self, name: str) -> np.ndarray | None:
+        """A list of plain numbers that is given to the file, as float64; None for anything else."""
+        with opened(self.path, _REMEDY) as file:
+            try:
+                if not h5a.exists(file.id, name.encode()):
+                    return None
+                attribute = h5a.open(file.id, name.encode())
+                short = len(attribute.shape) <= 1 and math.prod(attribute.shape) <= LIST
+                if not short or attribute.dtype.kind not in "iuf":
+                    return None
+                return np.atleast_1d(np.asarray(file.attrs[name], np.float64))
+            except UNREADABLE:
+                return None
 
 
 class Hdf5Array:

@@ -13,8 +13,8 @@ from sirve.data.moments import Moments
 from sirve.data.recipe import Recipe
 from sirve.data.shards import dtype_of
 from sirve.errors import warn
+from sirve.scores import THRESHOLDS
 
-THRESHOLDS = (0.3, 0.4, 0.5, 0.9)
 # A vector's whole spectrum costs little in one batch; of more numbers, only the largest.
 WHOLE = 8
 LONGER = 1.5  # times the test, so that a ceiling beyond its end is found too

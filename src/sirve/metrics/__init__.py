@@ -10,6 +10,9 @@ from sirve.metrics.attractor import hellinger as hellinger
 from sirve.metrics.attractor import histogram_divergence as histogram_divergence
 from sirve.metrics.bands import band_energy as band_energy
 from sirve.metrics.bands import band_error as band_error
+from sirve.metrics.bounds import excess as excess
+from sirve.metrics.correlation import correlation_time as correlation_time
+from sirve.metrics.correlation import pearson as pearson
 from sirve.metrics.error import THRESHOLD as THRESHOLD
 from sirve.metrics.error import diverged as diverged
 from sirve.metrics.error import normalised_error as normalised_error
@@ -28,4 +31,7 @@ from sirve.metrics.paired import interval as interval
 from sirve.metrics.paired import paired as paired
 from sirve.metrics.peers import correlated_steps as correlated_steps
 from sirve.metrics.peers import nrmse_frame as nrmse_frame
+from sirve.metrics.peers import smape as smape
 from sirve.metrics.peers import vpt_chepuri as vpt_chepuri
+from sirve.metrics.peers import vpt_magrilab as vpt_magrilab
+from sirve.metrics.peers import vpt_vlachas as vpt_vlachas

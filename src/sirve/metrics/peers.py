@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sirve.metrics.correlation import pearson
 from sirve.metrics.error import mean_state, normalised_error, over_space, shaped, valid_steps
 
 
@@ -31,15 +32,55 @@ def nrmse_frame(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
         return np.sqrt(squares).sum(2).mean(0)
 
 
-def correlated_steps(truth: np.ndarray, prediction: np.ndarray, level: float = 0.8) -> float:
-    """Number of steps whose Pearson correlation over channels and space exceeds ``level``.
+def smape(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    """Symmetric error, 200 mean |x - x^| / (|x| + |x^|) over the last axis, from 0 to 200.
 
-    The mean over rollouts of that count (not the first crossing). Source: PDEArena,
-    modules/loss.py (Gupta, Brandstetter 2022).
+    Two zeros are equal, and add nothing; what is not finite is as wrong as can be. Not free of the
+    origin of x: an offset makes any forecast better. Source: W. Gilpin, Chaos as an interpretable
+    benchmark for forecasting and data-driven modelling, NeurIPS Datasets and Benchmarks (2021);
+    the results stored with dysts are of this form, today's dysts.metrics.smape gives half of it.
     """
-    axes = over_space(truth)
     with np.errstate(all="ignore"):
-        a = truth - truth.mean(axes, keepdims=True, dtype=np.float64)
-        b = prediction - prediction.mean(axes, keepdims=True, dtype=np.float64)
-        pearson = (a * b).mean(axes) / np.sqrt((a**2).mean(axes) * (b**2).mean(axes))
-        return float((pearson > level).sum(1).mean())
+        difference = np.abs(np.float64(1) * truth - prediction)
+        size = np.abs(truth) + np.abs(prediction)
+        share = np.divide(difference, size, out=np.zeros_like(difference), where=size != 0)
+    return np.asarray(200 * np.where(np.isfinite(share), share, 1.0).mean(-1))
+
+
+def vpt_vlachas(error: np.ndarray, dt: float, unit: float, threshold: float = 0.5) -> float:
+    """Mean time before e_k >= ``threshold``, of ``normalised_error`` (n, steps).
+
+    Ours is the median, and a step at the threshold still counts. Source: P. Vlachas et al., Neural
+    Networks 126 (2020), RNN-RC-Chaos, getNumberOfAccuratePredictions.
+    """
+    return float(valid_steps(error, np.nextafter(threshold, 0)).mean() * dt / unit)
+
+
+def vpt_magrilab(
+    truth: np.ndarray, prediction: np.ndarray, dt: float, unit: float, threshold: float = 0.4
+) -> float:
+    """Median time before the error of all steps so far exceeds ``threshold``.
+
+        sqrt(mean_{j <= k} (x - x^)^2 / s_k), s_k the deviation of all numbers of x up to k
+
+    Over steps and components; divided by a deviation, not by its square, so it depends on the unit
+    of x. Source: MagriLab's Tutorials, dynamicalsystems/metrics.py (nrmse, vpt).
+    """
+    flat = np.float64(1) * truth.reshape(*truth.shape[:2], -1)
+    with np.errstate(all="ignore"):
+        squares = ((flat - prediction.reshape(flat.shape)) ** 2).mean(2)
+        steps = np.arange(1, truth.shape[1] + 1)
+        centre = flat.mean((1, 2), keepdims=True)  # of all: a difference of small numbers
+        first, second = (((flat - centre) ** power).mean(2).cumsum(1) / steps for power in (1, 2))
+        error = np.sqrt(squares.cumsum(1) / steps / np.sqrt(np.maximum(second - first**2, 0)))
+    error = np.where(squares.cumsum(1) == 0, 0.0, np.where(np.isnan(error), np.inf, error))
+    return float(np.median(valid_steps(error, threshold)) * dt / unit)
+
+
+def correlated_steps(truth: np.ndarray, prediction: np.ndarray, level: float = 0.8) -> float:
+    """Number of steps at which the mean over rollouts of ``pearson`` exceeds ``level``.
+
+    All of them, not only those before the first that does not: a forecast that comes back counts.
+    Source: PDEArena, modules/loss.py and models/pderefiner.py, time_till_corr_lower.
+    """
+    return float((pearson(truth, prediction).mean(0) > level).sum())
