@@ -12,6 +12,7 @@ from sirve.metrics.bands import band_energy as band_energy
 from sirve.metrics.bands import band_error as band_error
 from sirve.metrics.error import THRESHOLD as THRESHOLD
 from sirve.metrics.error import diverged as diverged
+from sirve.metrics.error import mean_state as mean_state
 from sirve.metrics.error import normalised_error as normalised_error
 from sirve.metrics.error import nrmse as nrmse
 from sirve.metrics.error import or_null as or_null
