@@ -110,7 +110,7 @@ class Table:
     common: Sequence[str] = ()
     seeds: Mapping[str, Sequence[int]] = field(default_factory=dict)
     against: str | None = None
-    published: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
+    published: Mapping[str, Sequence[float | str | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.score not in SCORES:
