@@ -8,16 +8,18 @@ The file declares the table:
     common: [experiment=gray-scott-images]      # overrides of train.py, for every row
     rows: {persistence: [model=persistence], gru: [model=resgru], stacked: [model=stacked]}
     seeds: {gru: [0, 1, 2]}                     # of those with more than seed 0
-    score: vrmse                                # or nrmse, at the steps in ``at``; or valid_time
-    at: [1, 10, 50, 200]                        # ... for valid_time thresholds, such as [0.4]
+    score: vrmse                                # or another of SCORES, at the steps in ``at``; a
+    at: [1, 10, 50, 200]                        # window, "6:12", is the mean over its steps; of
+                                                # valid times the thresholds, such as [0.4]
     against: stacked                            # row that the others are compared with, pairwise
+    published: {"their FNO, their page": [0.1, null, null, null]}  # numbers of others, as printed
 
 A run that is finished is not run again; one that was stopped goes on. Each score is the median
-over seeds of what metrics.json says (mean VRMSE, nRMSE, median valid time), in [..] its 95 %
-interval by bootstrap over seeds and starts. Against the chosen row: the ratio of errors (geometric
-mean over starts), or the difference of valid times (mean), at the same starts, with its interval.
---show only shows what is there; --into writes the table into a page, between the two lines
-<!-- NAME --> and <!-- end of NAME -->.
+over seeds of the middle over starts (docs/metrics.md), in [..] its 95 % interval by bootstrap over
+seeds and starts. Against the chosen row: the ratio of errors (geometric mean over starts), or the
+difference of valid times (mean), at the same starts, with its interval. --show only shows what is
+there; --into writes the table into a page, between the two lines <!-- NAME --> and
+<!-- end of NAME -->.
 """
 
 import argparse
@@ -35,14 +37,66 @@ import numpy as np
 from sirve import metrics, run_folder
 from sirve.errors import UserError
 from sirve.files import MB, parse_yaml, read_text, write_text
+from sirve.hdf5 import reading
 from sirve.report.load import MODEL, Run, load_run
 from sirve.report.style import digits, units
 
 TRAIN = Path(__file__).resolve().parents[1] / "train.py"
-MIDDLE: dict[str, Callable[[np.ndarray], Any]] = {  # over starts, the last axis
-    "vrmse": lambda e: e.mean(-1),
-    "nrmse": lambda e: np.sqrt((e**2).mean(-1)),
-    "valid_time": lambda t: np.median(t, -1),
+
+
+def _mean(x: np.ndarray) -> np.ndarray:
+    return x.mean(-1)
+
+
+def _root_mean_square(x: np.ndarray) -> np.ndarray:
+    return np.sqrt((x**2).mean(-1))
+
+
+def _median(x: np.ndarray) -> np.ndarray:
+    return np.median(x, -1)
+
+
+def _rollouts(run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Truth and prediction (n, steps, *shape) and the deviations of the channels, all digits."""
+    with reading(run.path / "rollouts.h5", "give the folder of a finished run") as file:
+        truth, prediction = (np.asarray(file[name], "f8") for name in ("truth", "prediction"))
+        return truth, prediction, np.asarray(file.attrs["std"])
+
+
+def _vrmse(run: Run) -> np.ndarray:
+    return metrics.vrmse(*_rollouts(run)[:2])
+
+
+def _nrmse_frame(run: Run) -> np.ndarray:
+    """Of each rollout by itself."""
+    pairs = zip(*_rollouts(run)[:2], strict=True)
+    error = np.stack([metrics.nrmse_frame(x[None], y[None]) for x, y in pairs])
+    return np.where(np.isfinite(error), error, np.inf)
+
+
+def _chepuri(run: Run) -> np.ndarray:
+    """||x - x^|| / sqrt(mean_t ||x||^2) in standardised coordinates, as in metrics.vpt_chepuri."""
+    truth, _, std = _rollouts(run)
+    size = metrics.normalised_error(truth, metrics.mean_state(truth), std)
+    return run.errors[MODEL] / _root_mean_square(size)[:, None]
+
+
+@dataclass(frozen=True)
+class Score:
+    """Errors (n, steps) of a run, their middle over starts, and the title of a column."""
+
+    title: str
+    middle: Callable[[np.ndarray], Any]
+    errors: Callable[[Run], np.ndarray] = lambda run: run.errors[MODEL]
+    time: bool = False  # how long they stay below a threshold
+
+
+SCORES = {
+    "vrmse": Score("VRMSE @{}", _mean, _vrmse),
+    "nrmse": Score("nRMSE @{}", _root_mean_square),
+    "nrmse_frame": Score("nRMSE @{}, APEBench's", _mean, _nrmse_frame),
+    "valid_time": Score("valid time at {}", _median, time=True),
+    "vpt_chepuri": Score("valid time at {}, Chepuri's", _median, _chepuri, time=True),
 }
 
 
@@ -51,15 +105,19 @@ class Table:
     """What a file declares."""
 
     rows: Mapping[str, Sequence[str]]
-    at: Sequence[float]
+    at: Sequence[float | str]
     score: str = "nrmse"
     common: Sequence[str] = ()
     seeds: Mapping[str, Sequence[int]] = field(default_factory=dict)
     against: str | None = None
+    published: Mapping[str, Sequence[float | str | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.score not in MIDDLE:
-            raise ValueError(f"score={self.score} is unknown: take one of {', '.join(MIDDLE)}")
+        if self.score not in SCORES:
+            raise ValueError(f"score={self.score} is unknown: take one of {', '.join(SCORES)}")
+        for row, numbers in self.published.items():
+            if len(numbers) != len(self.at):
+                raise ValueError(f"{row} has {len(numbers)} numbers for {len(self.at)} columns")
         for row in [*self.seeds, *([self.against] if self.against else [])]:
             if row not in self.rows:
                 raise ValueError(f"there is no row {row}: take one of {', '.join(self.rows)}")
@@ -85,29 +143,27 @@ def train(place: Path, overrides: Sequence[str]) -> None:
 
 def values(run: Run, table: Table) -> np.ndarray:
     """Scores (columns, starts)."""
-    if table.score == "valid_time":
-        steps = [metrics.valid_steps(run.errors[MODEL], level) for level in table.at]
-        return np.stack(steps) * run.step
-    at = np.array(table.at, int) - 1
-    if table.score == "nrmse":
-        return run.errors[MODEL][:, at].T
-    pairs = (run.states(i, at) for i in range(run.n))
-    return np.concatenate([metrics.vrmse(x[None], y[None]) for x, y in pairs]).T
+    score = SCORES[table.score]
+    errors = score.errors(run)
+    if score.time:
+        return np.stack([metrics.valid_steps(errors, float(t)) for t in table.at]) * run.step
+    windows = ([int(step) for step in str(at).split(":")] for at in table.at)
+    return np.stack([errors[:, steps[0] - 1 : steps[-1]].mean(1) for steps in windows])
 
 
-def compared(found: np.ndarray, other: np.ndarray, score: str) -> str:
+def compared(found: np.ndarray, other: np.ndarray, time: bool) -> str:
     """Row against row, (seeds, starts) each, start by start: each its own median over seeds."""
     pair = np.median(found, 0)[None], np.median(other, 0)[None]
-    if score == "valid_time":
+    if time:
         return "{:+.2f} [{:+.2f}, {:+.2f}]".format(*metrics.paired(*pair))
     return "{:.2f} [{:.2f}, {:.2f}]".format(*metrics.paired(*pair, ratio=True))
 
 
 def markdown(table: Table, runs: Mapping[str, Sequence[Run]]) -> str:
+    score = SCORES[table.score]
     scores = {row: np.stack([values(run, table) for run in some]) for row, some in runs.items()}
-    unit = units(next(iter(runs.values()))[0].metrics.get("time_unit"))
-    sign = {"vrmse": "VRMSE @{}", "nrmse": "nRMSE @{}", "valid_time": f"valid time at {{}}, {unit}"}
-    head = ["", "seeds", *(sign[table.score].format(at) for at in table.at), "diverged"]
+    unit = f", {units(next(iter(runs.values()))[0].metrics.get('time_unit'))}" if score.time else ""
+    head = ["", "seeds", *(score.title.format(at) + unit for at in table.at), "diverged"]
     head += ["parameters", "training s"]
     against = table.against if table.against in runs else None
     head += [f"@{at} against {against}" for at in table.at] if against else []
@@ -115,7 +171,7 @@ def markdown(table: Table, runs: Mapping[str, Sequence[Run]]) -> str:
     for row, some in runs.items():
         cells = [row, str(len(some))]
         for k in range(len(table.at)):
-            middle, low, high = metrics.bootstrap(scores[row][:, k], _of_seeds(MIDDLE[table.score]))
+            middle, low, high = metrics.bootstrap(scores[row][:, k], _of_seeds(score.middle))
             cells.append(f"{digits(middle)} [{digits(low)}, {digits(high)}]")
         diverged = np.mean([run.score(MODEL, "diverged") for run in some])
         cells += [f"{diverged:.0%}", str(some[0].metrics["parameters"])]
@@ -123,8 +179,11 @@ def markdown(table: Table, runs: Mapping[str, Sequence[Run]]) -> str:
         if against:
             for k in range(len(table.at)):
                 pair = (scores[row][:, k], scores[against][:, k])
-                cells.append(compared(*pair, table.score) if row != against else "")
+                cells.append(compared(*pair, score.time) if row != against else "")
         lines.append(cells)
+    for row, numbers in table.published.items():
+        printed = ["" if number is None else str(number) for number in numbers]
+        lines.append([row, "published", *printed, *[""] * (len(head) - 2 - len(printed))])
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 

@@ -1,9 +1,11 @@
 """scripts/tables.py: what is finished is not run again, and the numbers are those of the runs."""
 
+from dataclasses import replace
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import yaml
@@ -27,6 +29,14 @@ def run_of(errors: np.ndarray) -> Run:
     metrics |= {"seconds": {"train": 2.0}, "scores": scores}
     time = 0.5 * np.arange(1, errors.shape[1] + 1)
     return Run(Path("."), metrics, "", [], time, {"model": errors}, {}, (1,), 1)
+
+
+def with_rollouts(run: Run, truth: np.ndarray, prediction: np.ndarray, std: float) -> Run:
+    """The same run with its states in a file."""
+    with h5py.File(run.path / "rollouts.h5", "w") as file:
+        file.attrs["std"] = [std] * truth.shape[2]
+        file["truth"], file["prediction"] = truth, prediction
+    return run
 
 
 def cells(text: str, row: str) -> list[str]:
@@ -53,6 +63,41 @@ def test_valid_times_are_compared_by_difference() -> None:
     table = tables.Table(rows={"a": [], "b": []}, at=[4], score="valid_time", against="b")
     assert cells(tables.markdown(table, runs), "a")[2] == "2.00 [2.00, 2.00]"
     assert cells(tables.markdown(table, runs), "a")[-1] == "+1.00 [+1.00, +1.00]"
+
+
+def test_apebenchs_score_is_the_mean_over_starts_of_the_ratio_of_norms(tmp_path: Path) -> None:
+    truth = np.random.default_rng(0).normal(size=(3, 4, 1, 8))
+    off = np.array([0.1, 0.2, 0.6])[:, None, None, None] * np.arange(1, 5)[:, None, None]
+    run = replace(run_of(np.ones((3, 4))), path=tmp_path)
+    with_rollouts(run, truth, truth * (1 + off), 1.0)
+    table = tables.Table(rows={"a": []}, at=[1, 4, "2:3"], score="nrmse_frame")
+    shown = [cell.split()[0] for cell in cells(tables.markdown(table, {"a": [run]}), "a")[2:5]]
+    assert shown == [tables.digits(0.3 * k) for k in (1, 4, 2.5)]  # a window is a mean of steps
+
+
+def test_chepuris_time_counts_in_the_size_of_each_trajectory(tmp_path: Path) -> None:
+    """A circle of radius 2 deviations: the error may grow to 0.9 of 2 sqrt(1/2) deviations each."""
+    angle = 2 * np.pi * np.arange(40) / 40
+    truth = np.stack([np.cos(angle), np.sin(angle)], 1)[None] * 6 + 10
+    error = 0.1 * np.arange(1, 41)[None]  # as in rollouts.h5: rms over channels, in deviations
+    run = replace(run_of(error), path=tmp_path)
+    with_rollouts(run, truth, truth, 3.0)
+    table = tables.Table(rows={"a": []}, at=[0.9], score="vpt_chepuri")
+    steps = np.floor(0.9 * 2 * np.sqrt(0.5) / 0.1)
+    assert cells(tables.markdown(table, {"a": [run]}), "a")[2].split()[0] == tables.digits(
+        steps * 0.5
+    )
+
+
+def test_published_numbers_are_printed_as_they_are() -> None:
+    error = np.ones((2, 3))
+    published = {"theirs": [0.155, None]}
+    table = tables.Table(rows={"a": []}, at=[1, 3], published=published)
+    text = tables.markdown(table, {"a": [run_of(error)]})
+    assert cells(text, "theirs")[1:4] == ["published", "0.155", ""]
+    assert len(cells(text, "theirs")) == len(cells(text, "a"))
+    with pytest.raises(ValueError, match="theirs has 2 numbers for 1 columns"):
+        tables.Table(rows={"a": []}, at=[1], published=published)
 
 
 def test_a_finished_run_is_shown_and_not_run_again(

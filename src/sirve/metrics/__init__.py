@@ -15,6 +15,7 @@ from sirve.metrics.correlation import correlation_time as correlation_time
 from sirve.metrics.correlation import pearson as pearson
 from sirve.metrics.error import THRESHOLD as THRESHOLD
 from sirve.metrics.error import diverged as diverged
+from sirve.metrics.error import mean_state as mean_state
 from sirve.metrics.error import normalised_error as normalised_error
 from sirve.metrics.error import nrmse as nrmse
 from sirve.metrics.error import or_null as or_null
