@@ -1,5 +1,6 @@
 """What several tests share: composing a configuration, and a command run as a user runs it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -183,3 +184,21 @@ def run_command(
         check=False,
     )
     return Done(done.returncode, done.stdout, done.stderr)
+
+
+def inspected(folder: Path) -> list[dict[str, Any]]:
+    """Every record of the offline run in ``folder``, as ``wandb leet inspect`` shows it."""
+    (run,) = folder.rglob("offline-run-*")
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("wandb")), "leet", "inspect", "--json", str(run)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def items(records: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    """Those of one kind."""
+    return [record[kind]["item"] for record in records if record.get("type") == kind]

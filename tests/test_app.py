@@ -271,7 +271,7 @@ def test_a_sweep_is_one_run_each(command: Command, tmp_path: Path) -> None:
     assert len(list(tmp_path.rglob("metrics.json"))) == 4
 
 
-@pytest.mark.parametrize("launcher", ["local", "joblib"])
+@pytest.mark.parametrize("launcher", ["local", pytest.param("joblib", marks=pytest.mark.slow)])
 def test_a_refused_run_does_not_end_a_sweep(
     process: Command, tmp_path: Path, launcher: str
 ) -> None:

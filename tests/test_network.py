@@ -62,7 +62,10 @@ def run(arguments: list[str], folder: Path, port: int) -> list[str]:
     return [line for line in lines if not any(word in line for word in LOCAL)]
 
 
-@pytest.mark.parametrize("more", [[], ["-m", "model=linear,persistence", "launcher=joblib"]])
+SWEEP = ["-m", "model=linear,persistence", "launcher=joblib"]
+
+
+@pytest.mark.parametrize("more", [[], pytest.param(SWEEP, marks=pytest.mark.slow)])
 def test_no_connection_leaves_the_machine(
     tmp_path: Path, trap: tuple[int, list[str]], more: list[str]
 ) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from test_report import assert_self_contained, make_run
+from reports import assert_self_contained, make_run
 
 from sirve.report import RunError, load_run, write_report
 from sirve.report.ensemble import read_ensemble

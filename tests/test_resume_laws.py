@@ -38,7 +38,7 @@ def state(folder: Path) -> tuple[dict[str, Any], str]:
 
 
 SLOW = ("bfloat16", "constant rate", "sum", "two threads", "convrnn", "convgru", "rnn")
-SLOW += ("reslstm", "rescnn", "resgru", "stacked", "adamw", "mlp")
+SLOW += ("reslstm", "rescnn", "resgru", "stacked", "adamw", "mlp", "lstm")
 
 
 @pytest.mark.parametrize(

@@ -1,36 +1,13 @@
 """W&B for real, offline: what a run tracks, read back by W&B's own reader; and its failures."""
 
 import json
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import av
 import pytest
 import torch
-from support import FEW, SMALL, Command
-
-WANDB = Path(sys.executable).with_name("wandb")
-
-
-def inspected(folder: Path) -> list[dict[str, Any]]:
-    """Every record of the offline run in ``folder``, as ``wandb leet inspect`` shows it."""
-    (run,) = folder.rglob("offline-run-*")
-    done = subprocess.run(
-        [str(WANDB), "leet", "inspect", "--json", str(run)],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-
-
-def items(records: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
-    return [record[kind]["item"] for record in records if record.get("type") == kind]
-
+from support import FEW, SMALL, Command, inspected, items
 
 HELD = [("lorenz", "gru"), pytest.param("heat", "convgru", marks=pytest.mark.slow)]
 
@@ -55,7 +32,7 @@ def test_an_offline_run_holds_everything(
     assert "table-file" in text
     assert "image-file" in text
     assert ("video-file" in text) == (sim == "heat")
-    for word in ("sirve.cores", "score/valid_time_0.4", "score/nrmse_10", "figures/error"):
+    for word in ("sirve.cores", "score/valid_time_0_4", "score/nrmse_10", "figures/error"):
         assert word in text
     assert "error" not in done.stderr.lower()
 

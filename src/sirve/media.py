@@ -138,7 +138,7 @@ def write_film(path: Path, frames: Iterable[np.ndarray], pixels: int = 192) -> P
 
 
 def summary(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """The numbers one sorts runs by."""
+    """The numbers one sorts runs by; W&B sorts by no name that has a dot in it."""
     scores = metrics["scores"]["model"]
     found: dict[str, Any] = {
         f"score/nrmse_{h}": v for h, v in scores["nrmse"].items() if v is not None
@@ -152,7 +152,8 @@ def summary(metrics: Mapping[str, Any]) -> dict[str, Any]:
         found["score/trusted_time"] = ensemble["trusted_time"]["median"]
     if metrics["one_step"] is not None:
         found["score/one_step"] = metrics["one_step"]
-    return found | _inside(metrics.get("inside", {}))
+    found |= _inside(metrics.get("inside", {}))
+    return {name.replace(".", "_"): value for name, value in found.items()}
 
 
 def _inside(measured: Mapping[str, Any]) -> dict[str, Any]:

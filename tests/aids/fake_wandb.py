@@ -3,18 +3,22 @@
 import gzip
 import json
 import threading
+from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 
 class Backend(ThreadingHTTPServer):
-    """``with Backend() as backend``: what arrived is in ``streams`` and ``uploads``."""
+    """``with Backend() as backend``: what arrived is in ``streams``, ``uploads`` and ``views``."""
 
-    def __init__(self) -> None:
+    def __init__(self, projects: Sequence[str] = ()) -> None:
         super().__init__(("127.0.0.1", 0), Answers)
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.streams: list[dict[str, Any]] = []
         self.uploads: list[str] = []
+        self.views: list[dict[str, Any]] = []  # workspaces
+        self.refuses = ""  # a part of the name of what is answered by an error
+        self.projects = projects  # "entity/project", of those that one may ask for
 
     def __enter__(self) -> "Backend":
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -32,7 +36,7 @@ class Backend(ThreadingHTTPServer):
 
 
 class Answers(BaseHTTPRequestHandler):
-    """Everything succeeds."""
+    """Everything succeeds, but what is refused."""
 
     server: Backend
     protocol_version = "HTTP/1.1"
@@ -55,9 +59,18 @@ class Answers(BaseHTTPRequestHandler):
             self.answer({})
             return
         wish, query = request.get("variables") or {}, request.get("query", "")
+        if self.server.refuses and self.server.refuses in query:
+            self.answer({"errors": [{"message": f"no, {wish}"}]})
+            return
         self.answer({"data": self.data(request.get("operationName") or query, wish)})
 
     def data(self, name: str, wish: dict[str, Any]) -> dict[str, Any]:
+        if "UpsertView" in name:
+            self.server.views.append(wish)
+            return {"upsertView": {"view": {"id": "w", "name": wish["name"]}, "inserted": True}}
+        if "GetProject" in name and f"{wish['entity']}/{wish['name']}" in self.server.projects:
+            owned = {"id": "p", "name": wish["name"], "entityName": wish["entity"], "user": None}
+            return {"project": {**owned, "createdAt": "2026-01-01T00:00:00", "isBenchmark": False}}
         if "UpsertBucket" in name:
             entity = {"id": "e", "name": "team"}
             project = {"id": "p", "name": wish.get("project"), "entity": entity}

@@ -22,7 +22,7 @@ def shard(folder: Path) -> Path:
 
 
 def rollouts(folder: Path) -> Path:
-    from test_report import make_run
+    from reports import make_run
 
     shutil.rmtree(folder)
     return make_run(folder) / "rollouts.h5"

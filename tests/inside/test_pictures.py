@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from test_report import make_run
+from reports import make_run
 
 from sirve.inside import Inside
 from sirve.report import load_run, write_report

@@ -1,0 +1,79 @@
+"""A page opened in a real browser, and what a reader does there."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+
+
+CHOOSE = """
+<script>
+const select = document.querySelector("select");
+select.value = "1";
+select.dispatchEvent(new Event("change"));
+document.querySelectorAll(".controls button").forEach((b) => { b.click(); b.click(); });
+const wrong = [...document.querySelectorAll(".forecasts .plot")].flatMap((plot) =>
+  (plot.data || []).filter((t) => t.meta && t.visible !== (t.meta.forecast === 1)));
+document.documentElement.dataset.chosen = String(wrong.length);
+</script></body>"""
+
+
+# A reader of the comparison, who writes down what is there after each thing done.
+COMPARED = """
+<script>
+(async () => {
+  const wait = () => new Promise((done) => setTimeout(done, 400));
+  const all = (query) => [...document.querySelectorAll(query)];
+  const change = async (id, value) => {
+    document.getElementById(id).value = value;
+    document.getElementById(id).dispatchEvent(new Event("change"));
+    await wait();
+  };
+  const pixels = () => all("#views canvas").map((canvas) => canvas.toDataURL()).join();
+  const heads = () => all("#table tbody tr:not(.seed) td:first-child");
+  const names = () => heads().map((cell) => cell.textContent.trim());
+  const click = async (node) => { node.click(); await wait(); };
+  const seen = [];
+  for (const option of all("#system option")) {
+    await change("system", option.value);
+    const one = { title: document.getElementById("scores").textContent, rows: names() };
+    one.curves = document.getElementById("error").data.length;
+    one.before = pixels().length;
+    const first = pixels();
+    await change("start", 1);
+    one.start = pixels() !== first;
+    const stopped = pixels();
+    await click(document.getElementById("play"));
+    one.played = pixels() !== stopped;
+    await click(document.getElementById("play"));
+    await click(all("#table th button")[0]);
+    one.ascending = names();
+    await click(all("#table th button")[0]);
+    one.descending = names();
+    await click(all("#models input")[0]);
+    one.fewer = names();
+    one.panels = all("#views figcaption").map((caption) => caption.textContent.trim());
+    seen.push(one);
+  }
+  document.documentElement.dataset.seen = JSON.stringify(seen);
+})();
+</script></body>"""
+
+
+def in_browser(page: Path, folder: Path, script: str = CHOOSE) -> str:
+    """The document after its scripts, and then ``script``, ran."""
+    assert CHROMIUM is not None
+    copy = folder / "page.html"
+    copy.write_text(page.read_text("utf-8").replace("</body>", script), "utf-8")
+    flags = ["--headless", "--no-sandbox", "--disable-dev-shm-usage", "--no-first-run"]
+    flags += ["--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-extensions"]
+    flags += [f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=30000"]
+    command = [CHROMIUM, *flags, "--enable-logging=stderr", "--dump-dom", copy.as_uri()]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    console = [line for line in result.stderr.splitlines() if "CONSOLE" in line]
+    assert not [line for line in console if re.search("Uncaught|Refused|Error|violates", line)]
+    return result.stdout
