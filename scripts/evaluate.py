@@ -3,11 +3,12 @@
 python scripts/evaluate.py FILE [FILE ...] [--json scores.json] [--csv scores.csv]
 python scripts/evaluate.py mine.h5 --prediction forecast --dt 0.02 --lyapunov 0.906 --std 8,9,8.6
 
-FILE is a rollouts.h5, the folder of a run, or any HDF5 file with truth and forecast as (rollouts,
-steps, channels) and the axes of space after them. What a file does not say is said by options,
-which go before what it says. Without --std, errors in standard deviations are left out; --std truth
-takes the truth's own. What the names mean: docs/metrics.md. --residual: of runs of simulated
-systems, how far each step of the forecast is from what the equations make of the state before.
+FILE is a rollouts.h5, the folder of a run or one above several, or any HDF5 file with truth and
+forecast as (rollouts, steps, channels) and the axes of space after them. What a file does not say
+is said by options, which go before what it says. Without --std, errors in standard deviations are
+left out; --std truth takes the truth's own. What the names mean: docs/metrics.md. --residual: of
+runs of simulated systems, how far each step of the forecast is from what the equations make of the
+state before.
 """
 
 import argparse
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         said = _said(options)
         found, times = {}, {}
-        for path in options.files:
+        for path in _files(options.files):
             rollouts = read(path, said)
             found[str(path)] = one = rescore(rollouts)
             if options.residual:
@@ -60,6 +61,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _files(paths: Sequence[Path]) -> list[Path]:
+    """Folders of runs for those above them; whatever else is given, as it is."""
+    found: dict[Path, None] = {}
+    for path in paths:
+        above = path.is_dir() and not (path / "rollouts.h5").is_file()
+        below = sorted(file.parent for file in path.rglob("rollouts.h5")) if above else [path]
+        if not below:
+            raise UserError(f"{path} holds no rollouts.h5; give a file, or the folder of a run")
+        found |= dict.fromkeys(below)
+    return list(found)
+
+
 def add_residual(one: Rescored, path: Path) -> None:
     """Of a run's folder, or of rollouts.h5 in it, in place."""
     try:
@@ -71,7 +84,7 @@ def add_residual(one: Rescored, path: Path) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Score stored rollouts again.")
     add = parser.add_argument
-    add("files", type=Path, nargs="+", metavar="FILE", help="a rollouts.h5, or the folder of a run")
+    add("files", type=Path, nargs="+", metavar="FILE", help="a rollouts.h5, or folders of runs")
     add("--json", type=Path, metavar="OUT", help="write scores and what was left out")
     add("--csv", type=Path, metavar="OUT", help="write a line for each score of each file")
     for name in ("truth", "prediction", "context", "ensemble"):

@@ -74,6 +74,16 @@ def test_the_truth_is_perfect_and_its_deviation_may_stand_in(tmp_path: Path) -> 
     assert scores["peers/correlated_steps_0.95"] == scores["peers/vpt_magrilab_0.4"] == 12
 
 
+def test_a_folder_stands_for_all_below(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, x in (("a", TRUTH), ("b", TRUTH[:, :20])):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        write(tmp_path / "runs" / name / "rollouts.h5", truth=x, prediction=x)
+    out = tmp_path / "out.json"
+    assert evaluate.main([str(tmp_path / "runs"), "--json", str(out)]) == 0
+    assert [Path(name).name for name in json.loads(out.read_text())] == ["a", "b"]
+    assert "too short" in capsys.readouterr().out  # the horizon 50, of the shorter
+
+
 def test_members_make_an_ensemble(tmp_path: Path) -> None:
     members = TRUTH + 0.5 * RNG.normal(size=(40, *TRUTH.shape))
     file = write(tmp_path / "mine.h5", truth=TRUTH, prediction=members[0], members=members)
@@ -156,7 +166,7 @@ def test_files_that_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         file["truth"] = h5py.ExternalLink("/etc/passwd", "x")
     reasons = {
         tmp_path / "none.h5": "is not there",
-        tmp_path: "rollouts.h5 is not there",
+        tmp_path: "holds no rollouts.h5",
         words: "is not readable",
         linked: "is a link to another file",
     }
