@@ -3,10 +3,12 @@
 python scripts/evaluate.py FILE [FILE ...] [--json scores.json] [--csv scores.csv]
 python scripts/evaluate.py mine.h5 --prediction forecast --dt 0.02 --lyapunov 0.906 --std 8,9,8.6
 
-FILE is a rollouts.h5, the folder of a run, or any HDF5 file with truth and forecast as (rollouts,
-steps, channels) and the axes of space after them. What a file does not say is said by options,
-which go before what it says. Without --std, errors in standard deviations are left out; --std truth
-takes the truth's own. What the names mean: docs/metrics.md.
+FILE is a rollouts.h5, the folder of a run or one above several, or any HDF5 file with truth and
+forecast as (rollouts, steps, channels) and the axes of space after them. What a file does not say
+is said by options, which go before what it says. Without --std, errors in standard deviations are
+left out; --std truth takes the truth's own. What the names mean: docs/metrics.md. --residual: of
+runs of simulated systems, how far each step of the forecast is from what the equations make of the
+state before.
 """
 
 import argparse
@@ -23,8 +25,10 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from scripts.opponent.residual import residual
 from sirve.errors import UserError
 from sirve.files import write_text
+from sirve.report.load import load_run
 from sirve.report.style import digits, units
 from sirve.rescore import Rescored, rescore
 from sirve.stored import Said, read
@@ -37,9 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         said = _said(options)
         found, times = {}, {}
-        for path in options.files:
+        for path in _files(options.files):
             rollouts = read(path, said)
-            found[str(path)] = rescore(rollouts)
+            found[str(path)] = one = rescore(rollouts)
+            if options.residual:
+                add_residual(one, path)
             times[str(path)] = units(rollouts.time_unit)
         show(found, times)
         if options.json:
@@ -55,10 +61,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _files(paths: Sequence[Path]) -> list[Path]:
+    """Folders of runs for those above them; whatever else is given, as it is."""
+    found: dict[Path, None] = {}
+    for path in paths:
+        above = path.is_dir() and not (path / "rollouts.h5").is_file()
+        below = sorted(file.parent for file in path.rglob("rollouts.h5")) if above else [path]
+        if not below:
+            raise UserError(f"{path} holds no rollouts.h5; give a file, or the folder of a run")
+        found |= dict.fromkeys(below)
+    return list(found)
+
+
+def add_residual(one: Rescored, path: Path) -> None:
+    """Of a run's folder, or of rollouts.h5 in it, in place."""
+    try:
+        one.scores.update(residual(load_run(path if path.is_dir() else path.parent)))
+    except UserError as error:
+        one.left_out["residual"] = str(error)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Score stored rollouts again.")
     add = parser.add_argument
-    add("files", type=Path, nargs="+", metavar="FILE", help="a rollouts.h5, or the folder of a run")
+    add("files", type=Path, nargs="+", metavar="FILE", help="a rollouts.h5, or folders of runs")
     add("--json", type=Path, metavar="OUT", help="write scores and what was left out")
     add("--csv", type=Path, metavar="OUT", help="write a line for each score of each file")
     for name in ("truth", "prediction", "context", "ensemble"):
@@ -70,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--std", help="of each channel in training, as 1,2.5,3; or 'truth'")
     add("--diffuses", action="store_true", default=None, help="no extreme may exceed the first")
     add("--wall", type=float, help="the value that walls are held at, for --diffuses")
+    add("--residual", action="store_true", help="each step against the simulator's own")
     return parser
 
 
@@ -146,9 +173,10 @@ def _rows(one: Rescored) -> dict[str, str]:
         ):
             rows[name] = str(value) if type(value) is int else digits(value, NO_NUMBER)
         elif last == "median":
-            more = "≥ " if one.scores.get(f"{family}/censored") else ""
             bounds = (digits(one.scores[f"{family}/{end}"], NO_NUMBER) for end in ("low", "high"))
-            rows[family] = f"{more}{digits(value, NO_NUMBER)} [{', '.join(bounds)}]"
+            never = one.scores.get(f"{family}/censored")
+            rows[family] = f"{digits(value, NO_NUMBER)} [{', '.join(bounds)}]"
+            rows[family] += f", {never} never" if never else ""
     return rows
 
 

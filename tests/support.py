@@ -22,6 +22,8 @@ from sirve.data.dataset import SPLITS
 from sirve.data.recipe import Recipe
 from sirve.door import build
 from sirve.errors import UserError
+from sirve.rescore import flat, rescore
+from sirve.stored import Said, read
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"
@@ -84,6 +86,26 @@ def recipe(sim: Simulator, name: str = "system", dt: float = 0.1, **changes: Any
     settings = {"states": dict.fromkeys(SPLITS, 5), "seed": 0, "block": 2} | changes
     draws = settings.pop("draws", {})
     return Recipe(name, dict.fromkeys(SPLITS, Family(sim, draws)), dt, **settings)
+
+
+def check_rescored(run: Path) -> None:
+    """rollouts.h5 alone gives the numbers of metrics.json again, every bit of them."""
+    content = json.loads((run / "metrics.json").read_text())
+    ensemble = content.get("ensemble", {})
+    of_model = ("spread_kind", "one_step_log_likelihood", "seconds_per_step")
+    written = {**content["scores"]["model"]}
+    if ensemble:
+        written["ensemble"] = {k: v for k, v in ensemble.items() if k not in of_model}
+    found = rescore(read(run, Said()))
+    for name, value in flat(written).items():
+        if name in found.scores and name.startswith("ensemble/standardised_error"):
+            value = pytest.approx(value, rel=1e-5)  # of states, which frames store in float32
+        if value is None and name not in found.scores:
+            assert any(name.startswith(left) for left in found.left_out), name
+        else:
+            assert found.scores[name] == value, name
+    assert not found.scores.keys() & found.left_out.keys()
+    assert all(found.left_out.values())
 
 
 class Done(NamedTuple):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from support import FEW, ROOT, SMALL, SYSTEMS, Command, configure
+from support import FEW, ROOT, SMALL, SYSTEMS, Command, check_rescored, configure
 
 import sirve
 from sirve import metrics
@@ -85,6 +85,7 @@ def check_scores_from_rollouts(run: Path) -> None:
         context = file["context"][:]
     assert context.shape[1] == content["context"]
     assert truth.shape[1] == content["steps"]
+    check_rescored(run)
     error = metrics.normalised_error(truth, prediction, std)
     scores = content["scores"]["model"]
     assert set(content["scores"]) == {"model", "persistence", "climatology", "linear"}

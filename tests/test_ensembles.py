@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from support import FEW, SMALL, Command, configure
+from support import FEW, SMALL, Command, check_rescored, configure
 from torch import Tensor
 
 import sirve
@@ -185,6 +185,7 @@ def test_a_run_with_an_ensemble(command: Command, tmp_path: Path, extra: list[st
     assert done.returncode == 0, done.stderr
     (run,) = (tmp_path / "runs" / "lorenz-gru").iterdir()
     entry = json.loads((run / "metrics.json").read_text())["ensemble"]
+    check_rescored(run)
     assert entry["members"] == 4
     assert entry["spread_kind"] == ("learned" if len(extra) == 2 else "constant")
     with h5py.File(run / "rollouts.h5") as file:
@@ -205,3 +206,10 @@ def test_one_member_is_refused(command: Command) -> None:
     done = command("ensemble.members=1", "logger=none")
     assert done.returncode == 2
     assert "ensemble.members=1 has no spread" in done.stderr
+
+
+def test_an_ensemble_of_frames_is_scored_again(command: Command, tmp_path: Path) -> None:
+    small = ["model=convgru", "sim=heat", "model.hidden=2", "ensemble.members=6", "logger=none"]
+    done = command(*small, *SMALL["heat"], *FEW)
+    assert done.returncode == 0, done.stderr
+    check_rescored(*(tmp_path / "runs" / "heat-convgru").iterdir())

@@ -37,8 +37,8 @@ def of_equations(run: Run, states: int = 1) -> np.ndarray:
     if not isinstance(system.observe, Channels):
         kind = type(system.observe).__name__.lower()
         raise UserError(f"{run.path} sees a {kind}, from which no state can be computed back")
-    start = _allowed(_start(system, states), system.recipe.families["test"].sim)
-    future = _futures(_known(system), start, system.time)
+    start = allowed(_start(system, states), system.recipe.families["test"].sim)
+    future = futures(_known(system), start, system.time)
     with np.errstate(all="ignore"):
         seen = system.seen(future[:, 1:])
         return metrics.normalised_error(system.rollouts["truth"], seen, system.rollouts["std"])
@@ -99,7 +99,7 @@ def _known(system: System) -> Simulator:
     return replace(family.sim, **middle).each(**told)
 
 
-def _allowed(start: np.ndarray, sim: Simulator) -> np.ndarray:
+def allowed(start: np.ndarray, sim: Simulator) -> np.ndarray:
     """The nearest states that there can be: noise puts balls outside of their box."""
     if not isinstance(sim, Balls):
         return start
@@ -109,7 +109,7 @@ def _allowed(start: np.ndarray, sim: Simulator) -> np.ndarray:
     return balls.reshape(start.shape)
 
 
-def _futures(sim: Simulator, start: np.ndarray, time: np.ndarray) -> np.ndarray:
+def futures(sim: Simulator, start: np.ndarray, time: np.ndarray) -> np.ndarray:
     """(n, steps + 1, *shape); where the batch fails each start is alone, infinite if it fails."""
     try:
         return sim.trajectories(start, time)

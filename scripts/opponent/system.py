@@ -63,9 +63,13 @@ class System:
 
     @cached_property
     def rollouts(self) -> dict[str, np.ndarray]:
-        """``context``, ``truth``, ``std`` and ``parameters/<name>`` as the run wrote them."""
+        """``context``, ``truth``, ``prediction``, ``std`` and ``parameters/<name>`` as the run
+
+        wrote them.
+        """
+        states = ("context", "truth", "prediction")
         with reading(self.run.path / "rollouts.h5", REMEDY) as file:
-            found = {name: np.asarray(file[name], float) for name in ("context", "truth")}
+            found = {name: np.asarray(file[name], float) for name in states}
             found["std"] = np.asarray(file.attrs["std"], float)
             for name in file.get("parameters", ()):
                 found[f"parameters/{name}"] = np.asarray(file["parameters"][name], float)
