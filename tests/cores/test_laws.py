@@ -165,7 +165,10 @@ def test_untrained_residual_core_is_persistence(model: str) -> None:
     assert torch.equal(core(x)[0], Persistence(shape)(x)[0])
 
 
-@pytest.mark.parametrize("model", ["convgru", "convlstm", "linear", "resgru", "stacked"])
+SHIFTED = ["convgru", "convlstm", "linear", "resgru", "stacked", "fno"]
+
+
+@pytest.mark.parametrize("model", [model for model in SHIFTED if model in members("model")])
 @torch.no_grad()
 def test_convolutional_cores_commute_with_shifts_of_a_periodic_domain(model: str) -> None:
     core, x = make(model, "periodic"), sequence("periodic")
