@@ -13,7 +13,7 @@ from sirve.forecaster import Forecaster
 from sirve.signals import Interrupted
 
 UNLEARNED = ("persistence", "climatology", "linear", "polynomial", "ngrc", "esn")
-UNLEARNED += ("random_features",)
+UNLEARNED += ("random_features", "context_mean", "dmd")
 OTHERS: dict[str, list[str]] = {
     "adamw": ["optimizer=adamw"],
     "float64": ["trainer.precision=64-true"],
