@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,9 +30,14 @@ ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"
 
 
+RIVALS = {"fno": "neuralop", "unet": "monai", "mamba": "mambapy"}  # models of the extra "rivals"
+MISSING = [model for model, module in RIVALS.items() if not find_spec(module)]
+
+
 def members(group: str) -> list[str]:
-    """The choices of a config group."""
-    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+    """The choices of a config group, without models whose package is not installed."""
+    found = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+    return [name for name in found if group != "model" or name not in MISSING]
 
 
 def on_frames(model: str) -> bool:
@@ -49,7 +55,7 @@ def _small(sim: str) -> list[str]:
     return [f"sim.states={window + 10}", "sim.steps=30", "sim.valid_steps=12", "data.batch=4"]
 
 
-VECTORS = ("ngrc", "esn", "random_features", "mlp")  # models that refuse frames
+VECTORS = ("ngrc", "esn", "random_features", "mlp", "mamba")  # models that refuse frames
 SYSTEMS = [sim for sim in members("sim") if sim != "file"]  # what is simulated
 
 # A run of seconds: every size small, nothing left out.

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import FEW, SMALL, VECTORS, Command, members, on_frames, same
+from support import FEW, SMALL, Command, members, on_frames, same
 
 from sirve import checkpoints
 from sirve.forecaster import Forecaster
 from sirve.signals import Interrupted
 
-UNLEARNED = ("persistence", "climatology", "linear", "polynomial", *VECTORS)
+UNLEARNED = ("persistence", "climatology", "linear", "polynomial", "ngrc", "esn")
+UNLEARNED += ("random_features", "context_mean", "dmd")
 OTHERS: dict[str, list[str]] = {
     "adamw": ["optimizer=adamw"],
     "float64": ["trainer.precision=64-true"],
@@ -38,7 +39,7 @@ def state(folder: Path) -> tuple[dict[str, Any], str]:
 
 
 SLOW = ("bfloat16", "constant rate", "sum", "two threads", "convrnn", "convgru", "rnn")
-SLOW += ("reslstm", "rescnn", "resgru", "stacked", "adamw", "mlp", "lstm")
+SLOW += ("reslstm", "rescnn", "resgru", "stacked", "adamw", "mlp", "lstm", "fno", "unet", "mamba")
 
 
 @pytest.mark.parametrize(

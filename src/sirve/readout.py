@@ -54,7 +54,8 @@ class Triangle:
         assert self.factor is not None, "no data"
         features = self.factor.shape[1] - self.outputs
         r, qy = self.factor[:features, :features], self.factor[:features, features:]
-        norm = r.norm(dim=0).clamp_min(torch.finfo(r.dtype).tiny)
+        norm = r.norm(dim=0)
+        norm = torch.where(norm > 0, norm, 1.0)  # a column of zeros stays one, and gets weight 0
         u, s, vt = torch.linalg.svd(r / norm, full_matrices=False)
         projected = u.T @ qy
         least = s[0] * len(s) * torch.finfo(r.dtype).eps

@@ -6,7 +6,7 @@ two Lyapunov times. So everything is chosen by forecasts of the validation set.
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, product
 from typing import Any
@@ -112,6 +112,7 @@ class Search:
         """Fit in place; what was tried and taken, in plain types."""
         self.forecaster.core.double()
         start = time.process_time()
+        self.forecaster.core.look(self._read(self.train.blocks()))
         noises = self.forecaster.core.noises if self.plan.noise is None else self.plan.noise
         pairs = list(product(settings, noises))
         steps = self.valid[1].shape[1]
@@ -164,8 +165,7 @@ class Search:
         every = spare(core, count * (self.train.shape[1] - 1 - skip))
         # Few are read by every rank: there may be fewer blocks than ranks.
         blocks = self._mine() if few is None else iter([first(self.train.blocks(), few)])
-        states = (self.forecaster.read(torch.as_tensor(x)) for x in blocks)
-        factor = triangle(core, states, skip, normal if noise else None, every)
+        factor = triangle(core, self._read(blocks), skip, normal if noise else None, every)
         if self.ranks > 1 and few is None:
             factor.merge()
         tables = factor.solve(path)
@@ -184,16 +184,16 @@ class Search:
     def _mine(self) -> Iterator[np.ndarray]:
         return islice(self.train.blocks(), self.rank, None, self.ranks)
 
+    def _read(self, blocks: Iterable[np.ndarray]) -> Iterator[Tensor]:
+        return (self.forecaster.read(torch.as_tensor(x)) for x in blocks)
+
     def _near(self, ridge: float) -> list[float]:
         index = list(self.plan.path).index(ridge)
         return list(self.plan.path[max(0, index - NEAR) : index + NEAR + 1])
 
     def _first_stable(self, found: Sequence[Candidate]) -> tuple[Candidate, bool]:
         """The best of those that a small push does not make run away, else the best."""
-        bound = max(
-            float(self._size(self.forecaster.read(torch.as_tensor(x))).max())
-            for x in self.train.blocks()
-        )
+        bound = max(float(self._size(x).max()) for x in self._read(self.train.blocks()))
         context = self.forecaster.read(torch.as_tensor(self.valid[0][:STARTS]))
         source = torch.Generator().manual_seed(self.seed)
         push = torch.randn(context.shape, generator=source, dtype=context.dtype)

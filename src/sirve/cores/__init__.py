@@ -8,8 +8,11 @@ from sirve.cores.cells import GRU as GRU
 from sirve.cores.cells import LSTM as LSTM
 from sirve.cores.cells import RNN as RNN
 from sirve.cores.cells import Cell as Cell
+from sirve.cores.decomposition import DynamicModes as DynamicModes
 from sirve.cores.echo import EchoState as EchoState
+from sirve.cores.fourier import FourierOperator as FourierOperator
 from sirve.cores.memoryless import Climatology as Climatology
+from sirve.cores.memoryless import ContextMean as ContextMean
 from sirve.cores.memoryless import Linear as Linear
 from sirve.cores.memoryless import Persistence as Persistence
 from sirve.cores.perceptron import Perceptron as Perceptron
@@ -20,3 +23,5 @@ from sirve.cores.recurrent import ConvRecurrent as ConvRecurrent
 from sirve.cores.recurrent import Recurrent as Recurrent
 from sirve.cores.residual import ResidualRecurrent as ResidualRecurrent
 from sirve.cores.residual import ResidualStacked as ResidualStacked
+from sirve.cores.selective import Mamba as Mamba
+from sirve.cores.unet import UNet as UNet

@@ -1,7 +1,7 @@
 """The contract of everything that forecasts."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 import torch
@@ -47,6 +47,12 @@ class Core(nn.Module, ABC):
         """Draw at random what a closed form does not fit, in place; raises ValueError.
 
         A core that has no such weights takes no ``setting``.
+        """
+
+    def look(self, sequences: Iterable[Tensor]) -> None:
+        """Find in the training states what a closed form needs before its readout, in place.
+
+        ``sequences`` (B, T, *shape + known), normalised. Most cores need nothing of them.
         """
 
     @abstractmethod

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from sirve.cores.base import AnySize, Zero, make_lift, require_fits, require_positive, zeroed
 from sirve.cores.delays import Delayed
@@ -30,6 +31,27 @@ class Climatology(Memoryless):
     def __init__(self, shape: tuple[int, ...], known: int = 0) -> None:
         super().__init__(shape, residual=False, known=known)
         self.readout = Zero()
+
+
+class ContextMean(AnySize):
+    """Tomorrow is as the days that were seen: y_t = the mean of x_0, ..., x_t.
+
+    Free steps read that mean, and so keep it. The memory is the mean and how many it is of.
+    """
+
+    def __init__(self, shape: tuple[int, ...], known: int = 0) -> None:
+        super().__init__(shape, residual=False, known=known)
+        self.readout = nn.Identity()
+
+    def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        own = self.own(x)
+        if state is None:
+            state = torch.zeros_like(own[:, 0]), x.new_zeros(len(x), 1)
+        mean, count = state
+        counts = count + torch.arange(1, x.shape[1] + 1, device=x.device)
+        off = (own - mean[:, None]).cumsum(1)
+        means = mean[:, None] + off / counts.reshape(*counts.shape, *[1] * len(self.shape))
+        return means / self.scale, (means[:, -1], counts[:, -1:])
 
 
 class Linear(Delayed, AnySize):

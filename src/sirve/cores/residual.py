@@ -13,6 +13,7 @@ from sirve.cores.base import (
     zeroed,
 )
 from sirve.cores.cells import Cell, State
+from sirve.cores.frames import Stacked, begun, where_begun
 from sirve.cores.lift import Lift, Walls
 
 
@@ -70,23 +71,11 @@ class _Residual(AnySize):
         """A readout that starts at zero: before training, the core is persistence."""
         self.readout = zeroed(self._pointwise(inputs, self.shape[0]))
 
-    @staticmethod
-    def _begun(x: Tensor) -> Tensor:
-        """1 for each of the batch: what tells a state from a blank one, which is all zeros."""
-        return x.new_ones(x.shape[0], 1)
 
-    @staticmethod
-    def _where_begun(state: State, blank: Tensor) -> Tensor:
-        """``state[0]`` where ``state[1]`` says so, else what is there before the first frame."""
-        remembered, begun = state
-        return torch.where(begun.reshape(-1, *[1] * (blank.ndim - 1)) > 0, remembered, blank)
+class ResidualStacked(_Residual, Stacked):
+    """phi = g(W * body(x_t, ..., x_{t - frames + 1})): the twin whose memory is what was seen.
 
-
-class ResidualStacked(_Residual):
-    """y = x + scale * readout(g(W * body(x_t, ..., x_{t - frames + 1}))): memory is what was seen.
-
-    ``frames`` 1 has none. Earlier frames are read as increments over their scale; before the
-    first frame the field was at rest. ``width`` channels, ``depth`` convolutions of ``kernel``.
+    ``width`` channels, ``depth`` convolutions of ``kernel``.
     """
 
     def __init__(
@@ -104,24 +93,8 @@ class ResidualStacked(_Residual):
         self.frames = frames
         self._read_out(width)
 
-    def read(self, x: Tensor, state: State | None = None) -> State:
-        return self._seen(x, state)[:, x.shape[1] :], self._begun(x)
-
-    def features(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        seen, length = self._seen(x, state), x.shape[1]
-        steps = seen.diff(dim=1) / self.scale
-        stack = [x] + [steps[:, k : k + length] for k in range(self.frames - 1)]
-        a = self.body(torch.cat(stack, dim=2).flatten(0, 1))
-        phi = F.gelu(self.last(a)).unflatten(0, x.shape[:2])
-        return phi, (seen[:, length:], self._begun(x))
-
-    def _seen(self, x: Tensor, state: State | None) -> Tensor:
-        """The ``frames`` - 1 frames before x, and x: (B, frames - 1 + T, C, *space)."""
-        own = self.own(x)
-        before = own[:, :1].expand(-1, self.frames - 1, *own.shape[2:])
-        if state is not None:
-            before = self._where_begun(state, before)
-        return torch.cat([before, own], dim=1)
+    def maps(self, stack: Tensor) -> Tensor:
+        return F.gelu(self.last(self.body(stack)))
 
 
 class ResidualRecurrent(_Residual):
@@ -170,7 +143,7 @@ class ResidualRecurrent(_Residual):
             state = (zero,) * cell
         predicted = self.own(x)[:, 0]
         if state[cell:]:
-            predicted = self._where_begun(state[cell:], predicted)
+            predicted = where_begun(state[cell:], predicted)
         memory, out = state[:cell], []
         for x_t in x.unbind(1):
             own = x_t[:, : self.shape[0]]
@@ -181,7 +154,7 @@ class ResidualRecurrent(_Residual):
             if self.innovation:
                 predicted = own + self.scale * self.readout(phi)
             out.append(phi)
-        after = (predicted, self._begun(x)) if self.innovation else ()
+        after = (predicted, begun(x)) if self.innovation else ()
         return torch.stack(out, dim=1), (*memory, *after)
 
     def _recur(self, h: Tensor, start: int, stop: int) -> Tensor:

@@ -1,0 +1,69 @@
+"""Dynamic mode decomposition: a linear map of the largest principal components of the states."""
+
+from collections.abc import Iterable
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sirve.cores.base import make_lift, require_positive, zeroed
+from sirve.cores.delays import Delayed
+
+
+class DynamicModes(Delayed):
+    """y = A (U' z, 1): exact dynamic mode decomposition, of vectors and of fields.
+
+    z is the last ``delays`` states, ``stride`` apart, as one vector; U (numbers of z, modes) are
+    the first ``modes`` left singular vectors of all z of the training set, and A is found by least
+    squares on all pairs: with ridge 0 and without the constant, A U' = Y V S^-1 U', the operator
+    of Tu et al. Here the ridge, which does what fewer modes do, is chosen by forecasts, and states
+    are normalised. Of a vector as long as ``modes`` or shorter it is ``model=linear`` without
+    its residual. Raises ValueError for sizes that are not positive.
+
+    Source: J. Tu et al., Journal of Computational Dynamics 1 (2014), definition 1; delays: S.
+    Brunton et al., Nature Communications 8, 19 (2017).
+    """
+
+    closed_form = True
+    basis: Tensor
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        modes: int = 64,
+        delays: int = 1,
+        stride: int = 1,
+        known: int = 0,
+    ) -> None:
+        super().__init__(shape, delays, stride, residual=False, known=known)
+        require_positive(modes=modes)
+        size = delays * prod(shape)
+        modes = min(modes, size)
+        self.register_buffer("basis", torch.eye(size, modes))  # before there are any states
+        self.readout = zeroed(make_lift(modes + known, prod(shape), 0, 1, None))
+
+    @torch.no_grad()
+    def look(self, sequences: Iterable[Tensor]) -> None:
+        size, modes = self.basis.shape
+        factor = self.basis.new_zeros(0, size)
+        for x in sequences:
+            z = self._parts(x[:, :-1], None)[0][:, (self.delays - 1) * self.stride :]
+            factor = torch.cat([factor, z.flatten(0, 1).to(factor)])
+            if len(factor) > 2 * size:  # all that was seen, in as many rows as it has columns
+                factor = torch.linalg.qr(factor, mode="r").R
+        _, s, vt = torch.linalg.svd(factor, full_matrices=False)
+        least = s[0] * max(factor.shape) * torch.finfo(s.dtype).eps
+        found = vt[:modes].T * (s[:modes] > least)  # what is below rounding would be noise
+        self.basis.zero_()
+        self.basis[:, : found.shape[1]] = found
+
+    def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        z, known, past = self._parts(x, state)
+        return torch.cat([z @ self.basis, known], dim=2), past
+
+    def _parts(self, x: Tensor, past: Any) -> tuple[Tensor, Tensor, Any]:
+        """z (B, T, numbers), the known values, which are the same at all places, the past."""
+        stacked, past = self.stack(x, past)
+        z, known = stacked.split([self.delays * self.shape[0], self.known], dim=2)
+        return z.flatten(2), known.unsqueeze(-1).flatten(3).mean(3), past
