@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -134,7 +135,8 @@ def show(found: Mapping[str, Rescored], times: Mapping[str, str]) -> None:
     table = Table()
     table.add_column("score", no_wrap=True)
     for name in found:
-        table.add_column(f"{name}\ntimes in {times[name]}", justify="right", overflow="fold")
+        head = escape(f"{name}\ntimes in {times[name]}")
+        table.add_column(head, justify="right", overflow="fold")
     rows = {name: _rows(one) for name, one in found.items()}
     family = None
     for score in dict.fromkeys(score for one in rows.values() for score in one):
@@ -142,7 +144,7 @@ def show(found: Mapping[str, Rescored], times: Mapping[str, str]) -> None:
             table.add_section()
         family = score.partition("/")[0]
         cells = (one.get(score) or _missing(score, found[name]) for name, one in rows.items())
-        table.add_row(score, *cells)
+        table.add_row(escape(score), *map(escape, cells))
     console = Console()
     console.print(table)
     for name, one in found.items():

@@ -174,3 +174,16 @@ def test_files_that_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         assert evaluate.main([str(path)]) == 2
         error = capsys.readouterr().err
         assert reason in error and error.count("\n") == 1
+
+
+def test_what_a_stranger_wrote_is_shown_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "mine.h5"
+    name = "invariants/[red]\x1b[2Jenergy/prediction"
+    said = {"members": np.nan, "time_unit": "[bold]\x07", "unit": 1.0, "dt": 1.0}
+    write(file, said, truth=TRUTH, prediction=GUESS, **{name: np.ones((5, 61))})
+    assert evaluate.main([str(file)]) == 0
+    out = capsys.readouterr().out
+    assert "invariants/[red]?[2Jenergy" in out and "times in [bold]?" in out
+    assert "\x1b[2J" not in out

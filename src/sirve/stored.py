@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from sirve.data.foreign_hdf5 import Outline, outline
-from sirve.errors import UserError, shown
+from sirve.errors import UserError, one_line, shown
 from sirve.rescore import DIFFUSE, ENSEMBLE, WALL, Rollouts
 from sirve.scores import LEVELS
 
@@ -67,7 +67,7 @@ def read(path: Path, said: Said) -> Rollouts:
         context=context,
         invariants=_invariants(found, truth.shape),
         ensemble=_ensemble(found, truth.shape),
-        members=int(members) if isinstance(members, int | float) else 0,
+        members=members if isinstance(members, int) else 0,
         futures=futures,
         diffuses=sim in DIFFUSE if said.diffuses is None else said.diffuses,
         wall=WALL.get(str(walls)) if said.wall is None else said.wall,
@@ -139,7 +139,7 @@ def _times(found: Outline, said: Said) -> tuple[float, float, str]:
     if dt is None:
         raise UserError(f"{found.path}: a unit of time needs the length of a step; give --dt")
     name = said.time_unit if said.unit is not None else found.attribute("/", "time_unit")
-    return dt, unit, name if isinstance(name, str) and name else "given units"
+    return dt, unit, one_line(name) if isinstance(name, str) and name else "given units"
 
 
 def _positive(found: Outline, name: str) -> float | None:
@@ -175,9 +175,9 @@ def _invariants(found: Outline, shape: tuple[int, ...]) -> dict[str, np.ndarray]
     for place in found.arrays:
         group, _, last = place.rpartition("/")
         if group.startswith("invariants/") and last == "prediction":
-            paths[group.removeprefix("invariants/")] = _array(found, place)
-            path = paths[group.removeprefix("invariants/")]
+            path = _array(found, place)
             _require_shape(found.path, place, path, (shape[0], shape[1] + 1))
+            paths[one_line(group.removeprefix("invariants/"))] = path
     return paths
 
 
