@@ -66,9 +66,11 @@ def content(folder: Path) -> dict[str, Any]:
     found = only_run(folder)
     states = {path.name: checkpoints.load(path) for path in found.glob("checkpoints/*.ckpt")}
     for state in states.values():
-        state.get("callbacks", {}).get("Saver", {}).pop("seconds", None)
+        for spent in ("seconds", "processor"):
+            state.get("callbacks", {}).get("Saver", {}).pop(spent, None)
     scores = json.loads((found / "metrics.json").read_text())
     scores.pop("seconds")
+    scores["fit"].pop("seconds", None)
     assert not list(found.rglob(".*.tmp"))
     return {
         **states,

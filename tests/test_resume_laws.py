@@ -33,7 +33,8 @@ CASES = {
 def state(folder: Path) -> tuple[dict[str, Any], str]:
     (run,) = folder.glob("*/*/")
     last = checkpoints.load(run / "checkpoints" / "last.ckpt")
-    last["callbacks"]["Saver"].pop("seconds")
+    for spent in ("seconds", "processor"):
+        last["callbacks"]["Saver"].pop(spent)
     last["best"] = checkpoints.load(run / "checkpoints" / "best.ckpt")
     return last, (run / "metrics.jsonl").read_text()
 

@@ -58,7 +58,7 @@ def train(
 
     # What is on disk is what is scored; its classes were trusted when the job was prepared.
     if job.saved and job.saved.done:
-        how["valid_log_error"] = job.saved.best
+        how |= {"valid_log_error": job.saved.best, "seconds": job.saved.processor}
         return restore(best, trust=None).to(device(job.hardware)), job.saved.seconds, how
     trainer, seconds = fit(
         forecaster,
@@ -75,6 +75,7 @@ def train(
         return None, seconds, how
     (saver,) = (c for c in trainer.callbacks if isinstance(c, Saver))  # type: ignore[attr-defined]
     how.setdefault("valid_log_error", saver.best)
+    how["seconds"] = saver.processor
     return restore(best, trust=None).to(device(job.hardware)), seconds, how
 
 

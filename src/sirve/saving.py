@@ -22,25 +22,30 @@ class Saver(Callback):
     noted when it comes; before the next step all ranks agree on it, a checkpoint is written, and
     Interrupted is raised.
 
-    ``seconds`` is the time spent training, over all processes that went on with the run, and
-    ``done`` whether there is nothing left to train.
+    ``seconds`` is the time spent training and ``processor`` that of this rank's processor, over
+    all processes that went on with the run, ``done`` whether there is nothing left to train.
     """
 
     def __init__(self, folder: Path, every: int) -> None:
         self.folder, self.every = folder, every
-        self.best, self.seconds, self.done = float("inf"), 0.0, False
-        self._since = time.perf_counter()
+        self.best, self.seconds, self.processor, self.done = float("inf"), 0.0, 0.0, False
+        self._since = time.perf_counter(), time.process_time()
 
     def state_dict(self) -> dict[str, Any]:
-        now = time.perf_counter()
-        self.seconds, self._since = self.seconds + now - self._since, now
-        return {"best": self.best, "seconds": self.seconds, "done": self.done}
+        now = time.perf_counter(), time.process_time()
+        self.seconds += now[0] - self._since[0]
+        self.processor += now[1] - self._since[1]
+        self._since = now
+        spent = {"seconds": self.seconds, "processor": self.processor}
+        return {"best": self.best, **spent, "done": self.done}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.best, self.seconds = state_dict["best"], state_dict["seconds"]
+        self.processor = state_dict.get("processor", 0.0)
 
     def on_train_start(self, trainer: pl.Trainer, *_: Any) -> None:
-        self._since, self._saved = time.perf_counter(), trainer.global_step
+        self._since = time.perf_counter(), time.process_time()
+        self._saved = trainer.global_step
 
     def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
         # What belongs to the step before, its validation too, has been done.
@@ -97,10 +102,12 @@ class Saved:
         self.path, self.step = path, _entry(path, content, "global_step", int)
         self.done = _entry(path, state, "done", bool)
         self.seconds = _entry(path, state, "seconds", float)
+        self.processor = _entry(path, {"processor": 0.0} | state, "processor", float)
         self.best = _entry(path, state, "best", float)
         self.has_best = self.best < float("inf")
-        if self.step < 0 or not 0 <= self.seconds < float("inf"):
-            raise UserError(f"{path} counts steps {self.step}, seconds {self.seconds}; {_OTHER}")
+        for seconds in (self.seconds, self.processor):
+            if self.step < 0 or not 0 <= seconds < float("inf"):
+                raise UserError(f"{path} counts steps {self.step}, seconds {seconds}; {_OTHER}")
 
 
 _OTHER = "use another checkpoint"
