@@ -81,7 +81,10 @@ def prepare(config: dict[str, Any], plain: str) -> Job:
     if said and run_folder.inherited() is None:
         print(*said, sep="\n")
     made_by = provenance.here(
-        (source.code, type(core), type(objective)), device_name(hardware), source.digest(wanted)
+        (source.code, type(core), type(objective)),
+        device_name(hardware),
+        source.digest(wanted),
+        {type(part) for part in core.modules()},
     )
     folder = resume.folder(config, plain, made_by)
     return Job(

@@ -7,7 +7,7 @@ import json
 import platform
 import sys
 from collections.abc import Iterable
-from importlib.metadata import version
+from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ _PACKAGES = ("torch", "pytorch_lightning", "pytorch_optimizer", "numpy", "scipy"
 # Another of these makes other bits, or may: the rest of the record only warns.
 _BINDING = (
     *("code", "data", "machine", "torch", "pytorch_lightning", "pytorch_optimizer", "numpy"),
-    "numba",  # its kernels round otherwise than torch does
+    *("numba", "libraries"),  # kernels that round otherwise than torch does, a model's own code
 )
 _SILENT = {  # no number comes from these
     *("app", "aside", "explain", "exporting", "look", "media", "model_folder", "progress"),
@@ -57,11 +57,15 @@ def _gather(name: str, sources: dict[str, str]) -> None:
 
 
 def here(
-    classes: Iterable[type] = (), gpu: str | None = None, data: str | None = None
+    classes: Iterable[type] = (),
+    gpu: str | None = None,
+    data: str | None = None,
+    parts: Iterable[type] = (),
 ) -> dict[str, Any]:
     """The record of this process; ``classes`` may come from a user's own modules.
 
-    ``data`` names, with a digest, what was brought and not simulated.
+    ``data`` names, with a digest, what was brought and not simulated. ``parts`` are the classes
+    that a model is made of: of other people's the version is recorded.
     """
     own = sorted(_HERE.rglob("*.py"))
     sources = [p for p in own if p.relative_to(_HERE).parts[0].removesuffix(".py") not in _SILENT]
@@ -74,6 +78,7 @@ def here(
         "python": platform.python_version(),
         **{name: version(name) for name in _PACKAGES},
         "numba": version("numba") if find_spec("numba") else None,
+        "libraries": _libraries(parts),
         "machine": platform.machine(),
         "cpu": _cpu(),
         "gpu": gpu,
@@ -121,6 +126,14 @@ def _differences(then: dict[str, Any], now: dict[str, Any], keys: Iterable[str])
         for key in sorted(keys)
         if then.get(key) != now[key]
     )
+
+
+def _libraries(parts: Iterable[type]) -> str | None:
+    """The installed packages, and their versions, that define any of ``parts``; None of ours."""
+    tops = {cls.__module__.partition(".")[0] for cls in parts} - {"sirve", "torch"}
+    owners = packages_distributions() if tops else {}
+    names = {name for top in tops for name in owners.get(top, ())}
+    return ", ".join(f"{name} {version(name)}" for name in sorted(names)) or None
 
 
 def _source(cls: type) -> str:

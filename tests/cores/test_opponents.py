@@ -11,7 +11,9 @@ from sirve.cores import (
     GRU,
     LSTM,
     NGRC,
+    ContextMean,
     Core,
+    DynamicModes,
     EchoState,
     Linear,
     Polynomial,
@@ -261,3 +263,50 @@ def test_weights_of_gates_are_scaled_and_no_others(cell: GRU | LSTM) -> None:
         for k in range(cell.gates):
             factor = 1.0 if k == 2 else 0.25
             torch.testing.assert_close(after[k], factor * before[k], rtol=0, atol=0)
+
+
+@torch.no_grad()
+def test_the_mean_of_a_context_is_forecast_for_ever() -> None:
+    core, x = ContextMean((2, 3)).double(), normal(4, 7, 2, 3)
+    core.scale.copy_(torch.tensor([[0.3], [3.0]]))
+    y, _ = rollout(core, x, 50)
+    torch.testing.assert_close(y[:, 6:], x.mean(1, keepdim=True).expand(-1, 50, -1, -1))
+
+
+@pytest.mark.parametrize("delays", [1, 2])
+@torch.no_grad()
+def test_dynamic_modes_are_those_of_the_exact_decomposition(delays: int) -> None:
+    """A = Y V S^-1 U' of rank 3, by numpy, from a field of 6 + a constant."""
+    x = normal(30, 5, 2, 3) @ normal(3, 3)
+    core = DynamicModes((2, 3), modes=3, delays=delays).double()
+    core.look(x.split(4))
+    pairs = [(x[:, t - delays + 1 : t + 1].flip(1), x[:, t + 1]) for t in range(delays - 1, 4)]
+    read = np.concatenate([z.flatten(1).numpy() for z, _ in pairs]).T
+    given = np.concatenate([y.flatten(1).numpy() for _, y in pairs]).T
+    u, s, vt = np.linalg.svd(read, full_matrices=False)
+    basis = core.basis.numpy()
+    np.testing.assert_allclose(basis @ basis.T, u[:, :3] @ u[:, :3].T, atol=1e-10)
+    solve_readout(core, list(x.split(4)), skip=delays - 1)
+    assert isinstance(core.readout, Lift)
+    one = np.ones(read.shape[1])
+    left = u[:, :3].T @ read
+    expected = given @ np.linalg.pinv(np.vstack([left, one]))
+    found = core.readout.table().numpy()
+    np.testing.assert_allclose(found[:, :3] @ basis.T, expected[:, :3] @ u[:, :3].T, atol=1e-10)
+    bare = given @ vt[:3].T / s[:3] @ u[:, :3].T  # without the constant
+    np.testing.assert_allclose(bare, given @ np.linalg.pinv(left) @ u[:, :3].T, atol=1e-10)
+
+
+@torch.no_grad()
+def test_dynamic_modes_find_a_linear_map_of_few_and_leave_out_what_is_not_there() -> None:
+    """Two slow waves in a field of 12 need four modes; the others are zero, and do no harm."""
+    points, t = np.arange(12), np.arange(40)[:, None]
+    phases = np.random.default_rng(0).uniform(0, 6, (8, 1, 1))
+    waves = [np.sin(k * 2 * np.pi * points / 12 - 0.1 * k * t + k * phases) for k in (1, 2)]
+    x = torch.as_tensor(sum(waves))[:, :, None]
+    core = DynamicModes((1, 12), modes=8).double()
+    core.look([x])
+    assert int((core.basis.norm(dim=0) > 0.5).sum()) == 4
+    solve_readout(core, [x])
+    y, _ = rollout(core, x[:, :1], 39)
+    torch.testing.assert_close(y, x[:, 1:], rtol=0, atol=1e-9)

@@ -1,6 +1,7 @@
 """Models of other people's packages: they compute what those do, and say so if one is missing."""
 
 import sys
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from support import MISSING, RIVALS, configure, run_command
 from torch import Tensor, nn
 
+from sirve import provenance
 from sirve.cores import Core, FourierOperator, Mamba, UNet
 from sirve.cores.fourier import Spectral
 from sirve.door import build
@@ -158,3 +160,16 @@ def test_a_sequence_and_its_steps_are_mambapy_s() -> None:
     torch.testing.assert_close(phi[:, -1, :8], step, rtol=1e-4, atol=1e-5)
     for mine, other in zip(state, caches, strict=True):
         torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("model", RIVALS)
+def test_a_run_records_the_version_of_what_its_model_is_made_of(model: str) -> None:
+    if model in MISSING:
+        pytest.skip('not installed: ".[rivals]" has it')
+    shape = (3,) if model == "mamba" else (1, 8, 8)
+    node = configure(f"model={model}")["model"]
+    core = build(node, Core, place="model", shape=shape, walls="periodic")
+    (found,) = packages_distributions()[RIVALS[model]]
+    record = provenance.here(parts=map(type, core.modules()))
+    assert record["libraries"] == f"{found} {version(found)}"
+    assert provenance.here(parts=[Core, nn.Linear])["libraries"] is None
