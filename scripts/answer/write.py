@@ -29,6 +29,8 @@ from .plan import RECURRENT, ROLES, Plan
 from .results import Outcome, Result, gather
 from .trained import comparisons
 
+STATES = 1_500_000  # characters of states in answer.html, so that it can stand in a repository
+
 
 def answer(plan: Plan, root: Path) -> Path:
     """Write scores.csv, answer.png, answer.html and ANSWER.md into ``root``; the last is returned.
@@ -41,9 +43,8 @@ def answer(plan: Plan, root: Path) -> Path:
     write_text(root / "scores.csv", flat(results, root))
     verdicts = [v for r in results if r.case.curve is None and (v := verdict(r)) is not None]
     draw(verdicts, root / "answer.png")
-    write_comparison(
-        [o.runs[0] for r in results for o in r.outcomes if o.runs], root / "answer.html"
-    )
+    page = root / "answer.html"
+    write_comparison([o.runs[0] for r in results for o in r.outcomes if o.runs], page, STATES)
     write_text(root / "ANSWER.md", markdown(plan, results, verdicts, root))
     return root / "ANSWER.md"
 

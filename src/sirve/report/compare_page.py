@@ -9,7 +9,7 @@ from typing import Any
 from sirve.files import write_text
 from sirve.report.compare import Section, differing, sections
 from sirve.report.compare_scores import Entry, columns, curve, entries, ranked, rows
-from sirve.report.compare_states import Shown, shown, states
+from sirve.report.compare_states import BUDGET, Shown, shown, states
 from sirve.report.compare_words import RULE, verdict
 from sirve.report.frames import colour_table, json_text
 from sirve.report.load import MODEL, Run
@@ -24,17 +24,17 @@ _LONG = 80  # characters of a setting, at most
 _KEYS = 200  # settings, at most
 
 
-def write_comparison(runs: Sequence[Run], out: Path) -> Path:
+def write_comparison(runs: Sequence[Run], out: Path, budget: int = BUDGET) -> Path:
     """Write the page that compares ``runs`` to ``out``: one file that loads nothing.
 
-    However many runs there are it stays below 20 MB: fewer initial conditions, times and cells are
-    pictured, which the page says.
+    However many runs there are it stays below 20 MB, or less with a smaller ``budget`` of
+    characters for states: fewer starts, times and cells are pictured, which the page says.
     """
     parts = sections(runs)
     found = [entries(section) for section in parts]
     order = [ranked(some)[0] for some in found]
     able = [shown(s, some, best) for s, some, best in zip(parts, found, order, strict=True)]
-    pictures = states(able)
+    pictures = states(able, budget)
     head = {"threshold": THRESHOLD, "truth": TRUTH}
     data = [head | {"maps": {key: colour_table(name) for key, name in _MAPS.items()}}]
     for section, some, best, part, pictured in zip(
