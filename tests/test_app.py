@@ -173,7 +173,7 @@ WRONG = [
     ("fit=rigde", "fit=rigde is unknown; did you mean 'ridge'"),
     ("ridge.path=[-1.0]", "path=[-1.0] must be numbers, none of them negative"),
     ("data.frames=float16", "data.frames=float16; take float32"),
-    ("model=gruu", "unknown model 'gruu'; choose from: climatology, convgru,"),
+    ("model=gruu", "unknown model 'gruu'; choose from: climatology, context_mean, convgru,"),
     ("sim=lorentz", "unknown sim 'lorentz'; choose from: advection"),
     ("model.hiden=3", "unknown key 'model.hiden'; did you mean 'model.hidden'?"),
     ("+model.hiden=3", "did you mean 'hidden'?"),
