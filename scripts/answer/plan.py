@@ -23,17 +23,12 @@ SCORES = ("valid_time", "nrmse")
 
 @dataclass(frozen=True)
 class Row:
-    """A model of a case: ``overrides`` of train.py, for each of ``seeds``.
-
-    ``longer`` names the row that it repeats with as many updates as take the recurrent network's
-    seconds.
-    """
+    """A model of a case: ``overrides`` of train.py, for each of ``seeds``."""
 
     name: str
     role: str
     overrides: tuple[str, ...]
     seeds: tuple[int, ...]
-    longer: str | None = None
 
 
 @dataclass(frozen=True)
@@ -117,10 +112,8 @@ def _case(
         if model["role"] not in ROLES:
             raise UserError(f"model {row}: role={model['role']}; take one of {', '.join(ROLES)}")
         overrides = (*common, *entry["common"], *model["is"], *(more or ()))
-        if model.get("longer") not in (None, *entry["rows"]):
-            raise UserError(f"case {name}: {row} repeats {model['longer']}, which is not there")
         seeds = range(min(model.get("seeds", 1), entry.get("seeds", 3)))
-        rows.append(Row(row, model["role"], overrides, tuple(seeds), model.get("longer")))
+        rows.append(Row(row, model["role"], overrides, tuple(seeds)))
     return Case(
         name,
         entry["title"],

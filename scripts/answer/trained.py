@@ -12,26 +12,24 @@ CLOSE = 1.25  # times the seconds that count as the same
 
 
 def comparisons(results: Sequence[Result]) -> list[list[str]]:
-    """A row for each trained twin of a trained recurrent network.
+    """A row for each trained twin of a trained recurrent network, at equal updates.
 
-    A row of the plan that repeats a twin for as many seconds as the recurrent network took names
-    it by ``longer``; none is needed where the twin takes as many seconds at equal updates.
+    Where the twin takes as many seconds, the same run compares them at equal seconds.
     """
     rows = []
     for result in results:
         recurrent = result.pick("trained")
-        found = {outcome.name: outcome for outcome in result.outcomes}
         if recurrent is None:
             continue
-        longer = {row.longer: row.name for row in result.case.rows if row.longer}
-        for twin in found.values():
-            if twin.role in TWINS and _learned(twin) and twin.name not in longer.values():
+        for twin in result.outcomes:
+            if twin.role in TWINS and _learned(twin):
+                apart = difference(result, result.against(recurrent, twin))
                 rows.append(
                     [
                         f"{result.case.title}; {measure(result)}",
                         f"{recurrent.name} {score_text(recurrent)}, {digits(recurrent.seconds)} s",
-                        _beside(result, recurrent, twin),
-                        _again(result, recurrent, twin, found.get(longer.get(twin.name, ""))),
+                        f"{apart} ({twin.name} {score_text(twin)}, {digits(twin.seconds)} s)",
+                        _as_long(recurrent.seconds, twin.seconds),
                     ]
                 )
     return rows
@@ -41,15 +39,7 @@ def _learned(outcome: Outcome) -> bool:
     return outcome.runs[0].metrics.get("fit", {}).get("kind") == "gradient"
 
 
-def _again(result: Result, recurrent: Outcome, twin: Outcome, again: Outcome | None) -> str:
-    if again is not None:
-        return _beside(result, recurrent, again)
-    ours, theirs = recurrent.seconds, twin.seconds
+def _as_long(ours: float | None, theirs: float | None) -> str:
     if ours and theirs and 1 / CLOSE < theirs / ours < CLOSE:
         return "the same run: it took about as long"
     return "not run"
-
-
-def _beside(result: Result, recurrent: Outcome, other: Outcome) -> str:
-    apart = difference(result, result.against(recurrent, other))
-    return f"{apart} ({other.name} {score_text(other)}, {digits(other.seconds)} s)"
