@@ -55,7 +55,7 @@ def _small(sim: str) -> list[str]:
     return [f"sim.states={window + 10}", "sim.steps=30", "sim.valid_steps=12", "data.batch=4"]
 
 
-VECTORS = ("ngrc", "esn", "random_features", "mlp", "mamba")  # models that refuse frames
+VECTORS = ("ngrc", "esn", "random_features", "mamba")  # models that refuse frames
 SYSTEMS = [sim for sim in members("sim") if sim != "file"]  # what is simulated
 
 # A run of seconds: every size small, nothing left out.

@@ -1,7 +1,9 @@
 """The contract of everything that forecasts."""
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from math import prod
 from typing import Any, ClassVar, TypeVar
 
 import torch
@@ -10,6 +12,8 @@ from torch import Tensor, nn
 from sirve.cores.lift import Convolution, Lift, Matrix, Walls
 
 M = TypeVar("M", bound=nn.Module)
+
+log = logging.getLogger(__name__)
 
 
 class Core(nn.Module, ABC):
@@ -148,6 +152,20 @@ def zeroed(module: M) -> M:
     for parameter in module.parameters():
         nn.init.zeros_(parameter)
     return module
+
+
+def flat(shape: tuple[int, ...], known: int, instead: str) -> tuple[int, int]:
+    """Numbers of a state, and of what is known beside it, to a core that reads them as a vector."""
+    size = prod(shape)
+    if len(shape) > 1:
+        log.warning(
+            "a vector core reads frames of shape %s flattened to %d numbers: it does not know "
+            "which cells are neighbours (%s does)",
+            tuple(shape),
+            size,
+            instead,
+        )
+    return size, known * prod(shape[1:])
 
 
 def require_frames(shape: tuple[int, ...]) -> None:

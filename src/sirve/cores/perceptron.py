@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from sirve.cores.base import make_lift, require_positive, zeroed
-from sirve.cores.delays import Delayed, require_vector
+from sirve.cores.base import flat, make_lift, require_positive, zeroed
+from sirve.cores.delays import Delayed
 from sirve.cores.lift import Lift
 from sirve.cores.random_features import Draw, RandomFeatures
 
@@ -18,7 +18,7 @@ class Perceptron(Delayed):
     ``layers`` of ``hidden`` units read ``delays`` states, ``stride`` apart: with one delay there is
     no memory. Two layers have as many weights as an RNN of as many units, the second W in place of
     the recurrent U, so about a third of a GRU's; four layers have nearly a GRU's. By fit=ridge its
-    layers are random features. Vectors (C,); raises ValueError for frames.
+    layers are random features. Vectors (C,); a frame is flattened to one.
 
     Source: D. Rumelhart, G. Hinton, R. Williams, Nature 323 (1986).
     """
@@ -34,12 +34,13 @@ class Perceptron(Delayed):
         stride: int = 1,
         known: int = 0,
     ) -> None:
-        require_vector("Perceptron", shape, "model=rescnn")
         super().__init__(shape, delays, stride, known=known)
         require_positive(hidden=hidden, layers=layers)
-        sizes = pairwise([self.inputs, *[hidden] * layers])
+        size, given = flat(shape, known, "model=rescnn")
+        inputs = delays * size + given
+        sizes = pairwise([inputs, *[hidden] * layers])
         self.layers = nn.ModuleList(make_lift(a, b, 0, 1, None) for a, b in sizes)
-        self.readout = zeroed(make_lift(hidden + self.inputs, shape[0], 0, 1, None))
+        self.readout = zeroed(make_lift(hidden + inputs, size, 0, 1, None))
 
     def draw(self, seed: int, **setting: Any) -> None:
         of = Draw(**setting)
@@ -50,8 +51,8 @@ class Perceptron(Delayed):
                 of.into(layer.weight, layer.bias, source)
 
     def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        z, past = self.stack(x, state)
-        a = z
+        stack, past = self.stack(x, state)
+        a = z = stack.flatten(2)
         for layer in self.layers:
             a = torch.tanh(layer(a))
         return torch.cat([a, z], dim=2), past

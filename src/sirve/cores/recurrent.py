@@ -1,8 +1,6 @@
 """Recurrent cores: any cell, lifted by matrices or by convolutions, in any number of layers."""
 
-import logging
 from abc import abstractmethod
-from math import prod
 from typing import Any, ClassVar, cast
 
 import torch
@@ -12,6 +10,7 @@ from sirve.cores import fused, rolling
 from sirve.cores.base import (
     AnySize,
     Core,
+    flat,
     make_lift,
     require_fits,
     require_frames,
@@ -21,8 +20,6 @@ from sirve.cores.base import (
 from sirve.cores.cells import Cell, State
 from sirve.cores.lift import Lift, Matrix, Walls
 from sirve.cores.reservoir import Reservoir
-
-log = logging.getLogger(__name__)
 
 
 class Layer(nn.Module):
@@ -146,14 +143,7 @@ class Recurrent(_Recurrent):
     ) -> None:
         super().__init__(shape, residual, known)
         self.squares = squares
-        size, given = prod(shape), known * prod(shape[1:])
-        if len(shape) > 1:
-            log.warning(
-                "a vector core reads frames of shape %s flattened to %d numbers: it does not know "
-                "which cells are neighbours (model=convgru does)",
-                tuple(shape),
-                size,
-            )
+        size, given = flat(shape, known, "model=convgru")
         self._stack(cell, size + given, size, hidden, layers, (1, 1), 0, None)
 
     def roll(self, x: Tensor, state: Any, steps: int) -> tuple[Tensor, Any]:
