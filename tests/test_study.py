@@ -14,7 +14,9 @@ from scripts.answer import plan, runs
 from scripts.answer.claims import Verdict, difference, reason
 from scripts.answer.plan import Case, Plan, Row
 from scripts.answer.results import Outcome, Result
+from scripts.answer.trained import comparisons
 from sirve.errors import UserError
+from sirve.report.load import Run
 
 PLANS = sorted((ROOT / "scripts" / "plans").glob("*.yaml"))
 STARTS = np.linspace(0.9, 1.1, 16)
@@ -113,6 +115,34 @@ def test_what_is_no_better_than_a_baseline_claims_nothing() -> None:
     found = verdict("nrmse", {"memoryless": 3.0, "stacked": 2.0, "baseline": 0.5})
     assert not found.forecasts and "nothing follows" in reason(found)
     assert verdict("nrmse", {"memoryless": 3.0, "stacked": 3.0, "baseline": 3.0}).forecasts
+
+
+def learned(name: str, role: str, steps: int, seconds: float, factor: float = 1.0) -> Outcome:
+    """Of a class of its first word, trained for ``steps`` updates and ``seconds``."""
+    metrics = {"fit": {"kind": "gradient", "seconds": seconds}, "seconds": {"train": 1.0}}
+    config = f"trainer:\n  steps: {steps}\nmodel:\n  _target_: {name.split()[0]}\n"
+    run = Run(Path("."), metrics, config, [], np.ones(1), {}, {}, (1,), 1)
+    return Outcome(name, role, (run,), factor * STARTS[None])
+
+
+def test_trained_twins_are_compared_at_equal_updates_and_seconds() -> None:
+    outcomes = (
+        learned("resgru", "trained", 200, 100.0),
+        learned("rescnn", "memoryless", 200, 60.0, 3.0),
+        learned("rescnn longer", "memoryless", 330, 105.0, 2.0),
+        learned("stacked", "stacked", 200, 190.0),
+        learned("gru", "trained", 1500, 50.0),
+        learned("mlp", "memoryless", 1500, 55.0),
+        learned("fno", "rival", 200, 100.0),
+    )
+    case = Case("a", "A", True, "nrmse", 1.0, ())
+    rows = comparisons([Result(case, outcomes, {}, {})])
+    assert [row[1].split()[0] for row in rows] == ["resgru", "resgru", "gru"]
+    first, second, third = rows
+    assert first[2].startswith("0.333 [") and "(rescnn 3" in first[2]
+    assert first[3].startswith("0.500 [") and first[3].endswith("330 updates")
+    assert "(stacked 1" in second[2] and "takes longer" in second[3]
+    assert "(mlp 1" in third[2] and "the same run" in third[3]
 
 
 @pytest.mark.slow

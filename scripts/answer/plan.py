@@ -18,6 +18,7 @@ ROLES = {  # what a model is to the question
     "baseline": "baseline",
 }
 RECURRENT = ("random", "trained")
+ABSENT = "not in this plan"
 SCORES = ("valid_time", "nrmse")
 
 
