@@ -154,7 +154,7 @@ def test_a_failed_run_loses_none_and_is_tried_again(
     bad = Row("bad", "random", (*common, "model=gruu"), (0,))
     case = Case("pendulum", "Pendulum", False, "nrmse", 1.0, (bad, good))
     small_plan = Plan("small", (case,))
-    runs.run_all(small_plan, tmp_path / "runs", 2, ())
+    runs.run_all(small_plan, tmp_path / "runs", 2, ("-m", "launcher=joblib"))
     cells = {cell.row.name: tmp_path / "runs" / cell.name for cell in small_plan.cells()}
     assert runs.finished(cells["good"]) and "gruu" in (runs.reason(cells["bad"]) or "")
     capsys.readouterr()

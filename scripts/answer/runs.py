@@ -40,7 +40,7 @@ def run_all(plan: Plan, root: Path, workers: int, more: Sequence[str]) -> None:
 
 def _run(cell: Cell, folder: Path, more: Sequence[str]) -> tuple[Cell, str | None]:
     folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, str(TRAIN), *cell.overrides, f"runs={folder}", *more]
+    command = [sys.executable, str(TRAIN), *more, *cell.overrides, f"runs={folder}"]
     with (folder / LOG).open("w") as log:
         subprocess.run(
             command,

@@ -21,8 +21,10 @@ def explain(error: Exception) -> str:
     text = str(error)
     misspelt = re.search(r"Could not override '([\w.@/-]+)'", text)
     if misspelt:
-        key = misspelt.group(1)
-        close = difflib.get_close_matches(key, list(_known_keys()), n=1, cutoff=0.6)
+        key, known = misspelt.group(1), list(_known_keys())
+        if key in known:  # the first value of two has become its structure
+            return f"'{key}' is given twice, and the second does not fit the first; give it once"
+        close = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
         remedy = f"did you mean '{close[0]}'?" if close else "see `--cfg job` for all keys"
         return f"unknown key '{key}'; {remedy}"
     choice = re.search(r"Could not find '([\w./-]+)/([^'/]+)'", text)
@@ -30,8 +32,8 @@ def explain(error: Exception) -> str:
         group, name = choice.groups()
         if group.startswith("hydra/"):
             return f"{group} '{name}' is not installed; pip install 'sirve[slurm]' brings Slurm's"
-        known = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
-        return f"unknown {group} '{name}'; choose from: {', '.join(known)}"
+        names = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+        return f"unknown {group} '{name}'; choose from: {', '.join(names)}"
     missing = re.search(r"Environment variable '(\w+)' not found", text)
     if missing:
         return f"the environment has no {missing.group(1)}; set it, or write the value"
