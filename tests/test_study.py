@@ -12,6 +12,7 @@ from support import FEW, ROOT, SMALL, configure
 from scripts import study
 from scripts.answer import plan, runs
 from scripts.answer.claims import Verdict, difference, reason
+from scripts.answer.paragraph import Tally, english, spanish
 from scripts.answer.plan import Case, Plan, Row
 from scripts.answer.results import Outcome, Result
 from scripts.answer.trained import comparisons
@@ -115,6 +116,28 @@ def test_what_is_no_better_than_a_baseline_claims_nothing() -> None:
     found = verdict("nrmse", {"memoryless": 3.0, "stacked": 2.0, "baseline": 0.5})
     assert not found.forecasts and "nothing follows" in reason(found)
     assert verdict("nrmse", {"memoryless": 3.0, "stacked": 3.0, "baseline": 3.0}).forecasts
+
+
+def test_the_paragraph_counts_the_verdicts() -> None:
+    ahead = verdict("nrmse", {"memoryless": 3.0, "stacked": 2.0, "rival": 2.0})
+    stack = verdict("nrmse", {"memoryless": 3.0, "stacked": 0.5, "rival": 2.0})
+    lost = verdict("nrmse", {"memoryless": 3.0, "baseline": 0.5})
+    tally = Tally([ahead, stack, stack, lost], 12, 2, 3)
+    for words in (
+        "It serves as a memory, but mostly no better than the same past",
+        "By 12 runs",
+        "every kind of opponent in 1 of 3 (A), and behind at least one in 2 of 3 (A; A)",
+        "memoryless twin in 3 of 3, and the same past as a stack in 1",
+        "ahead of all in 0 of 0, and behind in 0 of 0",
+        "no better than the best baseline in 1 more (A)",
+        "the solver is cheaper in 2 of 3",
+    ):
+        assert words in english(tally)
+    told = spanish(tally)
+    assert told.startswith("Sirve como memoria, pero pocas veces mejor") and "en 2 de 3." in told
+    assert spanish(replace(tally, verdicts=[ahead])).startswith("Sirve como memoria, y casi")
+    assert "one state says it all, it" not in english(tally).partition(". ")[0]  # not looked at
+    assert english(replace(tally, verdicts=[lost])).startswith("By 12 runs")
 
 
 def learned(name: str, role: str, steps: int, seconds: float, factor: float = 1.0) -> Outcome:

@@ -1,6 +1,5 @@
 """Sentences from paired differences: does recurrence serve, against whom, is memory the reason."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -101,46 +100,3 @@ def reason(found: Verdict) -> str:
     if stacked > 0:
         return "Memory helps, and a recurrent one more than a stack of past states."
     return "The past helps, but a stack of past states serves as well or better."
-
-
-def paragraph(verdicts: Sequence[Verdict], runs: int) -> tuple[str, str]:
-    """The answer in one paragraph, in English and in Spanish."""
-    able = [v for v in verdicts if v.forecasts]
-    needs = [v for v in able if v.result.case.memory]
-    whole = [v for v in able if not v.result.case.memory]
-    unable = [v.result.case.title for v in verdicts if not v.forecasts]
-
-    def told(group: Sequence[Verdict], want: int) -> str:
-        names = [v.result.case.title for v in group if v.serves == want]
-        return f"{len(names)} of {len(group)}" + (f" ({'; '.join(names)})" if names else "")
-
-    def dicho(group: Sequence[Verdict], want: int) -> str:
-        return f"{sum(v.serves == want for v in group)} de {len(group)}"
-
-    over = sum(v.ahead.get("memoryless", 0) > 0 for v in needs)
-    past = sum(v.ahead.get("stacked", 0) > 0 for v in needs)
-    english = (
-        f"By {runs} runs, each model chosen on validation: where part of the state is hidden or "
-        f"noisy, the recurrent network is ahead of the best of every kind of opponent in "
-        f"{told(needs, 1)}, and behind at least one in {told(needs, -1)}; it beats its memoryless "
-        f"twin in {over} of {len(needs)}, and the same past as a stack in {past}. Where one state "
-        f"says it all, it is ahead of all in {told(whole, 1)}, and behind in {told(whole, -1)}."
-    )
-    if unable:
-        english += (
-            f" At this budget it is no better than the best baseline in {len(unable)} more "
-            f"({'; '.join(unable)})."
-        )
-    spanish = (
-        f"Según {runs} ejecuciones, con cada modelo elegido en validación: donde parte del estado "
-        f"está oculta o con ruido, la red recurrente supera al mejor rival de cada tipo en "
-        f"{dicho(needs, 1)} casos y queda detrás de alguno en {dicho(needs, -1)}; supera a su "
-        f"gemela sin memoria en {over} de {len(needs)}, y al mismo pasado apilado en {past}. Donde "
-        f"un solo estado lo dice todo, supera a todos en {dicho(whole, 1)} y queda detrás en "
-        f"{dicho(whole, -1)}."
-    )
-    if unable:
-        spanish += (
-            f" Con este presupuesto no mejora la mejor referencia trivial en {len(unable)} más."
-        )
-    return english, spanish

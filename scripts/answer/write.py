@@ -9,11 +9,14 @@ from pathlib import Path
 from sirve.errors import UserError
 from sirve.files import write_text
 from sirve.report.compare_page import write_comparison
+from sirve.report.load import number
 
 from . import tables
-from .claims import Verdict, paragraph, verdict
+from .claims import Verdict, verdict
+from .cost import cost
 from .figure import draw
 from .flat import flat
+from .paragraph import Tally, english, spanish
 from .plan import Plan
 from .results import Result, gather
 
@@ -39,15 +42,16 @@ def answer(plan: Plan, root: Path) -> Path:
 
 def markdown(plan: Plan, results: Sequence[Result], verdicts: Sequence[Verdict], root: Path) -> str:
     runs = sum(len(outcome.runs) for result in results for outcome in result.outcomes)
-    english, spanish = paragraph(verdicts, runs)
+    ratios = [r for v in verdicts if (r := number(cost(v.recurrent.runs[0], root).get("ratio")))]
+    tally = Tally(verdicts, runs, sum(r > 1 for r in ratios), len(ratios))
     parts = [
         "# Does a recurrent network serve for physical simulation?",
         f"    python scripts/study.py budget={plan.budget}",
         f"{date.today()}, {runs} runs, {os.cpu_count()} cores ({platform.machine()}), one thread a "
         "run. Made by the command above; every number is of the runs in "
         "`study/runs/<case>/<model>`, and `study/scores.csv` has them all.",
-        english,
-        f"*{spanish}*",
+        english(tally),
+        f"*{spanish(tally)}*",
         "![How far the recurrent network is ahead of its opponents](answer.png)",
         _explanation(),
         "## Where memory should be the reason",
