@@ -41,6 +41,7 @@ COMPARED = """
   for (const option of all("#system option")) {
     await change("system", option.value);
     const one = { title: document.getElementById("scores").textContent, rows: names() };
+    one.alike = document.getElementById("alike").textContent;
     one.curves = document.getElementById("error").data.length;
     one.before = pixels().length;
     const first = pixels();

@@ -39,11 +39,12 @@ function chooseSection(k) {
     button.setAttribute("aria-pressed", String(button.value === String(k)));
   }
   byId("scores").textContent = `Scores: ${section.title}`;
+  byId("alike").textContent = section.alike && `These runs saw the same of the same test: ${section.alike}.`;
   byId("models").replaceChildren(...section.entries.map(box));
   options(byId("start"), section.states.starts);
   byId("seeds").hidden = !section.rows.some((row) => row.seed);
   const titles = (flag) => section.columns.filter((c) => c[flag]).map((c) => c.title);
-  options(byId("cost"), titles("cost"), 1);
+  options(byId("cost"), titles("cost"), titles("cost").indexOf("training (s)"));
   options(byId("skill"), titles("skill"));
   fillChannels(section.states);
   show();
