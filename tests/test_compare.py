@@ -15,7 +15,7 @@ from typing import Any
 
 import h5py
 import pytest
-from browser import CHROMIUM, COMPARED, in_browser
+from browser import CHROMIUM, COMPARED, in_browser, narrow_widths
 from plotly.offline import get_plotlyjs
 from reports import (
     Tags,
@@ -208,3 +208,17 @@ def test_comparison_in_a_browser(tmp_path: Path, comparison: tuple[Path, str]) -
     assert {"convgru", "linear", "lstm"} <= set(heat["rows"])
     assert heat["start"] and heat["played"]
     assert heat["panels"][0] == "truth" and len(heat["panels"]) == 3
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+def test_no_name_is_too_long_for_a_telephone(tmp_path: Path) -> None:
+    runs = []
+    for kind, told in (("vector", "a"), ("vector", "b"), ("frame", "c")):
+        channels = [{"name": "temperature_of_the_upper_layer", "unit": "kg m^-1 s^-2"}] * 3
+        names = {"sim": f"{kind}_of_a_long_name_of_its_own_" * 2, "model": "network_" * 12}
+        run = make_run(tmp_path / told, kind, **names, channels=channels, time_unit="turns" * 12)
+        (run / "config.yaml").write_text(f"observe: {{parameters: [{told * 50}]}}\n")
+        runs.append(load_run(run))
+    widths = narrow_widths(write_comparison(runs, tmp_path / "compare.html"), tmp_path)
+    assert len(widths) == 3
+    assert all(wanted <= there <= 390 for wanted, there in widths), widths

@@ -15,6 +15,12 @@ function element(tag, text = "", properties = {}) {
   return node;
 }
 
+function name(text) { // which may break after a dot or an underscore
+  const node = element("span");
+  node.append(...text.split(/(?<=[._])/).flatMap((part) => [part, element("wbr")]));
+  return node;
+}
+
 function options(select, names, value = 0) {
   select.replaceChildren(...names.map((name, k) => element("option", name, { value: k })));
   select.value = value;
@@ -57,7 +63,7 @@ function box(entry, e) {
     show();
   });
   const label = element("label");
-  label.append(input, line(entry), element("span", entry.name));
+  label.append(input, line(entry), name(entry.name));
   return label;
 }
 
@@ -134,10 +140,10 @@ function tableHead(columns) {
 function tableRow(row, entry, best) {
   const kind = row.seed ? "seed" : entry.model ? "model" : "baseline";
   const node = element("tr", "", { className: kind });
-  const name = element("td");
-  if (!row.seed) name.append(line(entry), " ");
-  name.append(row.name);
-  node.append(name);
+  const first = element("td");
+  if (!row.seed) first.append(line(entry), " ");
+  first.append(name(row.name));
+  node.append(first);
   row.cells.forEach(([value, text], c) => {
     const top = value !== null && value === best[c];
     node.append(element("td", text, { className: top ? "best" : "" }));

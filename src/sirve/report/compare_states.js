@@ -92,7 +92,7 @@ function difference(panel, truth, gain) { // of levels; zero is the middle of th
 
 function figure(panel, ...below) {
   const node = element("figure"), caption = element("figcaption");
-  caption.append(line(panel), ` ${panel.name}`);
+  caption.append(line(panel), " ", name(panel.name));
   node.append(caption, ...below);
   return node;
 }
