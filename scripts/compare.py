@@ -10,13 +10,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sirve.errors import UserError
+from sirve.errors import refusing
 from sirve.report.compare import markdown
 from sirve.report.compare_page import write_comparison
 from sirve.report.load import find_runs
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@refusing
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Compare finished runs on one page.")
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUN", help="a run, or a folder above"
@@ -24,16 +25,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("compare.html"), help="the page to write")
     parser.add_argument("--markdown", action="store_true", help="print a table, seeds merged")
     options = parser.parse_args(arguments)
-    try:
-        runs = find_runs(options.runs)
-        page = write_comparison(runs, options.out)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
+    runs = find_runs(options.runs)
+    page = write_comparison(runs, options.out)
     print(page, file=sys.stderr if options.markdown else sys.stdout)
     if options.markdown:
         print(markdown(runs), end="")
-    return 0
 
 
 if __name__ == "__main__":

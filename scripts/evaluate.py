@@ -27,7 +27,7 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from scripts.opponent.residual import residual
-from sirve.errors import UserError
+from sirve.errors import UserError, refusing
 from sirve.files import write_text
 from sirve.report.load import load_run
 from sirve.report.style import digits, units
@@ -37,7 +37,8 @@ from sirve.stored import Said, read
 NO_NUMBER = "not finite"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@refusing
+def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     try:
         said = _said(options)
@@ -53,13 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             write_text(options.json, as_json(found))
         if options.csv:
             write_text(options.csv, as_csv(found))
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
     except OSError as error:
-        print(f"{error.filename} cannot be written ({error.strerror})", file=sys.stderr)
-        return 2
-    return 0
+        raise UserError(f"{error.filename} cannot be written ({error.strerror})") from error
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:

@@ -17,14 +17,15 @@ from pathlib import Path
 import torch
 
 import sirve
-from sirve.errors import UserError
+from sirve.errors import refusing
 from sirve.inside import material_of, measure, settle
 from sirve.report.inside import Inside, Settling, load_inside, measured
 from sirve.report.inside_page import write_inside
 from sirve.report.load import Run, find_runs
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@refusing
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Look inside the networks of finished runs.")
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUN", help="a run, or a folder above"
@@ -35,15 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--exponents", type=int, default=3)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    try:
-        runs = find_runs(options.runs)
-        found = [look(run, options) for run in runs]
-        for path in write_inside(runs, found, options.out):
-            print(path)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    runs = find_runs(options.runs)
+    found = [look(run, options) for run in runs]
+    for path in write_inside(runs, found, options.out):
+        print(path)
 
 
 def look(run: Run, options: argparse.Namespace) -> Inside:

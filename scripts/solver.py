@@ -18,22 +18,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from scripts.opponent.ladder import CAP, compare
 from scripts.opponent.table import markdown
-from sirve.errors import UserError
+from sirve.errors import refusing
 from sirve.report.load import find_runs
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@refusing
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="The solver itself as an opponent.")
     parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--cap", type=float, default=CAP, help="seconds for each solver's repeats")
     options = parser.parse_args(arguments)
-    try:
-        for run in find_runs(options.runs):
-            print(markdown(run, compare(run, options.cap)), flush=True)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    for run in find_runs(options.runs):
+        print(markdown(run, compare(run, options.cap)), flush=True)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from scripts.answer import plan, runs, write
-from sirve.errors import UserError, nearest
+from sirve.errors import UserError, nearest, refusing
 
 PLANS = Path(__file__).resolve().parent / "plans"
 DEFAULTS = {"budget": "quick", "study": "study", "workers": "2", "launcher": "local"}
@@ -41,23 +41,19 @@ def options(arguments: Sequence[str]) -> tuple[dict[str, str], bool]:
     return found, len(given) < len(arguments)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@refusing
+def main(arguments: Sequence[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     if {"-h", "--help"} & set(arguments):
         print(__doc__)
-        return 0
-    try:
-        found, show = options(arguments)
-        planned, root = plan.load(PLANS / f"{found['budget']}.yaml"), Path(found["study"])
-        if not show:
-            # One value swept, so that the launcher of sweeps takes it.
-            more = ["-m", f"launcher={found['launcher']}"] if found["launcher"] != "local" else []
-            runs.run_all(planned, root / "runs", int(found["workers"]), more)
-        print(write.answer(planned, root))
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+        return
+    found, show = options(arguments)
+    planned, root = plan.load(PLANS / f"{found['budget']}.yaml"), Path(found["study"])
+    if not show:
+        # One value swept, so that the launcher of sweeps takes it.
+        more = ["-m", f"launcher={found['launcher']}"] if found["launcher"] != "local" else []
+        runs.run_all(planned, root / "runs", int(found["workers"]), more)
+    print(write.answer(planned, root))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from scripts.opponent.equations import of_equations
 from sirve import metrics
-from sirve.errors import UserError
+from sirve.errors import refusing
 from sirve.report.load import MODEL, Run, find_runs
 from sirve.report.style import units
 
@@ -39,22 +39,18 @@ def row(run: Run, threshold: float, states: int) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@refusing
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="The true equations from the last state shown.")
     parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--threshold", type=float, default=metrics.THRESHOLD)
     parser.add_argument("--states", type=int, choices=(1, 2), default=1, help="2: velocities too")
     options = parser.parse_args(arguments)
-    try:
-        runs = find_runs(options.runs)
-        lines = [row(run, options.threshold, options.states) for run in runs]
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
+    runs = find_runs(options.runs)
+    lines = [row(run, options.threshold, options.states) for run in runs]
     print(f"| run | model | seed | valid time, {units(runs[0].metrics.get('time_unit'))} ", end="")
     print("| true equations | ahead by |\n|---|---|--:|--:|--:|--:|")
     print("".join(lines), end="")
-    return 0
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from sirve.errors import UserError, shown
+from sirve.errors import UserError, refusing, shown
 
 RUNS = 50  # shown at once, at most
 TIMEOUT = 20  # seconds that the server has for an answer
@@ -125,18 +125,14 @@ def _require_project(entity: str, project: str) -> None:
         ) from None
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@refusing
+def main(arguments: Sequence[str] | None = None) -> None:
     assert __doc__
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("project", metavar="ENTITY/PROJECT", help="where the runs are")
     parser.add_argument("--sim", help="only the runs of this system")
     options = parser.parse_args(arguments)
-    try:
-        print(save(options.project, options.sim))
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    print(save(options.project, options.sim))
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ COMPARED = """
   for (const option of all("#system option")) {
     await change("system", option.value);
     const one = { title: document.getElementById("scores").textContent, rows: names() };
+    one.alike = document.getElementById("alike").textContent;
     one.curves = document.getElementById("error").data.length;
     one.before = pixels().length;
     const first = pixels();
@@ -62,6 +63,42 @@ COMPARED = """
   document.documentElement.dataset.seen = JSON.stringify(seen);
 })();
 </script></body>"""
+
+
+# Of every system, how wide the page wants to be and how wide its window is.
+MEASURED = """
+<script>
+(async () => {
+  const root = document.documentElement, found = [];
+  for (const option of document.querySelectorAll("#system option")) {
+    await chooseSection(option.value);
+    await new Promise((done) => setTimeout(done, 400));
+    found.push([root.scrollWidth, root.clientWidth]);
+  }
+  parent.postMessage(found, "*");
+})();
+</script></body>"""
+
+HEARD = """
+<script>
+addEventListener("message", (event) => {
+  document.documentElement.dataset.widths = event.data.join(" ");
+});
+</script></body>"""
+
+
+def narrow_widths(page: Path, folder: Path, width: int = 390) -> list[list[int]]:
+    """The widths MEASURED on a telephone: in a frame, as a window has a least width of its own."""
+    inner, outer = folder / "inner.html", folder / "outer.html"
+    inner.write_text(page.read_text("utf-8").replace("</body>", MEASURED), "utf-8")
+    frame = (
+        f'<iframe src="{inner.name}" style="width: {width}px; height: 900px; border: 0"></iframe>'
+    )
+    outer.write_text(f"<!doctype html><html><body>{frame}</body></html>", "utf-8")
+    document = in_browser(outer, folder, HEARD)
+    widths = re.search('data-widths="([^"]*)"', document)
+    assert widths is not None
+    return [[int(x) for x in pair.split(",")] for pair in widths[1].split(" ")]
 
 
 def in_browser(page: Path, folder: Path, script: str = CHOOSE) -> str:

@@ -13,8 +13,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import h5py
 import pytest
-from browser import CHROMIUM, COMPARED, in_browser
+from browser import CHROMIUM, COMPARED, in_browser, narrow_widths
 from plotly.offline import get_plotlyjs
 from reports import (
     Tags,
@@ -24,9 +25,10 @@ from reports import (
 )
 from support import ROOT
 
-from sirve.report import load_run
-from sirve.report.compare import grouped, markdown
+from sirve.report import Run, load_run
+from sirve.report.compare import grouped, markdown, sections
 from sirve.report.compare_page import write_comparison
+from sirve.report.compare_scores import columns, entries, rows
 from sirve.report.style import MISSING
 
 
@@ -68,7 +70,8 @@ def several(folder: Path) -> Path:
         make_run(folder / "a" / f"seed{seed}", seed=seed)
         make_run(folder / "c" / f"seed{seed}", seed=seed, model="rnn", steps=200)
         make_run(folder / "fields" / f"seed{seed}", "field", sim="ks", seed=seed)
-    make_run(folder / "b", model="gru|x")
+    noisy = make_run(folder / "b", model="gru|x")
+    (noisy / "config.yaml").write_text("observe: {noise: 0.05}\nsim: {trajectories: {train: 4}}\n")
     make_run(folder / "frames", "frame", sim="heat", steps=30)
     make_run(folder / "frames2", "frame", sim="heat", steps=30, model="convgru", seed=3)
     make_run(folder / "frames3", "frame", sim="heat", steps=30, model="linear")
@@ -112,6 +115,53 @@ def test_runs_that_differ_in_more_than_the_seed(tmp_path: Path) -> None:
     assert markdown(runs[:1]).count("\n") == 3
 
 
+def configured(folder: Path, noise: float = 0, rho: Any = 28, told: str = "", **more: Any) -> Run:
+    train, shift = more.pop("train", 64), more.pop("shift", 0)
+    run = make_run(folder, **more)
+    observe = f"{{_target_: sirve.data.observe.Channels, noise: {noise}, parameters: [{told}]}}"
+    sim = f"{{system: {{rho: {rho}}}, trajectories: {{train: {train}, test: 5}}, states: 9}}"
+    (run / "config.yaml").write_text(f"model: {{lr: 1}}\nobserve: {observe}\nsim: {sim}\n")
+    with h5py.File(run / "rollouts.h5", "r+") as file:
+        file["truth"][:] += shift
+    return load_run(run)
+
+
+def test_only_runs_that_saw_the_same_of_the_same_test_are_compared(tmp_path: Path) -> None:
+    drawn = "{uniform: [26, 32]}"
+    runs = [
+        configured(tmp_path / "a"),
+        configured(tmp_path / "b", noise=0.0, train=4, seed=1, data_seed=0, steps=40),
+        configured(tmp_path / "c", noise=0.01, train=4),
+        configured(tmp_path / "d", rho=drawn, shift=1),
+        configured(tmp_path / "e", rho=drawn, shift=1, told="rho"),
+        configured(tmp_path / "f", shift=2, data_seed=7),
+        configured(tmp_path / "g", shift=3),
+        configured(tmp_path / "h", sim="heat"),
+    ]
+    found = sections(runs)
+    paths = {part.title: sorted(run.path.name for run in part.runs) for part in found}
+    assert paths == {
+        "heat": ["h"],
+        "waves": ["a", "b"],
+        "waves · noise 0.01": ["c"],
+        "waves · rho 26 to 32": ["d"],
+        "waves · told rho · rho 26 to 32": ["e"],
+        "waves · data seed 7": ["f"],
+        "waves (2)": ["g"],
+    }
+    alike = {part.title: part.alike for part in found}
+    assert alike["waves · noise 0.01"] == "noise 0.01, told nothing, rho 28, data seed 0"
+    assert alike["waves · told rho · rho 26 to 32"].startswith("no noise, told rho, rho 26 to 32")
+    assert alike["heat"] == ""
+    (waves,) = (part for part in found if part.title == "waves")
+    assert [g.label for g in waves.groups] == [
+        "lstm sim.trajectories.train=4",
+        "lstm sim.trajectories.train=64",
+    ]
+    (column,) = (k for k, head in enumerate(columns(waves)) if head["key"] == "trajectories")
+    assert [row["cells"][column][0] for row in rows(waves, entries(waves))[:2]] == [4, 64]
+
+
 def test_comparison_of_no_run(
     compare: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -146,7 +196,29 @@ def test_comparison_in_a_browser(tmp_path: Path, comparison: tuple[Path, str]) -
         assert one["ascending"] == sorted(one["rows"]) == one["descending"][::-1], one["title"]
         assert len(one["fewer"]) == len(one["rows"]) - 1
         assert one["curves"] > len(one["rows"]) and one["before"]
+    clean, noisy = (one for one in seen if "waves" in one["title"])
+    assert (clean["title"], noisy["title"]) == (
+        "Scores: waves · no noise",
+        "Scores: waves · noise 0.05",
+    )
+    assert {"lstm", "rnn", "esn"} <= set(clean["rows"]) and "gru|x" not in clean["rows"]
+    assert "gru|x" in noisy["rows"] and not {"lstm", "rnn", "esn"} & set(noisy["rows"])
+    assert "no noise" in clean["alike"] and "noise 0.05" in noisy["alike"]
     (heat,) = (one for one in seen if "heat" in one["title"])
     assert {"convgru", "linear", "lstm"} <= set(heat["rows"])
     assert heat["start"] and heat["played"]
     assert heat["panels"][0] == "truth" and len(heat["panels"]) == 3
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+def test_no_name_is_too_long_for_a_telephone(tmp_path: Path) -> None:
+    runs = []
+    for kind, told in (("vector", "a"), ("vector", "b"), ("frame", "c")):
+        channels = [{"name": "temperature_of_the_upper_layer", "unit": "kg m^-1 s^-2"}] * 3
+        names = {"sim": f"{kind}_of_a_long_name_of_its_own_" * 2, "model": "network_" * 12}
+        run = make_run(tmp_path / told, kind, **names, channels=channels, time_unit="turns" * 12)
+        (run / "config.yaml").write_text(f"observe: {{parameters: [{told * 50}]}}\n")
+        runs.append(load_run(run))
+    widths = narrow_widths(write_comparison(runs, tmp_path / "compare.html"), tmp_path)
+    assert len(widths) == 3
+    assert all(wanted <= there <= 390 for wanted, there in widths), widths

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from joblib import Parallel, delayed, parallel_config
 
-from sirve.errors import UserError, nearest
+from sirve.errors import nearest, refusing
 from sirve.metrics import smape
 
 from .families import FAMILIES
@@ -172,7 +172,8 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def main(arguments: Sequence[str]) -> int:
+@refusing
+def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="benchmark.py dysts", description=__doc__.split("\n")[0])
     parser.add_argument("file", type=Path, help="HDF5, of the layout in docs/dysts.md")
     parser.add_argument("--seeds", type=_count, default=3, help="of the weights and settings")
@@ -181,10 +182,4 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--rehearse", action="store_true", help="on the tuning series alone")
     parser.add_argument("--json", type=_new_file, help="keep all forecasts and choices here")
     options = parser.parse_args(arguments)
-    try:
-        found = report(read(options.file), options)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
-    print("\n" + json.dumps(found))
-    return 0
+    print("\n" + json.dumps(report(read(options.file), options)))

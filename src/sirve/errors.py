@@ -2,7 +2,11 @@
 
 import difflib
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import ParamSpec
+
+P = ParamSpec("P")
 
 
 class UserError(ValueError):
@@ -38,3 +42,18 @@ class Stopped(UserError):
 def warn(message: str) -> None:
     """One line on stderr: what a user should know, and need not mend."""
     print(f"warning: {message}", file=sys.stderr)
+
+
+def refusing(work: Callable[P, None]) -> Callable[P, int]:
+    """``work`` as the main function of a script: its exit code, 2 after a line for a UserError."""
+
+    @wraps(work)
+    def main(*args: P.args, **kwargs: P.kwargs) -> int:
+        try:
+            work(*args, **kwargs)
+        except UserError as error:
+            print(error, file=sys.stderr)
+            return 2
+        return 0
+
+    return main

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from sirve import metrics
 from sirve.hdf5 import reading
 from sirve.report.stats import thin
+from sirve.report.stills import image
 from sirve.report.style import units
 
 ROLLOUTS = 8  # pictured, spread from the shortest to the longest valid time
@@ -96,7 +97,7 @@ def _pictures(path: Path, frames: list[np.ndarray], titles: list[str], width: fl
     axes = figure.subplots(2, columns, squeeze=False).ravel()
     low, high = float(frames[0].min()), float(frames[0].max())
     for axis, frame, title in zip(axes, frames, titles, strict=True):
-        axis.imshow(frame, vmin=low, vmax=high, cmap="inferno", aspect="auto")
+        image(axis, frame, (low, high), aspect="auto")
         axis.set_title(title, fontsize=8)
         axis.set_axis_off()
     figure.savefig(path, dpi=100)
@@ -107,10 +108,11 @@ def _film(path: Path, truth: np.ndarray, prediction: np.ndarray) -> Path:
     low, high = float(truth[0].min()), float(truth[0].max())
     span = max(high - low, 1e-12)
     field, signed = matplotlib.colormaps["inferno"], matplotlib.colormaps["RdBu_r"]
+    bounds = float(truth.min()) - span, float(truth.max()) + span  # beyond, colours are the last
 
     def frames() -> Iterator[np.ndarray]:
         for k in thin(len(truth), FRAMES):
-            guess = np.nan_to_num(prediction[k], nan=low, posinf=high, neginf=low)
+            guess = np.nan_to_num(prediction[k].clip(*bounds), nan=low)
             parts = [
                 field((truth[k] - low) / span),
                 field((guess - low) / span),

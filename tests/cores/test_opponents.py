@@ -8,8 +8,6 @@ import pytest
 import torch
 
 from sirve.cores import (
-    GRU,
-    LSTM,
     NGRC,
     ContextMean,
     Core,
@@ -18,7 +16,6 @@ from sirve.cores import (
     Linear,
     Polynomial,
     RandomFeatures,
-    Recurrent,
 )
 from sirve.cores.delays import Delayed
 from sirve.cores.lift import Lift
@@ -152,65 +149,6 @@ def test_linear_on_two_frames_finds_the_explicit_wave_equation() -> None:
     torch.testing.assert_close(before[1, 1].item(), -1.0, rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("squares", [False, True])
-@torch.no_grad()
-def test_echo_state_equals_a_literal_transcription(squares: bool) -> None:
-    core = EchoState((2,), hidden=7, connections=3, squares=squares).double()
-    core.draw(0, gain=0.5, radius=0.8, bias=0.4, leak=0.3)
-    x = normal(3, 6, 2)
-    w, u, b = core.w.numpy(), core.u.numpy(), core.b.numpy()
-    h = np.zeros((3, 7))
-    expected = []
-    for x_t in x.numpy().swapaxes(0, 1):
-        h = 0.7 * h + 0.3 * np.tanh(x_t @ w.T + h @ u.T + b)
-        expected.append(np.concatenate([h, h**2, x_t] if squares else [h, x_t], axis=1))
-    found, state = core.features(x)
-    np.testing.assert_allclose(found.numpy(), np.stack(expected, axis=1), atol=1e-14)
-    np.testing.assert_allclose(state.numpy(), h, atol=1e-14)
-
-
-@pytest.mark.parametrize("connections", [None, 10])
-def test_echo_state_has_the_radius_and_connections_it_says(connections: int | None) -> None:
-    core = EchoState((3,), hidden=100, connections=connections).double()
-    core.draw(3, radius=0.7)
-    eigenvalues = np.linalg.eigvals(core.u.numpy())
-    assert np.abs(eigenvalues).max() == pytest.approx(0.7)
-    filled = float((core.u != 0).double().sum(dim=1).mean())
-    assert filled == 100 if connections is None else 8 < filled < 12
-
-
-def test_a_matrix_without_eigenvalues_stays_finite() -> None:
-    core = EchoState((1,), hidden=1, connections=1).double()
-    core.draw(0, radius=0.0)
-    assert torch.isfinite(core.u).all()
-
-
-@torch.no_grad()
-def test_an_echo_state_forgets_its_first_state() -> None:
-    core = EchoState((2,), hidden=50)
-    core.double().draw(0, radius=0.5, gain=0.3)
-    x = normal(2, 80, 2)
-    blank, _ = core.features(x)
-    other, _ = core.features(x, torch.ones(2, 50, dtype=torch.float64))
-    assert float((blank - other)[:, 0].abs().max()) > 0.1
-    assert float((blank - other)[:, -1].abs().max()) < 1e-12
-
-
-@pytest.mark.parametrize("make", [EchoState, RandomFeatures])
-def test_draws_are_a_function_of_setting_and_seed(make: type[EchoState | RandomFeatures]) -> None:
-    def draw(seed: int, gain: float) -> torch.Tensor:
-        core = make((2,), hidden=9).double()
-        core.draw(seed, gain=gain)
-        return core.features(normal(1, 4, 2))[0]
-
-    assert torch.equal(draw(0, 0.1), draw(0, 0.1))
-    assert not torch.equal(draw(0, 0.1), draw(1, 0.1))
-    assert not torch.equal(draw(0, 0.1), draw(0, 0.2))
-    for setting in make.grid:
-        with pytest.raises(ValueError, match=f"{setting}=-1"):
-            make((2,), hidden=9).draw(0, **{setting: -1})
-
-
 @pytest.mark.parametrize("make", [EchoState, RandomFeatures, NGRC])
 def test_frames_are_refused_and_the_way_out_named(make: Callable[..., Core]) -> None:
     with pytest.raises(ValueError, match=r"reads vectors.*take model="):
@@ -220,49 +158,6 @@ def test_frames_are_refused_and_the_way_out_named(make: Callable[..., Core]) -> 
 def test_too_many_monomials_are_refused_before_any_memory_is_taken() -> None:
     with pytest.raises(ValueError, match="degree=40 of 60 numbers has"):
         Polynomial((20,), degree=40, delays=3)
-
-
-@torch.no_grad()
-def test_a_gru_whose_gates_are_constant_is_leaky_units() -> None:
-    core = Recurrent((2,), GRU(), hidden=6, squares=True).double()
-    core.draw(0, gain=0.5, radius=0.8, bias=0.0, memory=[4.0, 4.0], gates=0.0)
-    layer = core.layers[0]
-    w, u = layer.w.weight[12:].numpy(), layer.u.weight[12:].numpy()
-    assert np.abs(w).min() > 0
-    x, h = normal(3, 6, 2), np.zeros((3, 6))
-    for x_t in x.numpy().swapaxes(0, 1):
-        h = 0.75 * h + 0.25 * np.tanh(x_t @ w.T + (0.5 * h) @ u.T)  # r = sigma(0)
-    phi, _ = core.features(x)
-    np.testing.assert_allclose(phi[:, -1, :6].numpy(), h, atol=1e-14)
-    np.testing.assert_allclose(phi[:, -1, 6:12].numpy(), h**2, atol=1e-14)
-    assert torch.equal(phi[:, :, 12:], x)
-
-
-@pytest.mark.parametrize("cell", [GRU(), LSTM()])
-@torch.no_grad()
-def test_squares_are_read_in_a_rollout_too(cell: GRU | LSTM) -> None:
-    core = with_random_readout(Recurrent((2,), cell, hidden=5, squares=True))
-    core.scale.fill_(0.1)
-    x = normal(3, 4, 2)
-    y, state = core(x)
-    for _ in range(3):
-        last, state = core(y[:, -1:], state)
-        y = torch.cat([y, last], dim=1)
-    torch.testing.assert_close(rollout(core, x, 4)[0], y, rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize("cell", [GRU(), LSTM()])
-@torch.no_grad()
-def test_weights_of_gates_are_scaled_and_no_others(cell: GRU | LSTM) -> None:
-    core = Recurrent((2,), cell, hidden=5)
-    core.draw(0)
-    whole = [lift.weight.unflatten(0, (-1, 5)).clone() for lift in core.layers[0].children()]
-    core.draw(0, gates=0.25)
-    half = [lift.weight.unflatten(0, (-1, 5)) for lift in core.layers[0].children()]
-    for before, after in zip(whole, half, strict=True):
-        for k in range(cell.gates):
-            factor = 1.0 if k == 2 else 0.25
-            torch.testing.assert_close(after[k], factor * before[k], rtol=0, atol=0)
 
 
 @torch.no_grad()

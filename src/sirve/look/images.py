@@ -13,7 +13,7 @@ from sirve import spectra
 from sirve.look.lines import decades
 from sirve.look.seen import Seen
 from sirve.report.stats import thin
-from sirve.report.stills import colours, grid, plain, tidy
+from sirve.report.stills import grid, image, plain, tidy
 from sirve.report.style import moments
 
 IMAGES = 3  # channels, or trajectories of a single channel, are drawn in rows
@@ -49,12 +49,12 @@ def strip(seen: Seen) -> Figure:
     for row, panel in enumerate(rows):
         for column, (k, time) in enumerate(zip(at, moments(seen.time[at]), strict=True)):
             ax = axes[row, column]
-            image = ax.imshow(panel.values[k], **colours(panel.low, panel.high, None))
+            drawn = image(ax, panel.values[k], (panel.low, panel.high))
             ax.set(xticks=[], yticks=[])
             if row == 0:
                 ax.set_title(time)
         axes[row, 0].set_ylabel(panel.label)
-        _bar(figure, seen, image, row, axes)
+        _bar(figure, seen, drawn, row, axes)
     _title(figure, seen, "frames", len(rows))
     figure.supxlabel(seen.time_label, fontsize=9)
     return figure
@@ -67,11 +67,11 @@ def spacetime(seen: Seen) -> Figure:
     for row, panel in enumerate(rows):
         ax = axes[row, 0]
         extent = (seen.time[0], seen.time[-1], cells[0], cells[-1])
-        look = colours(panel.low, panel.high, None) | {"extent": extent, "origin": "lower"}
-        image = ax.imshow(panel.values.T, aspect="auto", **look)
+        look: dict[str, Any] = {"extent": extent, "origin": "lower", "aspect": "auto"}
+        drawn = image(ax, panel.values.T, (panel.low, panel.high), **look)
         ax.set_title(panel.label, loc="left")
         ax.set_ylabel("x")
-        _bar(figure, seen, image, row, axes)
+        _bar(figure, seen, drawn, row, axes)
     _title(figure, seen, "space and time", len(rows))
     axes[-1, 0].set_xlabel(seen.time_label)
     return figure
@@ -83,15 +83,15 @@ def film(seen: Seen) -> Iterator[np.ndarray]:
     for k in thin(seen.x.shape[1], FRAMES):
         images = [table((p.values[k] - p.low) / max(p.high - p.low, 1e-12))[..., :3] for p in rows]
         gap = np.ones((len(images[0]), 1, 3))
-        yield np.concatenate([part for image in images for part in (image, gap)][:-1], axis=1)
+        yield np.concatenate([part for one in images for part in (one, gap)][:-1], axis=1)
 
 
-def _bar(figure: Figure, seen: Seen, image: AxesImage, row: int, axes: Any) -> None:
+def _bar(figure: Figure, seen: Seen, drawn: AxesImage, row: int, axes: Any) -> None:
     """A colour bar for each channel, or for all trajectories of a single one."""
     if len(seen.info.channels) > 1:
-        figure.colorbar(image, ax=axes[row, :], pad=0.01, aspect=12)
+        figure.colorbar(drawn, ax=axes[row, :], pad=0.01, aspect=12)
     elif row == len(axes) - 1:
-        figure.colorbar(image, ax=axes, pad=0.01, aspect=30).set_label(seen.label(0))
+        figure.colorbar(drawn, ax=axes, pad=0.01, aspect=30).set_label(seen.label(0))
 
 
 def _title(figure: Figure, seen: Seen, what: str, rows: int) -> None:

@@ -15,6 +15,12 @@ function element(tag, text = "", properties = {}) {
   return node;
 }
 
+function name(text) { // which may break after a dot or an underscore
+  const node = element("span");
+  node.append(...text.split(/(?<=[._])/).flatMap((part) => [part, element("wbr")]));
+  return node;
+}
+
 function options(select, names, value = 0) {
   select.replaceChildren(...names.map((name, k) => element("option", name, { value: k })));
   select.value = value;
@@ -39,11 +45,12 @@ function chooseSection(k) {
     button.setAttribute("aria-pressed", String(button.value === String(k)));
   }
   byId("scores").textContent = `Scores: ${section.title}`;
+  byId("alike").textContent = section.alike && `These runs saw the same of the same test: ${section.alike}.`;
   byId("models").replaceChildren(...section.entries.map(box));
   options(byId("start"), section.states.starts);
   byId("seeds").hidden = !section.rows.some((row) => row.seed);
   const titles = (flag) => section.columns.filter((c) => c[flag]).map((c) => c.title);
-  options(byId("cost"), titles("cost"), 1);
+  options(byId("cost"), titles("cost"), titles("cost").indexOf("training (s)"));
   options(byId("skill"), titles("skill"));
   fillChannels(section.states);
   show();
@@ -56,7 +63,7 @@ function box(entry, e) {
     show();
   });
   const label = element("label");
-  label.append(input, line(entry), element("span", entry.name));
+  label.append(input, line(entry), name(entry.name));
   return label;
 }
 
@@ -133,10 +140,10 @@ function tableHead(columns) {
 function tableRow(row, entry, best) {
   const kind = row.seed ? "seed" : entry.model ? "model" : "baseline";
   const node = element("tr", "", { className: kind });
-  const name = element("td");
-  if (!row.seed) name.append(line(entry), " ");
-  name.append(row.name);
-  node.append(name);
+  const first = element("td");
+  if (!row.seed) first.append(line(entry), " ");
+  first.append(name(row.name));
+  node.append(first);
   row.cells.forEach(([value, text], c) => {
     const top = value !== null && value === best[c];
     node.append(element("td", text, { className: top ? "best" : "" }));

@@ -1,23 +1,16 @@
 """Compares runs: groups those which differ only in their seed, and tables them in Markdown."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from sirve.errors import UserError
-from sirve.files import parse_yaml
 from sirve.metrics import valid_steps
+from sirve.report.compare_settings import label, same_truth, seen, settings, titles
 from sirve.report.load import MODEL, Run, number
 from sirve.report.stats import pooled
 from sirve.report.style import THRESHOLD, digits, units
-
-# Parts of a configuration that do not change what is learned; ``data_seed`` is in the metrics.
-_ASIDE = {"seed", "runs", "root", "hydra", "logger", "launcher", "workers", "threads", "log_every"}
-
-# Of these the label of a run tells first.
-_TELLING = ("model", "objective", "optimizer", "trainer", "observe", "sim", "data")
 
 
 @dataclass(frozen=True)
@@ -44,9 +37,10 @@ class Group:
 
 @dataclass(frozen=True)
 class Section:
-    """Runs of one system whose errors can share a plot."""
+    """Runs whose scores can be compared: they saw the same of the same test trajectories."""
 
     title: str
+    alike: str  # in what they differ from the other sections of the system; empty: there is none
     groups: tuple[Group, ...]
 
     @property
@@ -62,17 +56,23 @@ def entry(value: Any, *keys: str) -> Any:
 
 
 def sections(runs: Sequence[Run]) -> list[Section]:
-    """Runs by system and unit of time, in order of the name; within, by model."""
-    found: dict[tuple[Any, ...], list[Run]] = {}
+    """Runs that saw the same of the same test, in order of the system; within, by model."""
+    found: dict[tuple[Any, ...], list[list[Run]]] = {}
     for run in runs:
-        key = (run.sim, units(run.metrics.get("time_unit")), run.shape)
-        found.setdefault(key, []).append(run)
-    names = [sim for sim, *_ in found]
+        parts = found.setdefault((run.sim, tuple(sorted(seen(run).items()))), [])
+        part = next((part for part in parts if same_truth(part[0], run)), None)
+        if part is None:
+            parts.append([run])
+        else:
+            part.append(run)
+    systems: dict[str, list[list[Run]]] = {}
+    for (sim, _), parts in sorted(found.items()):
+        systems.setdefault(sim, []).extend(parts)
     result = []
-    for (sim, unit, shape), members in sorted(found.items()):
-        size = " x ".join(map(str, shape))
-        title = f"{sim}, {size}, in {unit}" if names.count(sim) > 1 else sim
-        result.append(Section(title, grouped(members)))
+    for sim, parts in systems.items():
+        named = zip(titles(sim, parts), parts, strict=True)
+        for (title, alike), part in sorted(named, key=lambda one: one[0]):
+            result.append(Section(title, alike, grouped(part)))
     return result
 
 
@@ -89,43 +89,8 @@ def grouped(runs: Sequence[Run]) -> tuple[Group, ...]:
     for key, members in sorted(found.items()):
         namesakes = [flat[other] for other in found if other[0] == key[0]]
         ordered = sorted(members, key=lambda run: number(run.metrics.get("seed")) or 0.0)
-        groups.append(Group(_label(key[0], flat[key], namesakes), tuple(ordered)))
+        groups.append(Group(label(key[0], flat[key], namesakes), tuple(ordered)))
     return tuple(groups)
-
-
-def settings(run: Run) -> dict[str, str]:
-    """What makes a run what it is, flat, without its seed and the places of its files."""
-    try:
-        config = parse_yaml(run.config, "config.yaml")
-    except UserError:
-        config = None
-    kept = {k: str(run.metrics.get(k)) for k in ("data_seed", "parameters", "dt", "steps")}
-    for path, value in _leaves(config, ()):
-        if not _ASIDE.intersection(path) and not str(value).startswith("/"):
-            kept[".".join(path)] = str(value)
-    return kept
-
-
-def _leaves(value: Any, path: tuple[str, ...]) -> Iterable[tuple[tuple[str, ...], Any]]:
-    if not isinstance(value, dict):
-        yield path, value
-        return
-    for key, below in value.items():
-        yield from _leaves(below, (*path, str(key)))
-
-
-def _label(model: str, own: dict[str, str], namesakes: Sequence[dict[str, str]]) -> str:
-    """The model, with up to three settings in which its namesakes differ."""
-    keys = [k for k in own if any(other.get(k) != own[k] for other in namesakes)]
-    keys = [k for k in keys if all(k in other for other in namesakes)] or keys
-    keys = [k for k in keys if k != "parameters"] or keys  # which follow from the others
-
-    def rank(key: str) -> int:
-        part = key.partition(".")[0]
-        return _TELLING.index(part) if part in _TELLING else len(_TELLING)
-
-    shown = [f"{k}={own[k][:24]}" for k in sorted(keys, key=rank)[:3]]
-    return " ".join([model, *shown])
 
 
 def differing(groups: Sequence[Group]) -> tuple[list[str], list[list[str | None]]]:
@@ -134,17 +99,6 @@ def differing(groups: Sequence[Group]) -> tuple[list[str], list[list[str | None]
     keys = sorted({key for one in flat for key in one})
     keys = [key for key in keys if len({one.get(key) for one in flat}) > 1]
     return keys, [[one.get(key) for key in keys] for one in flat]
-
-
-def same_test(run: Run, other: Run) -> bool:
-    """Whether both runs forecast the same trajectories, as long as both last."""
-    if (run.n, run.shape) != (other.n, other.shape):
-        return False
-    steps = min(2, run.steps, other.steps)
-    return bool(
-        np.allclose(run.time[:steps], other.time[:steps])
-        and np.allclose(run.states(0, slice(steps))[0], other.states(0, slice(steps))[0], rtol=1e-4)
-    )
 
 
 def span(group: Group, run: Run, name: str = MODEL) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 from sirve.files import write_text
 from sirve.report.compare import Section, differing, sections
 from sirve.report.compare_scores import Entry, columns, curve, entries, ranked, rows
-from sirve.report.compare_states import BUDGET, Shown, shown, states
+from sirve.report.compare_states import BUDGET, shown, states
 from sirve.report.compare_words import RULE, verdict
 from sirve.report.frames import colour_table, json_text
 from sirve.report.load import MODEL, Run
@@ -37,10 +37,8 @@ def write_comparison(runs: Sequence[Run], out: Path, budget: int = BUDGET) -> Pa
     pictures = states(able, budget)
     head = {"threshold": THRESHOLD, "truth": TRUTH}
     data = [head | {"maps": {key: colour_table(name) for key, name in _MAPS.items()}}]
-    for section, some, best, part, pictured in zip(
-        parts, found, order, able, pictures, strict=True
-    ):
-        data.append(_section(section, some, best) | {"states": pictured | _missing(some, part)})
+    for section, some, best, pictured in zip(parts, found, order, pictures, strict=True):
+        data.append(_section(section, some, best) | {"states": pictured})
     write_text(out, document("Comparison of runs", _body(runs, parts, data), ASSETS))
     return out
 
@@ -90,6 +88,7 @@ def _section(section: Section, found: Sequence[Entry], order: Sequence[Entry]) -
     keys, values = differing(section.groups)
     return {
         "title": section.title,
+        "alike": section.alike,
         "unit": units(first.metrics.get("time_unit")),
         "ceiling": first.drawn_ceiling,
         "entries": [
@@ -110,9 +109,3 @@ def _section(section: Section, found: Sequence[Entry], order: Sequence[Entry]) -
             "values": [[v if v is None else v[:_LONG] for v in some[:_KEYS]] for some in values],
         },
     }
-
-
-def _missing(found: Sequence[Entry], part: Shown) -> dict[str, Any]:
-    """The models that forecast other trajectories than those shown."""
-    there = {k for k, _ in part.ranked}
-    return {"other": [k for k, one in enumerate(found) if one.name == MODEL and k not in there]}

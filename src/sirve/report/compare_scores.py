@@ -9,6 +9,7 @@ import numpy as np
 
 from sirve.metrics import nrmse, valid_steps
 from sirve.report.compare import Group, Section, entry, span
+from sirve.report.compare_settings import training_trajectories
 from sirve.report.load import MODEL, Run, number
 from sirve.report.stats import early, pooled, quartiles
 from sirve.report.style import (
@@ -132,6 +133,8 @@ def columns(section: Section) -> list[dict[str, Any]]:
     drifts = sorted({d for run in section.runs for d in run.entries(MODEL, "invariants")})
     found += [{"title": f"drift of {d}", "key": ["invariants", d]} for d in drifts[:_STEPS]]
     found.append({"title": "diverged", "key": ["diverged"]})
+    if len({training_trajectories(run) for run in section.runs}) > 1:
+        found.append({"title": "training trajectories", "key": "trajectories", "cost": True})
     found.append({"title": "parameters", "key": "parameters", "cost": True})
     found.append({"title": "training (s)", "key": "train", "cost": True})
     found.append({"title": "a step of forecast (s)", "key": "forecast_per_step", "cost": True})
@@ -158,6 +161,9 @@ def _cell(one: Entry, key: str | list[str]) -> Cell:
     if isinstance(key, list):
         value = one.group.middle("scores", one.name, *key)
         return [value, share(value) if key == ["diverged"] else digits(value)]
+    if key == "trajectories":
+        value = training_trajectories(one.first)
+        return [value, count(value)]
     if one.name != MODEL:
         return [None, MISSING]
     if key == "parameters":

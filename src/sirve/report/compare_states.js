@@ -29,9 +29,7 @@ async function showStates() {
   if (slider.dataset.fresh) slider.value = Math.floor(last / 4);
   delete slider.dataset.fresh;
   byId("views").replaceChildren();
-  const other = states.other.filter((e) => chosen.on.has(e)).map((e) => entries[e].name);
-  const unlike = other.length ? ` Not pictured, since tested on other trajectories: ${other.join("; ")}.` : "";
-  byId("left-out").textContent = states.note + unlike;
+  byId("left-out").textContent = states.note;
   view = { vector: vectorView, field: fieldView, frame: frameView }[states.kind](panels, states);
   draw();
   root.dataset.ready = String(mine);
@@ -94,7 +92,7 @@ function difference(panel, truth, gain) { // of levels; zero is the middle of th
 
 function figure(panel, ...below) {
   const node = element("figure"), caption = element("figcaption");
-  caption.append(line(panel), ` ${panel.name}`);
+  caption.append(line(panel), " ", name(panel.name));
   node.append(caption, ...below);
   return node;
 }

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sirve.metrics import valid_steps
-from sirve.report.compare import Section, same_test
+from sirve.report.compare import Section
 from sirve.report.compare_scores import Entry
 from sirve.report.load import MODEL, Run
 from sirve.report.style import THRESHOLD, digits, units
@@ -47,7 +47,7 @@ LADDER = (
 
 @dataclass(frozen=True)
 class Shown:
-    """What a section can show: the models, from the best on, that forecast the same starts."""
+    """What a section can show: its models, from the best on."""
 
     section: Section
     ranked: Sequence[tuple[int, Run]]  # number of the entry, and its first run
@@ -74,16 +74,8 @@ class Shown:
 
 
 def shown(section: Section, found: Sequence[Entry], order: Sequence[Entry]) -> Shown:
-    """The models whose test most runs share, in the order of their rank."""
-    models = [(found.index(one), one.first) for one in order if one.name == MODEL]
-    tests: list[list[tuple[int, Run]]] = []
-    for k, run in models:
-        same = next((test for test in tests if same_test(test[0][1], run)), None)
-        if same is None:
-            tests.append([(k, run)])
-        else:
-            same.append((k, run))
-    return Shown(section, max(tests, key=len))
+    """The models, in the order of their rank."""
+    return Shown(section, [(found.index(one), one.first) for one in order if one.name == MODEL])
 
 
 def states(parts: Sequence[Shown], budget: int = BUDGET) -> list[dict[str, Any]]:

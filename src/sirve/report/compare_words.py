@@ -6,7 +6,7 @@ from html import escape
 import numpy as np
 
 from sirve import metrics
-from sirve.report.compare import Section, entry, same_test, span
+from sirve.report.compare import Section, entry, span
 from sirve.report.compare_scores import Entry, common_end, entries, ranked
 from sirve.report.load import MODEL, number
 from sirve.report.style import count, digits, duration, units
@@ -60,8 +60,6 @@ def _score(one: Entry, by_error: bool, end: float) -> str:
 def _against(best: Entry, other: Entry, end: float, by_error: bool) -> str:
     """The difference to the next, pair by pair."""
     name = escape(other.label)
-    if not same_test(best.first, other.first):
-        return f" The next, {name}, was tested from other starts."
     if by_error:
         middle, low, high = paired(best.errors_at(end), other.errors_at(end), ratio=True)
         if not np.isfinite([middle, low, high]).all():

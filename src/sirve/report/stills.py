@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
 from sirve.report.load import Run
@@ -109,11 +110,17 @@ def open_box(ax: Any) -> None:
         wall.set_major_locator(MaxNLocator(5))
 
 
-def colours(low: float, high: float, reach: float | None) -> dict[str, Any]:
-    """Of values from ``low`` to ``high``, or of differences up to ``reach``."""
-    if reach is None:
-        return {"cmap": "inferno", "vmin": low, "vmax": high, "interpolation": "nearest"}
-    return {"cmap": "RdBu_r", "vmin": -reach, "vmax": reach, "interpolation": "nearest"}
+def image(
+    ax: Axes, values: np.ndarray, bounds: tuple[float, float], signed: bool = False, **look: Any
+) -> AxesImage:
+    """``values`` in colours, the first and last beyond ``bounds``, none for what is no number.
+
+    They are cut to that range, or one that has exploded overflows among Matplotlib's colours.
+    """
+    low, high = bounds
+    inside = np.ma.masked_invalid(values).clip(low, high)
+    look |= {"cmap": "RdBu_r" if signed else "inferno", "interpolation": "nearest"}
+    return ax.imshow(inside, vmin=low, vmax=high, **look)
 
 
 def fields(run: Run, shown: Forecast) -> Figure:
@@ -126,16 +133,16 @@ def fields(run: Run, shown: Forecast) -> Figure:
         reach = difference_range([change], (high - low) / 2)
         rows = (("truth", truth), (run.model, forecast), ("difference", change))
         for r, (title, values) in enumerate(rows):
+            bounds = (-reach, reach) if r == 2 else (low, high)
             ax = axes[3 * c + r, 0]
             extent = (float(shown.time[0]), float(shown.time[-1]), 0, truth.shape[1])
-            look = colours(low, high, reach if r == 2 else None)
-            look |= {"extent": extent, "origin": "lower", "aspect": "auto"}
-            image = ax.imshow(np.ma.masked_invalid(values.T), **look)
+            look: dict[str, Any] = {"extent": extent, "origin": "lower", "aspect": "auto"}
+            drawn = image(ax, values.T, bounds, signed=r == 2, **look)
             ax.set_facecolor("#d9d9d9")
             ax.set_title(plain(f"{name}: {title}" if len(run.channels) > 1 else title), loc="left")
             ax.set_ylabel("cell")
             if r:
-                figure.colorbar(image, ax=[axes[3 * c, 0], ax] if r == 1 else ax, pad=0.01)
+                figure.colorbar(drawn, ax=[axes[3 * c, 0], ax] if r == 1 else ax, pad=0.01)
     axes[-1, 0].set_xlabel(time_label(run))
     return figure
 
@@ -152,17 +159,17 @@ def film(run: Run, shown: Forecast) -> Figure:
     size = (1.25 * count + 1.3, 3 * 1.25 * ratio + 0.6)
     figure, axes = grid(3, count, size)
     for r, (title, values) in enumerate(rows):
-        look = colours(low, high, reach if r == 2 else None)
+        bounds = (-reach, reach) if r == 2 else (low, high)
         for k in range(count):
             ax = axes[r, k]
-            image = ax.imshow(np.ma.masked_invalid(values[k]), **look)
+            drawn = image(ax, values[k], bounds, signed=r == 2)
             ax.set(xticks=[], yticks=[], facecolor="#d9d9d9")
             if r == 0:
                 ax.set_title(times[k])
         axes[r, 0].set_ylabel(plain(title))
         if r:
             beside, aspect = (axes[:2, :], 30) if r == 1 else (axes[2, :], 15)
-            bar = figure.colorbar(image, ax=beside, pad=0.01, aspect=aspect)
+            bar = figure.colorbar(drawn, ax=beside, pad=0.01, aspect=aspect)
             bar.set_label(plain(run.channels[0]))
     figure.supxlabel(time_label(run), fontsize=9)
     return figure
