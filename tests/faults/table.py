@@ -14,7 +14,8 @@ import torch
 if __name__ == "__main__":
     sys.path[:0] = map(str, Path(__file__).resolve().parents[1:3])
 
-from support import AIDS, FEW, SMALL, TRAIN, Command, Done, run_command
+from support import AIDS, FEW, SMALL, TRAIN, Command, Done
+from warm import run_warm
 
 from sirve import checkpoints
 
@@ -33,12 +34,12 @@ class Bench:
 
     def process(self, *arguments: str, env: dict[str, str] | None = None) -> Done:
         """The command as a process of its own."""
-        return run_command([TRAIN, *arguments], self.folder, env)
+        return run_warm([TRAIN, *arguments], self.folder, env)
 
     def killed(self, where: str, number: int, *arguments: str) -> None:
         """The command, killed with -9 at call ``number`` of a function."""
         driver = str(AIDS / "kill_at.py")
-        done = run_command([driver, where, str(number), TRAIN, *arguments], self.folder)
+        done = run_warm([driver, where, str(number), TRAIN, *arguments], self.folder)
         assert done.returncode == -9, done.stderr
 
     def run(self) -> Path:
