@@ -9,6 +9,7 @@ import pytest
 from support import AIDS, FEW, ROOT, SMALL, Done, inspected, items, run_command
 from warm import run_warm
 
+pytestmark = pytest.mark.xdist_group("workspace")  # one process makes what they share
 SCRIPT = str(ROOT / "scripts" / "workspace.py")
 KEY = "planted0" * 5
 
