@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from hydra.core.global_hydra import GlobalHydra
-from support import ROOT, Command, Done, run_command
+from support import ROOT, Command, Done
+from warm import run_warm
 
 
 @pytest.fixture
@@ -14,7 +15,7 @@ def process(tmp_path: Path) -> Command:
     """``process("model=gru", ...)`` runs train.py as a process of its own, in an empty folder."""
 
     def run(*arguments: str, env: dict[str, str] | None = None) -> Done:
-        return run_command([str(ROOT / "train.py"), *arguments], tmp_path, env)
+        return run_warm([str(ROOT / "train.py"), *arguments], tmp_path, env)
 
     return run
 

@@ -11,7 +11,18 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from support import FEW, ROOT, SMALL, SYSTEMS, Command, check_rescored, configure
+from support import (
+    FEW,
+    ROOT,
+    SMALL,
+    SYSTEMS,
+    TRAIN,
+    Command,
+    Done,
+    check_rescored,
+    configure,
+    run_command,
+)
 
 import sirve
 from sirve import metrics
@@ -116,11 +127,12 @@ def test_the_record_and_the_checkpoints(command: Command, tmp_path: Path) -> Non
     assert "${" not in (run / "config.yaml").read_text()
 
 
-def test_the_same_command_twice_gives_the_same_bits(
-    command: Command, process: Command, tmp_path: Path
-) -> None:
+def test_the_same_command_twice_gives_the_same_bits(command: Command, tmp_path: Path) -> None:
+    def started(*arguments: str) -> Done:
+        return run_command([TRAIN, *arguments], tmp_path)
+
     weights, records = [], []
-    for name, run_it in (("a", command), ("b", process)):
+    for name, run_it in (("a", command), ("b", started)):
         done = run_it("logger=none", f"runs={name}", *SMALL["lorenz"], *FEW)
         assert done.returncode == 0, done.stderr
         run = only_run(tmp_path / name)
@@ -148,8 +160,8 @@ def test_float64_from_end_to_end(command: Command, tmp_path: Path) -> None:
     assert sirve.load(only_run(tmp_path)).core.scale.dtype == torch.float64
 
 
-def test_wrong_input_of_a_process(process: Command) -> None:
-    done = process("logger=none", "model.hidden=0")
+def test_wrong_input_of_a_process(tmp_path: Path) -> None:
+    done = run_command([TRAIN, "logger=none", "model.hidden=0"], tmp_path)
     assert done == (2, "", "error: model: hidden=0 must be a positive whole number\n")
 
 

@@ -26,7 +26,7 @@ def blocks(title: str) -> dict[str, str]:
 def checkout(tmp_path: Path) -> Path:
     """A copy of the repository that can be changed."""
     for name in ("src", "simulators", "conf", "tests"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, tmp_path / name)  # with the kernels that numba has compiled
     for name in ("train.py", "pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, tmp_path)
     return tmp_path

@@ -19,12 +19,17 @@ ROWS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("shared")
+
+
 @pytest.mark.parametrize("number", ROWS)
 def test_fault(
-    number: int, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+    number: int, tmp_path: Path, shared: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    TABLE[number].check(Bench(tmp_path, command, monkeypatch))
+    TABLE[number].check(Bench(tmp_path, command, monkeypatch, shared))
 
 
 def test_the_page_is_the_table() -> None:

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 import yaml
-from support import AIDS, FEW, SMALL, TRAIN, Command, Done, run_command
+from support import AIDS, FEW, SMALL, TRAIN, Command, Done
+from warm import run_warm
 
 from sirve import checkpoints
 
+pytestmark = pytest.mark.xdist_group("going on")  # one process makes what they share
 ARGUMENTS = [
     "sim=lorenz",
     *SMALL["lorenz"],
@@ -30,7 +32,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run that was killed in its 27th step: checkpoints of steps 24 and 16."""
     folder = tmp_path_factory.mktemp("killed")
     kill_at = [str(AIDS / "kill_at.py"), "sirve.forecaster.Forecaster.training_step"]
-    done = run_command([*kill_at, "27", TRAIN, *ARGUMENTS], folder)
+    done = run_warm([*kill_at, "27", TRAIN, *ARGUMENTS], folder)
     assert done.returncode == -9, done.stderr
     return folder
 
@@ -48,7 +50,7 @@ def run(killed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str]:
     """Weights and record of the run that nobody stopped."""
     folder = tmp_path_factory.mktemp("whole")
-    done = run_command([TRAIN, *ARGUMENTS], folder)
+    done = run_warm([TRAIN, *ARGUMENTS], folder)
     assert done.returncode == 0, done.stderr
     (found,) = folder.glob("runs/*/*/")
     return outcome(found)

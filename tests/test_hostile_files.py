@@ -14,10 +14,13 @@ import pytest
 import torch
 from hostile_files import TABLE
 from hostile_files.hdf5 import shard
-from support import ROOT, environment, run_command
+from support import ROOT, run_command
+from warm import run_warm
 
 from sirve.errors import UserError
 from sirve.hdf5 import reading
+
+pytestmark = pytest.mark.xdist_group("hostile files")  # one process makes what they share
 
 
 def by_pickle(path: Path) -> None:
@@ -57,8 +60,8 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
     for number, row in enumerate(TABLE.values()):
         (root / str(number)).mkdir()
         row.make(root / str(number))
-    path = environment({"PYTHONPATH": f"{ROOT}:{ROOT}/tests"})
-    done = run_command([str(ROOT / "tests/aids/reading.py"), str(root)], root, path)
+    path = {"PYTHONPATH": f"{ROOT}:{ROOT}/tests"}
+    done = run_warm([str(ROOT / "tests/aids/reading.py"), str(root)], root, path)
     assert done.returncode == 0, done.stderr
     lines = [line for line in done.stdout.splitlines() if line.startswith("[")]
     return root, dict(zip(TABLE, map(json.loads, lines), strict=True))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from support import AIDS, FEW, SMALL, TRAIN, Command, run_command, same
+from warm import run_warm
 
 from sirve import checkpoints, signals
 
@@ -71,9 +72,9 @@ def test_killed_it_is_the_same_run(tmp_path: Path) -> None:
     assert run_command([TRAIN, *TINY], whole).returncode == 0
     for name, number in (("varpro.descent.Descent.advance", 8), ("ridge.Search.run", 1)):
         kill = [str(AIDS / "kill_at.py"), f"sirve.{name}", str(number)]
-        done = run_command([*kill, TRAIN, *TINY], killed, {"PYTHONPATH": str(AIDS)})
+        done = run_warm([*kill, TRAIN, *TINY], killed, {"PYTHONPATH": str(AIDS)})
         assert done.returncode == -signal.SIGKILL, done.stderr
-    done = run_command([TRAIN, *TINY], killed)
+    done = run_warm([TRAIN, *TINY], killed)
     assert "goes on from last.ckpt, step 12" in done.stdout
     assert same(content(killed), content(whole))
 

@@ -25,9 +25,11 @@ from support import (
     started,
     until_step,
 )
+from warm import run_warm
 
 from sirve import checkpoints
 
+pytestmark = pytest.mark.xdist_group("resume")  # one process makes what they share
 # Whatever could make two runs differ: dropout, noise, a schedule, a horizon that grows, an
 # optimizer with a long memory, validations and checkpoints out of step with each other.
 ALL = [
@@ -53,7 +55,7 @@ LIMIT = 10  # seconds from a signal to the end
 def run(folder: Path, *arguments: str, kill: tuple[str, int] | None = None) -> Done:
     """The command, killed before a call of a function if ``kill`` names one and its number."""
     driver = [str(AIDS / "kill_at.py"), kill[0], str(kill[1])] if kill else []
-    return run_command([*driver, TRAIN, *ALL, *arguments], folder, ENV)
+    return run_warm([*driver, TRAIN, *ALL, *arguments], folder, ENV)
 
 
 def only_run(folder: Path) -> Path:
@@ -84,7 +86,7 @@ def content(folder: Path) -> dict[str, Any]:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the run gives that nobody stops."""
     folder = tmp_path_factory.mktemp("whole")
-    done = run(folder)
+    done = run_command([TRAIN, *ALL], folder, ENV)  # hashes strings otherwise than the others do
     assert done.returncode == 0, done.stderr
     return content(folder)
 

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 import torch
-from support import FEW, ROOT, SMALL, Done, run_command
+from support import FEW, ROOT, SMALL, Done
+from warm import run_warm
 
 from sirve.tracking import WandB
 from sirve.wandb_folder import last_record
 
+pytestmark = pytest.mark.xdist_group("tracking faults")  # one process makes what they share
 ARGUMENTS = ["sim=lorenz", "model=gru", *SMALL["lorenz"], *FEW]
 TRAIN = str(ROOT / "train.py")
 AIDS = ROOT / "tests" / "aids"
@@ -28,7 +30,7 @@ LIMIT = 6.0  # seconds that W&B may hold a run up: wait=4, its end, and a busy m
 def faulty(folder: Path, fault: tuple[str, int, str], *more: str, **env: str) -> Done:
     where, number, name = fault
     driver = [str(AIDS / "fault_at.py"), where, str(number), name]
-    return run_command([*driver, TRAIN, *ARGUMENTS, *more], folder, env)
+    return run_warm([*driver, TRAIN, *ARGUMENTS, *more], folder, env)
 
 
 def only_run(folder: Path) -> Path:
@@ -45,7 +47,7 @@ def outcome(folder: Path) -> tuple[dict[str, torch.Tensor], str]:
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, torch.Tensor], str]:
     folder = tmp_path_factory.mktemp("plain")
-    done = run_command([TRAIN, *ARGUMENTS, "logger=none"], folder)
+    done = run_warm([TRAIN, *ARGUMENTS, "logger=none"], folder)
     assert done.returncode == 0, done.stderr
     return outcome(folder)
 
@@ -234,9 +236,9 @@ def test_a_run_that_is_stopped_ends_its_wandb_run(tmp_path: Path) -> None:
 
 @SLOW
 def test_a_run_gone_on_with_is_one_wandb_run(tmp_path: Path, plain: Any) -> None:
-    killed = run_command([str(AIDS / "kill_at.py"), LOG, "3", TRAIN, *ARGUMENTS], tmp_path)
+    killed = run_warm([str(AIDS / "kill_at.py"), LOG, "3", TRAIN, *ARGUMENTS], tmp_path)
     assert killed.returncode == -9
-    done = run_command([TRAIN, *ARGUMENTS], tmp_path)
+    done = run_warm([TRAIN, *ARGUMENTS], tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     folders = sorted(path.name for path in only_run(tmp_path).glob("wandb/offline-run-*"))
     assert len(folders) == 2

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from support import AIDS, FEW, ROOT, SMALL, Done, inspected, items, run_command
+from warm import run_warm
 
+pytestmark = pytest.mark.xdist_group("workspace")  # one process makes what they share
 SCRIPT = str(ROOT / "scripts" / "workspace.py")
 KEY = "planted0" * 5
 
@@ -17,7 +19,7 @@ def tracked(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """The records of a real offline run, of a system whose forecasts are films."""
     folder = tmp_path_factory.mktemp("tracked")
     train = [str(ROOT / "train.py"), "sim=heat", "model=persistence", *SMALL["heat"], *FEW]
-    done = run_command(train, folder)
+    done = run_warm(train, folder)
     assert (done.returncode, done.stderr) == (0, "")
     return inspected(folder)
 

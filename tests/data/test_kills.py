@@ -13,13 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import ROOT, Done, environment, recipe, run_command
+from support import ROOT, Done, environment, recipe
+from warm import run_warm
 
 from simulators import Pendulum
 from sirve.data.dataset import SPLITS, Manifest
 from sirve.data.generate import generate
 from sirve.files import sha256
 
+pytestmark = pytest.mark.xdist_group("kills")  # one process makes what they share
 SCRIPT = str(ROOT / "scripts" / "simulate.py")
 SLOW = [  # ten blocks of a fraction of a second each
     *("sim=lorenz", "sim.states=300", "sim.steps=60", "sim.valid_steps=30", "data.block=2"),
@@ -148,7 +150,7 @@ def killed(making: Making, target: str, delay: float) -> bool:
 
 def finished(root: Path, kept: dict[Path, int], expected: dict[str, str]) -> None:
     """The same command makes the rest, and nothing but that."""
-    done = run_command([SCRIPT, *SLOW, f"data.root={root}"], root.parent)
+    done = run_warm([SCRIPT, *SLOW, f"data.root={root}"], root.parent)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert contents(root) == expected

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from faults.table import flip
 from support import AIDS, FEW, ROOT, SMALL, Command, Done, run_command
+from warm import run_warm
 
 from sirve.data.recipe import Recipe
 from sirve.data.repair import repair
@@ -22,6 +23,7 @@ from sirve.door import TRUSTED
 from sirve.errors import UserError
 from sirve.files import sha256
 
+pytestmark = pytest.mark.xdist_group("verify")  # one process makes what they share
 SCRIPT = str(ROOT / "scripts" / "simulate.py")
 SHARD = "data/train/00001.hdf5"
 LOCKS = (".lock", ".workers")
@@ -34,7 +36,7 @@ RUN = [  # four shards, whose systems differ in one parameter
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("whole")
-    done = run_command([SCRIPT, *RUN, f"data.root={root}"], root)
+    done = run_warm([SCRIPT, *RUN, f"data.root={root}"], root)
     assert done.returncode == 0, done.stderr
     (folder,) = root.iterdir()
     return folder
@@ -398,7 +400,7 @@ def test_a_killed_repair_goes_on(folder: Path, number: int) -> None:
     for name in names:
         DAMAGES["empty"][0](folder / name)
     driver = [str(AIDS / "kill_at.py"), "sirve.data.shards.move", str(number)]
-    done = run_command([*driver, SCRIPT, "repair", str(folder), "--workers", "1"], folder.parent)
+    done = run_warm([*driver, SCRIPT, "repair", str(folder), "--workers", "1"], folder.parent)
     assert done.returncode == -9, done.stderr
     assert len([line for line in found(folder) if "checksum" in line]) == 3 - number
     assert list(repair(folder, TRUSTED, 1))
@@ -410,7 +412,7 @@ def test_a_killed_repair_goes_on(folder: Path, number: int) -> None:
 
 def test_the_commands(folder: Path) -> None:
     def script(*arguments: str) -> Done:
-        return run_command([SCRIPT, *arguments], folder.parents[1])
+        return run_warm([SCRIPT, *arguments], folder.parents[1])
 
     place = f"data/{folder.name}"
     assert script("verify", place) == (0, f"{place} is whole\n", "")

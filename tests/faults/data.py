@@ -32,7 +32,11 @@ FAULTY += ["~sim.system.beta", "~sim.system.method", "~sim.system.rtol", "~sim.s
 
 def dataset(bench: Bench) -> Path:
     """A dataset, made by a run that has nothing to train."""
-    assert bench.command(*SHORT, "model=persistence").returncode == 0
+
+    def make() -> None:
+        assert bench.command(*SHORT, "model=persistence").returncode == 0
+
+    bench.begin("dataset", make)
     (folder,) = (bench.folder / "data").iterdir()
     return folder
 

@@ -24,8 +24,11 @@ from sirve.errors import UserError
 
 def never_stopped(bench: Bench, *arguments: str) -> tuple[dict[str, torch.Tensor], str]:
     """Weights and record of the same run, had nobody stopped it."""
-    assert bench.command(*LONG, *arguments, "runs=whole", "resume=never").returncode == 0
-    (run,) = bench.folder.glob("whole/*/*/")
+    whole = (bench.folder if arguments else bench.shared) / "whole"
+    if not whole.exists():
+        done = bench.command(*LONG, *arguments, f"runs={whole}", "resume=never")
+        assert done.returncode == 0, done.stderr
+    (run,) = whole.glob("*/*/")
     return weights(run), (run / "metrics.jsonl").read_text()
 
 

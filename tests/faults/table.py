@@ -3,6 +3,7 @@
 ``python tests/faults/table.py > docs/faults.md`` writes it down.
 """
 
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ import torch
 if __name__ == "__main__":
     sys.path[:0] = map(str, Path(__file__).resolve().parents[1:3])
 
-from support import AIDS, FEW, SMALL, TRAIN, Command, Done, run_command
+from support import AIDS, FEW, SMALL, TRAIN, Command, Done
+from warm import run_warm
 
 from sirve import checkpoints
 
@@ -30,15 +32,16 @@ class Bench:
     folder: Path
     command: Command  # in this process
     monkeypatch: pytest.MonkeyPatch
+    shared: Path  # what rows begin with is made once
 
     def process(self, *arguments: str, env: dict[str, str] | None = None) -> Done:
         """The command as a process of its own."""
-        return run_command([TRAIN, *arguments], self.folder, env)
+        return run_warm([TRAIN, *arguments], self.folder, env)
 
     def killed(self, where: str, number: int, *arguments: str) -> None:
         """The command, killed with -9 at call ``number`` of a function."""
         driver = str(AIDS / "kill_at.py")
-        done = run_command([driver, where, str(number), TRAIN, *arguments], self.folder)
+        done = run_warm([driver, where, str(number), TRAIN, *arguments], self.folder)
         assert done.returncode == -9, done.stderr
 
     def run(self) -> Path:
@@ -46,9 +49,18 @@ class Bench:
         (found,) = self.folder.glob("runs/*/*/")
         return found
 
+    def begin(self, name: str, make: Callable[[], object]) -> None:
+        """With what ``make`` leaves in the folder: from then on a row begins with a copy."""
+        assert not list(self.folder.iterdir())
+        if (self.shared / name).exists():
+            shutil.copytree(self.shared / name, self.folder, dirs_exist_ok=True)
+        else:
+            make()
+            shutil.copytree(self.folder, self.shared / name)
+
     def interrupted(self) -> Path:
         """A run of LONG that was killed in its 27th step, and the data it was trained on."""
-        self.killed(STEP, 27, *LONG)
+        self.begin("interrupted", lambda: self.killed(STEP, 27, *LONG))
         return self.run()
 
     def plant(self) -> None:
