@@ -14,7 +14,6 @@ from warm import run_warm
 
 from sirve import checkpoints
 
-pytestmark = pytest.mark.xdist_group("going on")  # one process makes what they share
 ARGUMENTS = [
     "sim=lorenz",
     *SMALL["lorenz"],

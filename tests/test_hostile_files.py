@@ -20,8 +20,6 @@ from warm import run_warm
 from sirve.errors import UserError
 from sirve.hdf5 import reading
 
-pytestmark = pytest.mark.xdist_group("hostile files")  # one process makes what they share
-
 
 def by_pickle(path: Path) -> None:
     with path.open("rb") as file:

@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 from support import FEW, ROOT, SMALL, run_command
 
-pytestmark = pytest.mark.xdist_group("packaging")  # one process makes what they share
-
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -34,7 +32,7 @@ def test_the_wheel_holds_what_it_needs_and_nothing_else(wheel: Path) -> None:
         assert f"sirve/report/{ending}" in names
 
 
-def test_the_unpacked_wheel_runs_the_main_job(wheel: Path, tmp_path: Path) -> None:
+def test_the_unpacked_wheel_runs(wheel: Path, tmp_path: Path) -> None:
     place = tmp_path / "site"
     zipfile.ZipFile(wheel).extractall(place)
     code = "import sirve, sys; from sirve.app import main, CONF; print(CONF); main()"
@@ -74,4 +72,4 @@ def test_in_an_empty_environment_with_its_own_dependencies(wheel: Path, tmp_path
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert list(elsewhere.glob("runs/lorenz-mlp/*/report.html"))
+    assert list(elsewhere.glob("runs/lorenz-gru/*/report.html"))

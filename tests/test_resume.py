@@ -29,7 +29,6 @@ from warm import run_warm
 
 from sirve import checkpoints
 
-pytestmark = pytest.mark.xdist_group("resume")  # one process makes what they share
 # Whatever could make two runs differ: dropout, noise, a schedule, a horizon that grows, an
 # optimizer with a long memory, validations and checkpoints out of step with each other.
 ALL = [

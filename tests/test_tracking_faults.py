@@ -17,7 +17,6 @@ from warm import run_warm
 from sirve.tracking import WandB
 from sirve.wandb_folder import last_record
 
-pytestmark = pytest.mark.xdist_group("tracking faults")  # one process makes what they share
 ARGUMENTS = ["sim=lorenz", "model=gru", *SMALL["lorenz"], *FEW]
 TRAIN = str(ROOT / "train.py")
 AIDS = ROOT / "tests" / "aids"

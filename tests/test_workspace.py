@@ -9,7 +9,6 @@ import pytest
 from support import AIDS, FEW, ROOT, SMALL, Done, inspected, items, run_command
 from warm import run_warm
 
-pytestmark = pytest.mark.xdist_group("workspace")  # one process makes what they share
 SCRIPT = str(ROOT / "scripts" / "workspace.py")
 KEY = "planted0" * 5
 

@@ -21,7 +21,6 @@ from sirve.data.dataset import SPLITS, Manifest
 from sirve.data.generate import generate
 from sirve.files import sha256
 
-pytestmark = pytest.mark.xdist_group("kills")  # one process makes what they share
 SCRIPT = str(ROOT / "scripts" / "simulate.py")
 SLOW = [  # ten blocks of a fraction of a second each
     *("sim=lorenz", "sim.states=300", "sim.steps=60", "sim.valid_steps=30", "data.block=2"),

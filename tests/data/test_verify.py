@@ -23,7 +23,6 @@ from sirve.door import TRUSTED
 from sirve.errors import UserError
 from sirve.files import sha256
 
-pytestmark = pytest.mark.xdist_group("verify")  # one process makes what they share
 SCRIPT = str(ROOT / "scripts" / "simulate.py")
 SHARD = "data/train/00001.hdf5"
 LOCKS = (".lock", ".workers")
