@@ -189,6 +189,7 @@ WRONG = [
     ("sim=lorentz", "unknown sim 'lorentz'; choose from: advection"),
     ("model.hiden=3", "unknown key 'model.hiden'; did you mean 'model.hidden'?"),
     ("+model.hiden=3", "did you mean 'hidden'?"),
+    ("ridge.grid={a:[1]} ridge.grid={b:[1]}", "'ridge.grid' is given twice"),
     ("experiment=mine", "unknown experiment 'mine'; choose from:"),
     ("model.hidden=0", "hidden=0 must be a positive whole number"),
     ("model.hidden=-4", "hidden=-4 must be a positive whole number"),

@@ -30,7 +30,13 @@ from sirve.forecaster import Forecaster, Training
 from sirve.saving import Saver
 
 # One rank's share is a gather from memory: Lightning's advice on loader workers does not apply.
-_NOISE = ("does not have many workers", "IterableDataset", "isinstance.treespec", "litlogger")
+_NOISE = (
+    "does not have many workers",
+    "IterableDataset",
+    "isinstance.treespec",
+    "litlogger",
+    "srun. command is available",  # on the login node of a cluster, where one machine is meant
+)
 
 
 CONTINUE = "the same command goes on from the last checkpoint"
