@@ -98,7 +98,8 @@ def test_claims_follow_from_the_differences() -> None:
     assert found.serves == 1 and "more than a stack" in reason(found)
     assert verdict("nrmse", all_worse | {"rival": 0.5}).serves == -1
     assert verdict("nrmse", all_worse | {"rival": 1.0}).serves == 0
-    assert "as well or better" in reason(verdict("nrmse", all_worse | {"stacked": 0.5}))
+    assert "serves better" in reason(verdict("nrmse", all_worse | {"stacked": 0.5}))
+    assert "not told apart" in reason(verdict("nrmse", all_worse | {"stacked": 1.0}))
     case = replace(found.result.case, memory=False)
     whole = replace(found, result=replace(found.result, case=case))
     assert "not by memory" in reason(whole)

@@ -99,4 +99,6 @@ def reason(found: Verdict) -> str:
         return "Memory helps; no stacked twin tells whether recurrence is needed for it."
     if stacked > 0:
         return "Memory helps, and a recurrent one more than a stack of past states."
-    return "The past helps, but a stack of past states serves as well or better."
+    if stacked == 0:
+        return "The past helps; recurrent or as a stack, they are not told apart."
+    return "The past helps, but a stack of past states serves better."

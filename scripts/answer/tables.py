@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sirve.report.compare_settings import training_trajectories
 from sirve.report.load import Run, number
 from sirve.report.style import MISSING, count, digits
 
@@ -109,7 +110,7 @@ def curves(results: Sequence[Result]) -> str:
         few.sort(key=lambda r: r.case.data or 0)
         names = [o.name for o in few[0].outcomes if o.runs]
         rows = [
-            [str(r.case.data or "as below"), *(_named(r, name) for name in names)]
+            [count(training_trajectories(r.first)), *(_named(r, name) for name in names)]
             for r in [*few, whole]
         ]
         table = _table(["training trajectories", *names], rows)
