@@ -10,10 +10,11 @@ from contextlib import redirect_stdout
 from html import unescape
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import h5py
+import numpy as np
 import pytest
 from browser import CHROMIUM, COMPARED, in_browser, narrow_widths
 from plotly.offline import get_plotlyjs
@@ -29,6 +30,7 @@ from sirve.report import Run, load_run
 from sirve.report.compare import grouped, markdown, sections
 from sirve.report.compare_page import write_comparison
 from sirve.report.compare_scores import columns, entries, rows
+from sirve.report.compare_words import _against
 from sirve.report.style import MISSING
 
 
@@ -222,3 +224,18 @@ def test_no_name_is_too_long_for_a_telephone(tmp_path: Path) -> None:
     widths = narrow_widths(write_comparison(runs, tmp_path / "compare.html"), tmp_path)
     assert len(widths) == 3
     assert all(wanted <= there <= 390 for wanted, there in widths), widths
+
+
+def test_a_best_that_is_behind_start_by_start_is_told_so() -> None:
+    def entry(values: np.ndarray, label: str) -> Any:
+        def scores(_: float) -> list[np.ndarray]:
+            return [values]
+
+        return SimpleNamespace(errors_at=scores, times=scores, label=label)
+
+    even, mixed = entry(np.full(16, 1.0), "a"), entry(np.array([0.5] * 15 + [10.0]), "b")
+    text = _against(even, mixed, 1.0, by_error=True)  # nRMSE 1.0 and 2.5
+    assert "Start by start it is behind: its error there is 1.6" in text
+    assert "Its error there is 0.6" in _against(mixed, even, 1.0, by_error=True)
+    longer, shorter = entry(np.array([2.0] * 16), "a"), entry(np.array([1.0] * 9 + [9.0] * 7), "b")
+    assert "Start by start it is behind: -2.5" in _against(longer, shorter, 1.0, by_error=False)

@@ -65,11 +65,15 @@ def _against(best: Entry, other: Entry, end: float, by_error: bool) -> str:
         if not np.isfinite([middle, low, high]).all():
             return f" The next is {name}."
         words = f"{digits(middle)} [{digits(low)}, {digits(high)}] times that of the next, {name}"
+        if low > 1:  # the mean of squares is of the worst starts, that of logarithms of all
+            return f" Start by start it is behind: its error there is {words}."
         return f" Its error there is {words}{', not told apart' if low <= 1 <= high else ''}."
     middle, low, high = paired(best.times(end), other.times(end))
     if low <= 0 <= high:
         words = f"{name}: {middle:+.3g} [{low:+.3g}, {high:+.3g}]"
         return f" It is not told apart from the next, {words}."
+    if high < 0:
+        return f" Start by start it is behind: {middle:+.3g} [{low:+.3g}, {high:+.3g}] of {name}."
     return (
         f" That is {digits(middle)} [{digits(low)}, {digits(high)}] longer than {name}, the next."
     )
