@@ -12,7 +12,7 @@ train: $(READY)
 	$(BIN)/python train.py $(ARGS)
 
 test: $(READY) lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(ARGS)
 
 # The wheel in an empty environment, and the numbers of the main job over three seeds
 test-slow: $(READY)

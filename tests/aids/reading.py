@@ -14,6 +14,12 @@ from hostile_files import TABLE
 from sirve.errors import UserError
 
 root = Path(sys.argv[1])
+for number, (name, row) in enumerate(TABLE.items()):
+    if name.startswith("good"):  # what numba compiles of it once is not the file's
+        if os.fork() == 0:
+            row.read(root / str(number))
+            os._exit(0)
+        os.wait()
 for number, row in enumerate(TABLE.values()):
     sys.stdout.flush()
     child = os.fork()
