@@ -227,6 +227,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text = markdown(table, runs)
         if options.into:
             write_into(options.into, options.table.stem, text)
+    except FileNotFoundError as error:
+        print(f"{error.filename} is not there; give the path of a file that is", file=sys.stderr)
+        return 2
     except (UserError, OSError, TypeError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2

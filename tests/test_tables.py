@@ -127,6 +127,8 @@ def test_a_finished_run_is_shown_and_not_run_again(
 
 def test_what_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "t.yaml").write_text("rows: {a: []}\nat: [1]\nagainst: b\n")
+    assert tables.main([str(tmp_path / "absent.yaml")]) == 2
+    assert "absent.yaml is not there" in capsys.readouterr().err
     assert tables.main([str(tmp_path / "t.yaml")]) == 2
     assert "there is no row b" in capsys.readouterr().err
 
