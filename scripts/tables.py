@@ -35,7 +35,7 @@ from typing import Any
 import numpy as np
 
 from sirve import metrics, run_folder
-from sirve.errors import UserError
+from sirve.errors import UserError, refusing
 from sirve.files import MB, parse_yaml, read_text, write_text
 from sirve.hdf5 import reading
 from sirve.report.load import MODEL, Run, load_run
@@ -200,7 +200,8 @@ def write_into(page: Path, name: str, text: str) -> None:
     write_text(page, content)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@refusing
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Make a table of runs.")
     parser.add_argument("table", type=Path)
     parser.add_argument("--runs", type=Path, default=Path("runs/tables"))
@@ -228,13 +229,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.into:
             write_into(options.into, options.table.stem, text)
     except FileNotFoundError as error:
-        print(f"{error.filename} is not there; give the path of a file that is", file=sys.stderr)
-        return 2
-    except (UserError, OSError, TypeError, ValueError) as error:
-        print(error, file=sys.stderr)
-        return 2
+        why = f"{error.filename} is not there; give the path of a file that is"
+        raise UserError(why) from error
+    except (OSError, TypeError, ValueError) as error:
+        raise UserError(str(error)) from error
     print(text, end="")
-    return 0
 
 
 if __name__ == "__main__":

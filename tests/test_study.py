@@ -12,7 +12,7 @@ from support import FEW, ROOT, SMALL, configure
 from scripts import study
 from scripts.answer import plan, runs
 from scripts.answer.claims import Verdict, difference, reason
-from scripts.answer.paragraph import Tally, english, spanish
+from scripts.answer.paragraph import ENGLISH, SPANISH, Tally, paragraph
 from scripts.answer.plan import Case, Plan, Row
 from scripts.answer.results import Outcome, Result
 from scripts.answer.trained import comparisons
@@ -133,12 +133,16 @@ def test_the_paragraph_counts_the_verdicts() -> None:
         "no better than the best baseline in 1 more (A)",
         "the solver is cheaper in 2 of 3",
     ):
-        assert words in english(tally)
-    told = spanish(tally)
+        assert words in paragraph(tally, ENGLISH)
+    told = paragraph(tally, SPANISH)
     assert told.startswith("Sirve como memoria, pero pocas veces mejor") and "en 2 de 3." in told
-    assert spanish(replace(tally, verdicts=[ahead])).startswith("Sirve como memoria, y casi")
-    assert "one state says it all, it" not in english(tally).partition(". ")[0]  # not looked at
-    assert english(replace(tally, verdicts=[lost])).startswith("By 12 runs")
+    assert paragraph(replace(tally, verdicts=[ahead]), SPANISH).startswith(
+        "Sirve como memoria, y casi"
+    )
+    assert (
+        "one state says it all, it" not in paragraph(tally, ENGLISH).partition(". ")[0]
+    )  # not looked at
+    assert paragraph(replace(tally, verdicts=[lost]), ENGLISH).startswith("By 12 runs")
 
 
 def learned(name: str, role: str, steps: int, seconds: float, factor: float = 1.0) -> Outcome:

@@ -37,8 +37,8 @@ class Case:
     """A system, and what of it is seen.
 
     Its rows are compared by ``score``: valid_time at the threshold ``at``, or nrmse at the step
-    ``at``. ``memory`` says whether one state leaves open what comes next. Of a case that repeats
-    another with fewer training trajectories, ``curve`` names that and ``data`` their number.
+    ``at``. ``memory`` says whether one state leaves open what comes next. A case that repeats
+    another with fewer training trajectories names that by ``curve``.
     """
 
     name: str
@@ -48,7 +48,6 @@ class Case:
     at: float
     rows: tuple[Row, ...]
     curve: str | None = None
-    data: int | None = None
 
 
 @dataclass(frozen=True)
@@ -123,5 +122,4 @@ def _case(
         float(entry["at"]),
         tuple(rows),
         entry.get("curve"),
-        entry.get("data"),
     )

@@ -1,7 +1,8 @@
 """The tables of ANSWER.md."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,6 @@ from sirve.report.load import Run, number
 from sirve.report.style import MISSING, count, digits
 
 from .claims import OPPONENTS, Verdict, difference, measure, score_text, sentence
-from .cost import cost
 from .plan import ABSENT, RECURRENT, ROLES
 from .results import Outcome, Result
 from .trained import comparisons
@@ -77,13 +77,12 @@ def trained(results: Sequence[Result]) -> str:
     return f"{words}\n\n{_table(head, comparisons(results))}"
 
 
-def costs(verdicts: Sequence[Verdict], root: Path) -> str:
+def costs(verdicts: Sequence[Verdict], found: Sequence[Mapping[str, Any]]) -> str:
     head = ["", "model", "forecasts at once", "model, s a step", "solver as accurate", "s a step"]
     head += ["model over solver", "data s", "fitting s", "forecasts to break even"]
     rows = []
-    for found in verdicts:
-        entry = cost(found.recurrent.runs[0], root)
-        cells = [found.result.case.title, found.recurrent.name]
+    for verdict, entry in zip(verdicts, found, strict=True):
+        cells = [verdict.result.case.title, verdict.recurrent.name]
         if "why" in entry:
             cells += [str(entry["why"]), *[MISSING] * 7]
         else:
@@ -107,7 +106,7 @@ def curves(results: Sequence[Result]) -> str:
         few = [r for r in results if r.case.curve == whole.case.name]
         if not few:
             continue
-        few.sort(key=lambda r: r.case.data or 0)
+        few.sort(key=lambda r: training_trajectories(r.first) or 0.0)
         names = [o.name for o in few[0].outcomes if o.runs]
         rows = [
             [count(training_trajectories(r.first)), *(_named(r, name) for name in names)]

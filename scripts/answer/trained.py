@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sirve.files import parse_yaml
+from sirve.report.compare_settings import configuration
+from sirve.report.load import entry
 from sirve.report.style import digits
 
 from .claims import difference, measure, score_text
@@ -63,16 +64,15 @@ def _as_long(recurrent: Outcome, twin: Outcome) -> bool:
 
 
 def _updates(outcome: Outcome) -> int:
-    return int(_config(outcome)["trainer"]["steps"])
+    return int(_setting(outcome, "trainer", "steps"))
 
 
 def _class(outcome: Outcome) -> str:
-    return str(_config(outcome)["model"]["_target_"])
+    return str(_setting(outcome, "model", "_target_"))
 
 
-def _config(outcome: Outcome) -> dict[str, Any]:
-    run = outcome.runs[0]
-    return dict(parse_yaml(run.config, str(run.path / "config.yaml")))
+def _setting(outcome: Outcome, *keys: str) -> Any:
+    return entry(configuration(outcome.runs[0].config), *keys)
 
 
 def _kind(outcome: Outcome) -> str | None:

@@ -16,7 +16,7 @@ from .claims import Verdict, verdict
 from .cost import cost
 from .figure import draw
 from .flat import flat
-from .paragraph import Tally, english, spanish
+from .paragraph import ENGLISH, SPANISH, Tally, paragraph
 from .plan import Plan
 from .results import Result, gather
 
@@ -42,7 +42,8 @@ def answer(plan: Plan, root: Path) -> Path:
 
 def markdown(plan: Plan, results: Sequence[Result], verdicts: Sequence[Verdict], root: Path) -> str:
     runs = sum(len(outcome.runs) for result in results for outcome in result.outcomes)
-    ratios = [r for v in verdicts if (r := number(cost(v.recurrent.runs[0], root).get("ratio")))]
+    costs = [cost(v.recurrent.runs[0], root) for v in verdicts]
+    ratios = [ratio for entry in costs if (ratio := number(entry.get("ratio")))]
     tally = Tally(verdicts, runs, sum(r > 1 for r in ratios), len(ratios))
     parts = [
         "# Does a recurrent network serve for physical simulation?",
@@ -50,8 +51,8 @@ def markdown(plan: Plan, results: Sequence[Result], verdicts: Sequence[Verdict],
         f"{date.today()}, {runs} runs, {os.cpu_count()} cores ({platform.machine()}), one thread a "
         "run. Made by the command above; every number is of the runs in "
         "`study/runs/<case>/<model>`, and `study/scores.csv` has them all.",
-        english(tally),
-        f"*{spanish(tally)}*",
+        paragraph(tally, ENGLISH),
+        f"*{paragraph(tally, SPANISH)}*",
         "![How far the recurrent network is ahead of its opponents](answer.png)",
         _explanation(),
         "## Where memory should be the reason",
@@ -63,7 +64,7 @@ def markdown(plan: Plan, results: Sequence[Result], verdicts: Sequence[Verdict],
         "## Trained at equal updates, and for equal seconds",
         tables.trained(results),
         "## What it costs beside the solver",
-        tables.costs(verdicts, root),
+        tables.costs(verdicts, costs),
         "## How much data it takes",
         tables.curves(results),
         "## Every case",

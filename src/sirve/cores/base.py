@@ -154,18 +154,17 @@ def zeroed(module: M) -> M:
     return module
 
 
-def flat(shape: tuple[int, ...], known: int, instead: str) -> tuple[int, int]:
-    """Numbers of a state, and of what is known beside it, to a core that reads them as a vector."""
-    size = prod(shape)
+def flattened(shape: tuple[int, ...], instead: str) -> int:
+    """Cells of each channel, to a core that reads all of them as one vector: it warns of frames."""
     if len(shape) > 1:
         log.warning(
             "a vector core reads frames of shape %s flattened to %d numbers: it does not know "
             "which cells are neighbours (%s does)",
             tuple(shape),
-            size,
+            prod(shape),
             instead,
         )
-    return size, known * prod(shape[1:])
+    return prod(shape[1:])
 
 
 def require_frames(shape: tuple[int, ...]) -> None:

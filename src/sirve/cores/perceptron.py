@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from sirve.cores.base import flat, make_lift, require_positive, zeroed
+from sirve.cores.base import flattened, make_lift, require_positive, zeroed
 from sirve.cores.delays import Delayed
 from sirve.cores.lift import Lift
 from sirve.cores.random_features import Draw, RandomFeatures
@@ -36,11 +36,11 @@ class Perceptron(Delayed):
     ) -> None:
         super().__init__(shape, delays, stride, known=known)
         require_positive(hidden=hidden, layers=layers)
-        size, given = flat(shape, known, "model=rescnn")
-        inputs = delays * size + given
+        cells = flattened(shape, "model=rescnn")
+        inputs = self.inputs * cells
         sizes = pairwise([inputs, *[hidden] * layers])
         self.layers = nn.ModuleList(make_lift(a, b, 0, 1, None) for a, b in sizes)
-        self.readout = zeroed(make_lift(hidden + inputs, size, 0, 1, None))
+        self.readout = zeroed(make_lift(hidden + inputs, shape[0] * cells, 0, 1, None))
 
     def draw(self, seed: int, **setting: Any) -> None:
         of = Draw(**setting)

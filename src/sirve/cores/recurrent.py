@@ -10,7 +10,7 @@ from sirve.cores import fused, rolling
 from sirve.cores.base import (
     AnySize,
     Core,
-    flat,
+    flattened,
     make_lift,
     require_fits,
     require_frames,
@@ -143,8 +143,9 @@ class Recurrent(_Recurrent):
     ) -> None:
         super().__init__(shape, residual, known)
         self.squares = squares
-        size, given = flat(shape, known, "model=convgru")
-        self._stack(cell, size + given, size, hidden, layers, (1, 1), 0, None)
+        cells = flattened(shape, "model=convgru")
+        read, size = (shape[0] + known) * cells, shape[0] * cells
+        self._stack(cell, read, size, hidden, layers, (1, 1), 0, None)
 
     def roll(self, x: Tensor, state: Any, steps: int) -> tuple[Tensor, Any]:
         if not self._rolls(x):

@@ -8,7 +8,7 @@ import numpy as np
 
 from sirve.metrics import valid_steps
 from sirve.report.compare_settings import label, same_truth, seen, settings, titles
-from sirve.report.load import MODEL, Run, number
+from sirve.report.load import MODEL, Run, entry, number
 from sirve.report.stats import pooled
 from sirve.report.style import THRESHOLD, digits, units
 
@@ -46,13 +46,6 @@ class Section:
     @property
     def runs(self) -> list[Run]:
         return [run for group in self.groups for run in group.runs]
-
-
-def entry(value: Any, *keys: str) -> Any:
-    """The entry of nested dictionaries under ``keys``, or None."""
-    for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
 
 
 def sections(runs: Sequence[Run]) -> list[Section]:

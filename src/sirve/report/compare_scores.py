@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from sirve.metrics import nrmse, valid_steps
-from sirve.report.compare import Group, Section, entry, span
+from sirve.report.compare import Group, Section, span
 from sirve.report.compare_settings import training_trajectories
-from sirve.report.load import MODEL, Run, number
+from sirve.report.load import MODEL, Run, entry, number
 from sirve.report.stats import early, pooled, quartiles
 from sirve.report.style import (
     MISSING,

@@ -9,7 +9,7 @@ import numpy as np
 
 from sirve.errors import UserError
 from sirve.files import parse_yaml
-from sirve.report.load import Run, number
+from sirve.report.load import Run, entry, number
 from sirve.report.style import units
 
 # Parts of a configuration that do not change what is learned; ``data_seed`` is in the metrics.
@@ -30,7 +30,7 @@ _KIND = "observe._target_"
 def settings(run: Run) -> dict[str, str]:
     """What makes a run what it is, flat, without its seed and the places of its files."""
     kept = {k: str(run.metrics.get(k)) for k in ("data_seed", "parameters", "dt", "steps")}
-    for path, value in _leaves(_configuration(run.config), ()):
+    for path, value in _leaves(configuration(run.config), ()):
         if not _ASIDE.intersection(path) and not str(value).startswith("/"):
             known = number(value)  # 0 and 0.0 are the same
             kept[".".join(path)] = str(value) if known is None else f"{known:.12g}"
@@ -39,9 +39,7 @@ def settings(run: Run) -> dict[str, str]:
 
 def training_trajectories(run: Run) -> float | None:
     """How many were asked for."""
-    return number(
-        dict(_leaves(_configuration(run.config), ())).get(("sim", "trajectories", "train"))
-    )
+    return number(entry(configuration(run.config), "sim", "trajectories", "train"))
 
 
 def label(model: str, own: Mapping[str, str], namesakes: Sequence[Mapping[str, str]]) -> str:
@@ -137,8 +135,7 @@ def _conditions(run: Run) -> dict[str, str]:
 
 def _plain(run: Run, group: str) -> dict[str, str]:
     """The settings of a group of the configuration as text; a draw is one setting."""
-    config = _configuration(run.config)
-    part = config.get(group) if isinstance(config, dict) else None
+    part = entry(configuration(run.config), group)
     found = {}
     for path, value in _leaves(part, (group,)):
         if path[-1] in _DRAWS and isinstance(value, list):
@@ -174,7 +171,8 @@ def _words(key: str, value: str | None) -> str:
 
 
 @lru_cache(256)
-def _configuration(text: str) -> Any:
+def configuration(text: str) -> Any:
+    """A run's ``config`` as plain values, parsed once; None where it is none."""
     try:
         return parse_yaml(text, "config.yaml")
     except UserError:

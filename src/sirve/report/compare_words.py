@@ -6,9 +6,9 @@ from html import escape
 import numpy as np
 
 from sirve import metrics
-from sirve.report.compare import Section, entry, span
+from sirve.report.compare import Section, span
 from sirve.report.compare_scores import Entry, common_end, entries, ranked
-from sirve.report.load import MODEL, number
+from sirve.report.load import MODEL, entry, number
 from sirve.report.style import count, digits, duration, units
 
 RULE = (

@@ -85,10 +85,7 @@ class Run:
 
     def score(self, name: str, *keys: str) -> Any:
         """The entry of ``scores`` under ``name`` and ``keys``; None where any level is missing."""
-        value: Any = self.metrics.get("scores")
-        for key in (name, *keys):
-            value = value.get(key) if isinstance(value, dict) else None
-        return value
+        return entry(self.metrics, "scores", name, *keys)
 
     @property
     def ceiling(self) -> float | None:
@@ -96,9 +93,7 @@ class Run:
 
         or longer than was looked at.
         """
-        value: Any = self.metrics
-        for key in ("limits", "ceiling", str(THRESHOLD)):
-            value = value.get(key) if isinstance(value, dict) else None
+        value = entry(self.metrics, "limits", "ceiling", str(THRESHOLD))
         if not isinstance(value, dict):
             return None
         median, high = number(value.get("median")), number(value.get("high"))
@@ -129,6 +124,13 @@ class Run:
         """The last ``steps`` states of the context of rollout ``i``."""
         with reading(self.path / "rollouts.h5", _REMEDY) as file:
             return np.asarray(file["context"][i, self.context - steps :], "f4")
+
+
+def entry(value: Any, *keys: str) -> Any:
+    """The entry of nested dictionaries under ``keys``, or None."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
 def number(value: Any) -> float | None:
