@@ -1,75 +1,8 @@
-"""What happens inside the networks of finished runs, laid over each other on one page.
+"""The same as `sirve inside`: python scripts/inside.py --help."""
 
-python scripts/inside.py RUN [RUN ...] [--out inside.html]
-python scripts/inside.py RUN [RUN ...] --time 200 [--orbits 32] [--exponents 3]
-
-RUN is the folder of a run, or a folder above any number of them. With --time the Lyapunov exponents
-are measured again, over that time of each orbit, after a quarter as much.
-"""
-
-import argparse
 import sys
-import time
-from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
 
-import torch
-
-import sirve
-from sirve.errors import refusing
-from sirve.inside import material_of, measure, settle
-from sirve.report.inside import Inside, Settling, load_inside, measured
-from sirve.report.inside_page import write_inside
-from sirve.report.load import Run, find_runs
-
-
-@refusing
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Look inside the networks of finished runs.")
-    parser.add_argument(
-        "runs", nargs="+", type=Path, metavar="RUN", help="a run, or a folder above"
-    )
-    parser.add_argument("--out", type=Path, default=Path("inside.html"), help="the page to write")
-    parser.add_argument("--time", type=float, help="of each orbit, in the system's unit")
-    parser.add_argument("--orbits", type=int, default=32)
-    parser.add_argument("--exponents", type=int, default=3)
-    options = parser.parse_args(arguments)
-    torch.set_num_threads(1)
-    runs = find_runs(options.runs)
-    found = [look(run, options) for run in runs]
-    for path in write_inside(runs, found, options.out):
-        print(path)
-
-
-def look(run: Run, options: argparse.Namespace) -> Inside:
-    """What the run has kept, measured where it has not, and its exponents for longer."""
-    found = load_inside(run.path)
-    if found and not options.time:
-        return found
-    forecaster = sirve.load(run.path)
-    material = material_of(run.path, forecaster)
-    if not found:
-        measure(forecaster, material).write(run.path)
-        found = load_inside(run.path)
-    if options.time:
-        start = time.process_time()
-        longer = settle(forecaster, material, options.exponents, options.orbits, options.time)
-        seconds = time.process_time() - start
-        summary = longer.summary["exponents"]
-        if "skipped" in summary:
-            print(f"{run.path}: {summary['skipped']}")
-            return replace(found, exponents=None)
-        pairs = zip(summary["value"], summary["error"], strict=True)
-        values = ", ".join(measured(*pair) for pair in pairs)
-        print(
-            f"{run.path}: {values} (1/time; {summary['orbits']} orbits, {summary['escaped']} "
-            f"escaped; {seconds:.0f} CPU seconds)"
-        )
-        settled = Settling(*(longer.arrays[f"exponents/{k}"] for k in ("time", "value", "error")))
-        found = replace(found, exponents=settled)
-    return found
-
+from sirve.cli.inside import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -25,7 +25,7 @@ def command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Command:
     """The same within this process, where torch is imported already: seconds less."""
-    from sirve.app import main
+    from sirve.cli.train import main
 
     def run(*arguments: str, env: dict[str, str] | None = None) -> Done:
         GlobalHydra.instance().clear()

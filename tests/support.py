@@ -22,11 +22,11 @@ from omegaconf import OmegaConf
 from simulators import Family, Simulator
 from sirve.cores import Core
 from sirve.data.dataset import SPLITS
-from sirve.data.recipe import Recipe
-from sirve.door import build
+from sirve.data.simulated.recipe import Recipe
 from sirve.errors import UserError
-from sirve.rescore import flat, rescore
-from sirve.stored import Said, read
+from sirve.evaluation.rescore import flat, rescore
+from sirve.evaluation.rollout_files import Said, read
+from sirve.io.instantiate import build
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"

@@ -35,7 +35,7 @@ def test_the_wheel_holds_what_it_needs_and_nothing_else(wheel: Path) -> None:
 def test_the_unpacked_wheel_runs(wheel: Path, tmp_path: Path) -> None:
     place = tmp_path / "site"
     zipfile.ZipFile(wheel).extractall(place)
-    code = "import sirve, sys; from sirve.app import main, CONF; print(CONF); main()"
+    code = "import sirve, sys; from sirve.cli.train import main, CONF; print(CONF); main()"
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     # of a model without kernels, which numba would compile anew in each new place

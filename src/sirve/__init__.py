@@ -15,15 +15,15 @@ __version__ = version("sirve")
 def __getattr__(name: str) -> Any:
     # torch and Lightning take seconds to import: only when a forecaster is asked for.
     if name in ("load", "export"):
-        from sirve import exporting
+        from sirve.export import export
 
-        return getattr(exporting, name)
+        return getattr(export, name)
     if name == "Forecaster":
-        from sirve import forecaster
+        from sirve.forecasting import forecaster
 
         return forecaster.Forecaster
     if name == "from_arrays":
-        from sirve.data import bring
+        from sirve.data.own import bring
 
         return bring.from_arrays
     raise AttributeError(f"module 'sirve' has no attribute {name!r}")

@@ -45,13 +45,13 @@ def limited() -> None:
 
 
 def no_folder() -> None:
-    from sirve import run_folder
+    from sirve.runs import run_folder
 
     (run_folder.current() / "wandb").write_text("no folder")
 
 
 def small_disk() -> None:
-    from sirve import run_folder
+    from sirve.runs import run_folder
 
     folder = run_folder.current() / "wandb"
     folder.mkdir()
@@ -99,7 +99,7 @@ def main() -> None:
     atexit.register(leave)  # before W&B's own, so it is called after them
     importlib.import_module("wandb")  # takes seconds on a busy machine, and is no fault
     for name in ("WandB.start", "WandB.log", "WandB.finish", "WandB.abort", "media_of"):
-        wrap(f"sirve.tracking.{name}", lambda: None, spent(name))
+        wrap(f"sirve.tracking.wandb_tracker.{name}", lambda: None, spent(name))
 
     called = 0
 

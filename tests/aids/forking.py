@@ -15,8 +15,15 @@ from typing import Any
 
 import numpy as np
 
-WARM = ("sirve.app", "sirve.pipeline", "sirve.resume", "sirve.report", "sirve.media", "plotly.io")
-FAST = "sirve.cores.compiled"  # where numba is installed
+WARM = (
+    "sirve.cli.train",
+    "sirve.pipeline.run",
+    "sirve.runs.resume",
+    "sirve.report",
+    "sirve.report.media",
+    "plotly.io",
+)
+FAST = "sirve.cores.fast.compiled"  # where numba is installed
 
 
 def become(job: dict[str, Any]) -> None:
@@ -39,7 +46,7 @@ def main() -> None:
         import_module(name)
     with suppress(ImportError):
         import_module(FAST)
-    import_module("sirve.provenance").here()  # has read all code
+    import_module("sirve.runs.provenance").here()  # has read all code
     del sys.path[0]  # where this file lies
     for line in sys.stdin:
         child = os.fork()

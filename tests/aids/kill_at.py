@@ -1,6 +1,6 @@
 """python kill_at.py WHERE N train.py ARGUMENTS: the command, killed with -9 at call N of WHERE.
 
-WHERE is a function by its dotted name: os.replace, or sirve.saving.Saver.on_validation_end.
+WHERE is a function by its dotted name: os.replace, or sirve.training.saver.Saver.on_validation_end.
 """
 
 import os

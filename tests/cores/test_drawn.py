@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sirve.cores import GRU, LSTM, EchoState, RandomFeatures, Recurrent
-from sirve.rollout import rollout
+from sirve.forecasting.rollout import rollout
 
 
 def normal(*shape: int) -> torch.Tensor:

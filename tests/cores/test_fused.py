@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from sirve.cores import GRU, LSTM, RNN, Cell, ConvRecurrent, Core, Recurrent, fused
+from sirve.cores import GRU, LSTM, RNN, Cell, ConvRecurrent, Core, Recurrent
+from sirve.cores.fast import fused
 from sirve.cores.recurrent import Layer
 
 CELLS = {"gru": GRU(), "lstm": LSTM()}

@@ -7,9 +7,9 @@ import torch
 from support import VECTORS, configure, members, on_frames
 
 from sirve.cores import Core, Persistence, Polynomial
-from sirve.door import build
 from sirve.errors import UserError
-from sirve.rollout import rollout
+from sirve.forecasting.rollout import rollout
+from sirve.io.instantiate import build
 
 SHAPES = {
     "vector": ((3,), None),

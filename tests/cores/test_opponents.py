@@ -17,11 +17,11 @@ from sirve.cores import (
     Polynomial,
     RandomFeatures,
 )
+from sirve.cores.baselines.polynomial import monomials
 from sirve.cores.delays import Delayed
 from sirve.cores.lift import Lift
-from sirve.cores.polynomial import monomials
-from sirve.readout import solve_readout
-from sirve.rollout import rollout
+from sirve.forecasting.rollout import rollout
+from sirve.training.least_squares import solve_readout
 
 MAKE: dict[str, Callable[..., Delayed]] = {
     "linear": Linear,

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from sirve.cores import GRU, LSTM, Cell, Core, ResidualRecurrent, ResidualStacked
-from sirve.rollout import rollout
+from sirve.forecasting.rollout import rollout
 
 SHAPE = (2, 6, 5)
 SMALL = {"width": 4, "depth": 3}

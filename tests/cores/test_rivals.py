@@ -10,11 +10,11 @@ import torch
 from support import MISSING, RIVALS, configure, run_command
 from torch import Tensor, nn
 
-from sirve import provenance
 from sirve.cores import Core, FourierOperator, Mamba, UNet
-from sirve.cores.fourier import Spectral
-from sirve.door import build
+from sirve.cores.packages.fourier import Spectral
 from sirve.errors import UserError
+from sirve.io.instantiate import build
+from sirve.runs import provenance
 
 
 def needs(model: str) -> pytest.MarkDecorator:
@@ -49,7 +49,7 @@ def test_a_package_that_is_not_there_is_one_line(
 
 
 def test_no_package_is_imported_before_its_model_is_built(tmp_path: Path) -> None:
-    code = f"import sirve.pipeline, sys; print({set(RIVALS.values())} & set(sys.modules))"
+    code = f"import sirve.pipeline.run, sys; print({set(RIVALS.values())} & set(sys.modules))"
     assert run_command(["-c", code], tmp_path).stdout.strip() == "set()"
 
 

@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from sirve.cores import GRU, LSTM, RNN, Cell, Core, Recurrent, fused, rolling
-from sirve.rollout import pieces, rollout
+from sirve.cores import GRU, LSTM, RNN, Cell, Core, Recurrent
+from sirve.cores.fast import fused, rolling
+from sirve.forecasting.rollout import pieces, rollout
 
 CELLS = {"gru": GRU(), "lstm": LSTM(), "rnn": RNN(), "sigmoid": RNN("sigmoid")}
 MISSING = pytest.mark.skipif(not find_spec("numba"), reason='numba is missing: ".[fast]" has it')
@@ -138,7 +139,7 @@ def test_pieces_are_the_free_states_of_a_rollout(path: str, steps: int) -> None:
 @MISSING
 @pytest.mark.parametrize(("dtype", "ulps"), [(np.float32, 4), (np.float64, 3)])
 def test_compiled_tanh_and_sigmoid(dtype: type, ulps: float) -> None:
-    from sirve.cores import compiled
+    from sirve.cores.fast import compiled
 
     x = np.concatenate([np.linspace(-30, 30, 60001), np.logspace(-30, 0, 301)]).astype(dtype)
     found, wide = x[None].copy(), x.astype(np.float64)
@@ -157,7 +158,7 @@ def test_compiled_tanh_and_sigmoid(dtype: type, ulps: float) -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("rows", [1, 3, 4, 9])
 def test_compiled_product(dtype: type, rows: int) -> None:
-    from sirve.cores import compiled
+    from sirve.cores.fast import compiled
 
     rng = np.random.default_rng(0)
     for depth, columns in ((1, 1), (5, 32), (8, 75)):

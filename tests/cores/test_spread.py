@@ -6,14 +6,14 @@ import torch
 from scipy.stats import multivariate_normal, norm
 from support import VECTORS, configure, members
 
-from sirve import sampling
 from sirve.cores import GRU, Core, Linear, Recurrent
 from sirve.cores.spread import SPREADS, Constant, Learned, give_spread, spread_of
-from sirve.door import build
 from sirve.errors import UserError
-from sirve.likelihood import LogLikelihood
-from sirve.rollout import rollout
-from sirve.sampling import futures, normals, sample
+from sirve.forecasting import sampling
+from sirve.forecasting.rollout import rollout
+from sirve.forecasting.sampling import futures, normals, sample
+from sirve.io.instantiate import build
+from sirve.training.objectives.log_likelihood import LogLikelihood
 
 A, S = 0.8, 0.3  # x_{t+1} = A x_t + S normal
 
@@ -162,7 +162,7 @@ def test_a_deviation_below_rounding_is_rounding() -> None:
 
 
 def test_what_is_not_trained_by_a_gradient_learns_no_likelihood() -> None:
-    from sirve import checks
+    from sirve.pipeline import checks
 
     with pytest.raises(UserError, match="needs fit=gradient, but this model is fitted by ridge"):
         checks.spread(LogLikelihood(), "ridge")

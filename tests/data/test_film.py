@@ -13,7 +13,7 @@ from simulators import Draw, Heat, Simulator
 from simulators.scene import Scene
 from sirve.data.dataset import SPLITS
 from sirve.data.film import GREY, Film
-from sirve.data.recipe import describe
+from sirve.data.simulated.recipe import describe
 from sirve.data.source import Simulated
 from sirve.errors import UserError
 

@@ -13,12 +13,12 @@ import yaml
 from support import ROOT, recipe, run_command
 
 from simulators import Heat, Lorenz, Pendulum, Simulator
-from sirve.data import generate as generating
 from sirve.data.dataset import SPLITS, Dataset
-from sirve.data.generate import generate
-from sirve.data.verify import verify
+from sirve.data.simulated import generate as generating
+from sirve.data.simulated.generate import generate
+from sirve.data.simulated.verify import verify
 from sirve.errors import UserError
-from sirve.provenance import code_of
+from sirve.runs.provenance import code_of
 
 STATES = {"train": 12, "valid": 9, "test": 15}
 
@@ -107,7 +107,7 @@ def test_two_jobs_at_once_make_one_whole_dataset(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from simulators import Lorenz\n"
         "from sirve.data.dataset import SPLITS\n"
-        "from sirve.data.generate import generate; from support import recipe\n"
+        "from sirve.data.simulated.generate import generate; from support import recipe\n"
         "counts = dict(train=int(sys.argv[1]), valid=4, test=4)\n"
         "made = recipe(Lorenz(), dt=0.02, states=dict.fromkeys(SPLITS, 40))\n"
         "generate(made, counts, Path('.')).read('train', counts['train'])"

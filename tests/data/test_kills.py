@@ -18,8 +18,8 @@ from warm import run_warm
 
 from simulators import Pendulum
 from sirve.data.dataset import SPLITS, Manifest
-from sirve.data.generate import generate
-from sirve.files import sha256
+from sirve.data.simulated.generate import generate
+from sirve.io.files import sha256
 
 SCRIPT = str(ROOT / "scripts" / "simulate.py")
 SLOW = [  # ten blocks of a fraction of a second each

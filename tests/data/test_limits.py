@@ -7,10 +7,10 @@ import pytest
 from support import recipe
 
 from simulators import Heat, Lorenz, Pendulum
-from sirve.data import limits
 from sirve.data.dataset import SPLITS, Dataset
-from sirve.data.generate import generate
-from sirve.data.limits import measure
+from sirve.data.simulated import limits
+from sirve.data.simulated.generate import generate
+from sirve.data.simulated.limits import measure
 
 
 def test_of_a_chaotic_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import pytest
 from simulators import Family, Heat, Lorenz
 from sirve.data.moments import Moments
 from sirve.data.observe import Channels
-from sirve.data.recipe import describe
+from sirve.data.simulated.recipe import describe
 from sirve.errors import UserError
 
 INFO = describe("lorenz", Family(Lorenz()), 0.02)

@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 from support import CONF
 
 import sirve
-from sirve.data import recorded, survey
-from sirve.data.bring import Memory, from_file
-from sirve.data.choices import Choices
 from sirve.data.dataset import SPLITS, Dataset
-from sirve.data.recorded import Recorded
+from sirve.data.own import source as recorded
+from sirve.data.own import survey
+from sirve.data.own.bring import Memory, from_file
+from sirve.data.own.options import Choices
+from sirve.data.own.source import Recorded
+from sirve.data.own.stack import Stack, share, split
 from sirve.data.source import Wanted
-from sirve.data.stack import Stack, share, split
 from sirve.errors import UserError
 
 RNG = np.random.default_rng(0)

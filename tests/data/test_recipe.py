@@ -10,10 +10,10 @@ from support import recipe
 
 from simulators import Draw, Family, Heat, Lorenz, Pendulum
 from sirve.data.dataset import SPLITS
-from sirve.data.generate import generate
-from sirve.data.recipe import Recipe, families
-from sirve.door import trusted
+from sirve.data.simulated.generate import generate
+from sirve.data.simulated.recipe import Recipe, families
 from sirve.errors import UserError
+from sirve.io.instantiate import trusted
 
 LORENZ = {"_target_": "simulators.Lorenz", "rho": {"uniform": [26, 32]}}
 

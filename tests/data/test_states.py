@@ -12,8 +12,8 @@ from support import FEW, SMALL, recipe, run_command
 
 from simulators import Draw, Heat, Lorenz, Simulator
 from sirve.data.dataset import SPLITS, Dataset
-from sirve.data.generate import generate
 from sirve.data.observe import Channels
+from sirve.data.simulated.generate import generate
 from sirve.data.states import Held, Stored
 from sirve.data.windows import HELD, Windows, shuffled
 
@@ -84,7 +84,7 @@ def test_memory_does_not_grow_with_what_is_on_disk(tmp_path: Path) -> None:
     """
     code = (
         "import sys, resource; sys.argv = ['train.py', *sys.argv[1:]]\n"
-        "from sirve.app import main\n"
+        "from sirve.cli.train import main\n"
         "try: main()\n"
         "finally: print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )

@@ -16,12 +16,12 @@ from faults.table import flip
 from support import AIDS, FEW, ROOT, SMALL, Command, Done, run_command
 from warm import run_warm
 
-from sirve.data.recipe import Recipe
-from sirve.data.repair import repair
-from sirve.data.verify import verify
-from sirve.door import TRUSTED
+from sirve.data.simulated.recipe import Recipe
+from sirve.data.simulated.repair import repair
+from sirve.data.simulated.verify import verify
 from sirve.errors import UserError
-from sirve.files import sha256
+from sirve.io.files import sha256
+from sirve.io.instantiate import TRUSTED
 
 SCRIPT = str(ROOT / "scripts" / "simulate.py")
 SHARD = "data/train/00001.hdf5"
@@ -328,7 +328,7 @@ def refuses(folder: Path, reason: str, trust: Sequence[str] = TRUSTED) -> None:
 def test_equations_that_have_changed_are_not_solved(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sirve.data.recipe.code_of", lambda _: "0" * 16)
+    monkeypatch.setattr("sirve.data.simulated.recipe.code_of", lambda _: "0" * 16)
     refuses(folder, r"the equations of simulators.pendulum.Pendulum have changed")
 
 
@@ -347,7 +347,7 @@ def hostile(key: str, value: Any) -> Callable[[dict[str, Any]], object]:
     [
         ("system", "os.system", "outside the trusted packages"),
         ("system", "planted.Faulty", "outside the trusted packages"),
-        ("system", "sirve.data.recipe.Recipe", "is not a kind of Simulator"),
+        ("system", "sirve.data.simulated.recipe.Recipe", "is not a kind of Simulator"),
         ("system", 7, "has no _target_"),
         ("parameters", [], "damaged"),
         ("parameters.train", None, "damaged"),
@@ -380,8 +380,8 @@ def test_other_bits_do_not_take_the_place(folder: Path, monkeypatch: pytest.Monk
     """As other library versions may make them: the file is left as it is, and what differs told."""
     DAMAGES["truncated"][0](folder / SHARD)
     before = snapshot(folder)
-    monkeypatch.setattr("sirve.data.generate.versions", lambda: ["numpy 0.1"])
-    monkeypatch.setattr("sirve.data.repair.versions", lambda: ["numpy 0.1"])
+    monkeypatch.setattr("sirve.data.simulated.generate.versions", lambda: ["numpy 0.1"])
+    monkeypatch.setattr("sirve.data.simulated.repair.versions", lambda: ["numpy 0.1"])
     (line,) = repair(folder, TRUSTED, 1)
     assert f"{folder / SHARD} is not replaced" in line
     assert "the dataset is of h5py " in line

@@ -13,7 +13,7 @@ from support import CONF, SYSTEMS, recipe
 
 from simulators import Heat, Simulator
 from sirve.data.dataset import SPLITS, Dataset
-from sirve.data.generate import generate
+from sirve.data.simulated.generate import generate
 
 TINY = {1: (16,), 2: (10, 8)}  # cells, by the number of axes
 STATES = 9

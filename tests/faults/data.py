@@ -22,9 +22,9 @@ from faults.table import (
 from support import AIDS, environment, small_disk
 
 from sirve.data.dataset import Dataset
-from sirve.data.verify import verify
+from sirve.data.simulated.verify import verify
 from sirve.errors import UserError
-from sirve.files import sha256
+from sirve.io.files import sha256
 
 FAULTY = ["sim.system._target_=planted.Faulty", "~sim.system.sigma", "~sim.system.rho"]
 FAULTY += ["~sim.system.beta", "~sim.system.method", "~sim.system.rtol", "~sim.system.atol"]
@@ -59,7 +59,7 @@ def never_written(bench: Bench, how: str, reason: str) -> None:
     "a parameter or an initial state that is not finite",
     "SciPy refuses the state only",
     "one line that names it, before any work",
-    "test_app.py simulators/test_laws.py",
+    "cli/test_train.py simulators/test_laws.py",
 )
 def parameter(bench: Bench) -> None:
     refused(bench.command(*SHORT, "sim.system.rho=nan"), "sim.system: rho=nan must be")
@@ -105,7 +105,7 @@ def blow_up(bench: Bench) -> None:
     "sizes that are none: dt ≤ 0, no trajectories, windows longer than a trajectory",
     "an error in the middle",
     "one line, before any work",
-    "test_app.py",
+    "cli/test_train.py",
 )
 def sizes(bench: Bench) -> None:
     refused(bench.command(*SHORT, "sim.dt=-1"), "sim.dt=-1 must be a positive number")
@@ -122,7 +122,7 @@ def sizes(bench: Bench) -> None:
     "data/test_kills.py data/test_generate.py",
 )
 def killed_generator(bench: Bench) -> None:
-    bench.killed("sirve.data.generate.write_shard", 3, *SHORT)
+    bench.killed("sirve.data.simulated.generate.write_shard", 3, *SHORT)
     (folder,) = (bench.folder / "data").iterdir()
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.hdf5")}
     assert len(before) == 2
@@ -140,7 +140,7 @@ def killed_generator(bench: Bench) -> None:
     "disk full while data are made",
     "a partial file",
     "one line; no partial file; goes on when there is room",
-    "test_files.py",
+    "io/test_files.py",
 )
 def full_while_simulating(bench: Bench) -> None:
     with small_disk(bench.folder / "data", "60k") as grow:
@@ -219,7 +219,7 @@ def made_again(bench: Bench, **damages: bytes | None) -> None:
     "a trace from HDF5",
     "found before training by its checksum and by `simulate.py verify`; named, made again to the "
     "same bits",
-    "data/test_verify.py test_hostile_files.py",
+    "data/test_verify.py security/test_hostile_files.py",
 )
 def truncated(bench: Bench) -> None:
     made_again(bench, truncated=b"\x89HDF\r\n\x1a\n" + bytes(500), empty=b"", text=b"hello\n" * 400)
@@ -308,7 +308,7 @@ def believe(folder: Path, path: Path) -> None:
     "a file system or a program that locks HDF5 files",
     "errno 11 and a trace",
     "one line with the cause and the setting that helps",
-    "test_hostile_files.py",
+    "security/test_hostile_files.py",
 )
 def locked(bench: Bench) -> None:
     folder = dataset(bench)

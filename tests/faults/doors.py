@@ -16,8 +16,8 @@ from faults.table import SHORT, Bench, fault, refused
 from support import TWO, environment
 
 import sirve
-from sirve import checkpoints
 from sirve.errors import UserError
+from sirve.io import checkpoints
 from sirve.report.load import load_run
 
 
@@ -39,7 +39,7 @@ def finished(bench: Bench) -> Path:
     "a pickle in a checkpoint",
     "it runs",
     "refused in one line; nothing is called",
-    "test_checkpoints.py test_hostile_files.py",
+    "io/test_checkpoints.py security/test_hostile_files.py",
 )
 def pickled(bench: Bench) -> None:
     pickle.loads(pickle.dumps(Payload()))
@@ -63,13 +63,13 @@ def pickled(bench: Bench) -> None:
     "a class to call, named in a checkpoint or a run: hostile, by an alias, nested",
     "it is called",
     "refused before it is imported",
-    "test_hostile_targets.py test_going_on.py",
+    "security/test_hostile_targets.py runs/test_resume_refusals.py",
 )
 def hostile_target(bench: Bench) -> None:
     run = finished(bench)
     best = run / "checkpoints" / "best.ckpt"
     content = checkpoints.load(best)
-    for target in ("os.system", "sirve.app.os.system", "builtins.open", "torch.load"):
+    for target in ("os.system", "sirve.cli.train.os.system", "builtins.open", "torch.load"):
         content["sirve"]["model"] = {"_target_": target}
         checkpoints.save(content, best)
         with pytest.raises(UserError, match="model: "):
@@ -87,7 +87,7 @@ def hostile_target(bench: Bench) -> None:
     "a name that leads elsewhere: ../x, an absolute path, a link, 300 letters",
     "writes there",
     "refused; nothing is written",
-    "test_app.py test_files.py test_hostile_files.py",
+    "cli/test_train.py io/test_files.py security/test_hostile_files.py",
 )
 def names(bench: Bench) -> None:
     for name in ("../../x", "/etc/passwd", "x" * 300):
@@ -107,7 +107,7 @@ def names(bench: Bench) -> None:
     "a secret in the environment, the configuration or the command",
     "in two of W&B's files",
     "in no file of the run: references stay references, literal secrets are refused unseen",
-    "test_secrets.py",
+    "cli/test_secrets.py",
 )
 def secret(bench: Bench) -> None:
     planted = "correct-horse-battery-staple"
@@ -143,7 +143,7 @@ def hostile_hdf5(kind: str, path: Path) -> None:
     "HDF5 with links, virtual or object datasets, a huge declared shape",
     "followed, allocated",
     "refused in one line; no memory taken",
-    "test_hostile_files.py",
+    "security/test_hostile_files.py",
 )
 def hdf5(bench: Bench) -> None:
     run = finished(bench)
@@ -162,10 +162,12 @@ def hdf5(bench: Bench) -> None:
     "two runs started in the same second",
     "they share a folder",
     "two folders",
-    "test_files.py",
+    "io/test_files.py",
 )
 def same_second(bench: Bench) -> None:
-    script = "import pathlib, sys, time, sirve.run_folder as r; time.sleep(1 - time.time() % 1);"
+    script = (
+        "import pathlib, sys, time, sirve.runs.run_folder as r; time.sleep(1 - time.time() % 1);"
+    )
     script += "print(r.create(pathlib.Path(sys.argv[1]))); time.sleep(0.5)"
     many = [
         subprocess.Popen(
@@ -185,7 +187,7 @@ def same_second(bench: Bench) -> None:
     "a GPU asked for where there is none; more processes than cores",
     "a late trace",
     "one line, before any work",
-    "test_app.py",
+    "cli/test_train.py",
 )
 def not_there(bench: Bench) -> None:
     if not torch.cuda.is_available():
@@ -204,7 +206,7 @@ def not_there(bench: Bench) -> None:
     "a misspelt key",
     "an error without a hint",
     "names the nearest right one",
-    "test_app.py",
+    "cli/test_train.py",
 )
 def misspelt(bench: Bench) -> None:
     refused(bench.command("model.hiden=3"), "did you mean 'model.hidden'?")

@@ -22,7 +22,7 @@ def nothing_done(bench: Bench, *arguments: str, says: str) -> None:
     "a data file that is missing, empty, cut off, of another kind or of another shape",
     "a trace from NumPy or HDF5, or a shape error in mid-epoch",
     "one line with what was understood of it and the remedy, before any work",
-    "data/test_own.py test_hostile_files.py",
+    "data/test_own.py security/test_hostile_files.py",
 )
 def own_file(bench: Bench) -> None:
     nothing_done(bench, "sim.path=x.npy", says="x.npy cannot be read (No such file or directory)")
@@ -61,7 +61,7 @@ def own_nan(bench: Bench) -> None:
     "a data file of a stranger: pickles, links to other files, a bomb, a vast declared shape",
     "unpickled, followed, allocated",
     "refused in one line; nothing is called, no memory taken, nothing unpacked beyond what it says",
-    "test_hostile_files.py",
+    "security/test_hostile_files.py",
 )
 def own_hostile(bench: Bench) -> None:
     here = bench.folder / "files"
@@ -82,10 +82,12 @@ def own_hostile(bench: Bench) -> None:
     "a data file that has changed since the run began",
     "training goes on, on other data",
     "the run is refused, naming both digests; the same command begins another",
-    "test_own.py",
+    "pipeline/test_own_data.py",
 )
 def own_changed(bench: Bench) -> None:
     np.save("x.npy", X)
-    bench.killed("sirve.forecaster.Forecaster.training_step", 4, *BRING, "sim.path=x.npy")
+    bench.killed(
+        "sirve.forecasting.forecaster.Forecaster.training_step", 4, *BRING, "sim.path=x.npy"
+    )
     np.save("x.npy", X + 1)
     refused(bench.command(f"resume={bench.run()}", "logger=none"), "was begun with data x-", "here")

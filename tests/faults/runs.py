@@ -18,8 +18,8 @@ from faults.table import (
 )
 from support import AIDS, DROPPING, TWO, ranks, same, small_disk, started, until_step
 
-from sirve import checkpoints
 from sirve.errors import UserError
+from sirve.io import checkpoints
 
 
 def never_stopped(bench: Bench, *arguments: str) -> tuple[dict[str, torch.Tensor], str]:
@@ -47,7 +47,7 @@ def goes_on(bench: Bench, *arguments: str) -> str:
     "a checkpoint flipped, truncated or empty",
     "0 of 60 flips found",
     "60 of 60 found before a weight is used; the one before is taken, and what it costs is said",
-    "test_checkpoints.py test_going_on.py",
+    "io/test_checkpoints.py runs/test_resume_refusals.py",
 )
 def damaged_checkpoint(bench: Bench) -> None:
     last = bench.interrupted() / "checkpoints" / "last.ckpt"
@@ -68,10 +68,10 @@ def damaged_checkpoint(bench: Bench) -> None:
     "kill -9 while a checkpoint is saved",
     "torn 4 of 4 times, to another device",
     "never torn, whatever the instant; the last good one is there",
-    "test_checkpoints.py",
+    "io/test_checkpoints.py",
 )
 def killed_in_a_save(bench: Bench) -> None:
-    bench.killed("sirve.checkpoints._keep", 2, *LONG)
+    bench.killed("sirve.io.checkpoints._keep", 2, *LONG)
     for path in bench.run().glob("checkpoints/*.ckpt"):
         assert checkpoints.intact(path)
     assert "goes on from last.ckpt, step 16" in goes_on(bench)
@@ -82,7 +82,7 @@ def killed_in_a_save(bench: Bench) -> None:
     "kill -9 in mid-epoch",
     "24 of 40 samples seen after resuming, without a word",
     "the same command goes on, bit for bit as if nothing had been",
-    "test_resume.py",
+    "runs/test_resume.py",
 )
 def killed_in_mid_epoch(bench: Bench) -> None:
     bench.interrupted()
@@ -94,7 +94,7 @@ def killed_in_mid_epoch(bench: Bench) -> None:
     "killed again in the same epoch; other loader processes",
     "another order of samples",
     "bit for bit the same",
-    "test_resume.py",
+    "runs/test_resume.py",
 )
 def killed_twice(bench: Bench) -> None:
     bench.interrupted()
@@ -107,7 +107,7 @@ def killed_twice(bench: Bench) -> None:
     "going on with another model, configuration, code or library",
     "a size mismatch, or silence",
     "refused, naming what differs; `accept_changes=true` goes on",
-    "test_going_on.py",
+    "runs/test_resume_refusals.py",
 )
 def changed(bench: Bench) -> None:
     run = bench.interrupted().relative_to(bench.folder)
@@ -125,7 +125,7 @@ def changed(bench: Bench) -> None:
     "SIGTERM or SIGUSR1, before a time limit",
     "a hang, or a checkpoint of half a step",
     "a checkpoint after the step, exit code 75, nothing done again; a second signal ends at once",
-    "test_resume.py",
+    "runs/test_resume.py",
 )
 def asked_to_stop(bench: Bench) -> None:
     bench.plant()
@@ -143,7 +143,7 @@ def asked_to_stop(bench: Bench) -> None:
     "the disk is full, a quota is used up, the folder is read-only",
     "saved nothing, without a word",
     "stops by the next checkpoint, exit code 1; the checkpoints before are good",
-    "test_checkpoints.py test_stops.py",
+    "io/test_checkpoints.py runs/test_stops.py",
 )
 def no_room(bench: Bench) -> None:
     with small_disk(bench.folder / "runs", "300k") as grow:
@@ -159,7 +159,7 @@ def no_room(bench: Bench) -> None:
     "a loss, gradient or validation score that is not finite",
     "trains on",
     "stops before the step; the checkpoint before is good; never chosen as best",
-    "test_stops.py",
+    "runs/test_stops.py",
 )
 def not_finite(bench: Bench) -> None:
     bench.plant()
@@ -175,7 +175,7 @@ def not_finite(bench: Bench) -> None:
     "a rank dies or falls silent",
     "30 minutes of waiting",
     "all end within `trainer.timeout` and 15 s; the same command goes on",
-    "test_resume.py",
+    "runs/test_resume.py",
 )
 def lost_rank(bench: Bench) -> None:
     with started(bench.folder, *LONG, *DROPPING, *TWO) as process:
@@ -198,7 +198,7 @@ def lost_rank(bench: Bench) -> None:
     "W&B missing, broken, killed; its disk full; no network",
     "the run ends, or its last records are lost",
     "one warning; the same bits; metrics.jsonl is complete",
-    "test_tracking.py test_tracking_faults.py test_network.py",
+    "tracking/test_wandb.py tracking/test_wandb_faults.py tracking/test_network.py",
 )
 def no_wandb(bench: Bench) -> None:
     broken = bench.folder / "broken" / "wandb"

@@ -18,11 +18,11 @@ if __name__ == "__main__":
 from support import AIDS, FEW, SMALL, TRAIN, Command, Done
 from warm import run_warm
 
-from sirve import checkpoints
+from sirve.io import checkpoints
 
 SHORT = ["sim=lorenz", *SMALL["lorenz"], *FEW, "logger=none"]
 LONG = [*SHORT, "trainer.steps=30", "trainer.checkpoint_every=8", "trainer.validations=5"]
-STEP = "sirve.forecaster.Forecaster.training_step"
+STEP = "sirve.forecasting.forecaster.Forecaster.training_step"
 
 
 @dataclass(frozen=True)

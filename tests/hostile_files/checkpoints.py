@@ -14,8 +14,8 @@ import torch
 import sirve
 from hostile_files.row import INFO, Row
 from sirve.cores import GRU, Recurrent
-from sirve.forecaster import Forecaster, Normaliser
-from sirve.saving import Saved
+from sirve.forecasting.forecaster import Forecaster, Normaliser
+from sirve.runs.saved import Saved
 
 MODEL = {"_target_": "sirve.cores.Recurrent", "cell": {"_target_": "sirve.cores.GRU"}, "hidden": 4}
 

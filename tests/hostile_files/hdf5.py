@@ -12,7 +12,7 @@ import numpy as np
 from hostile_files.row import INFO, Row
 from sirve.data.shards import read_shard, write_shard
 from sirve.report import load_run, write_report
-from sirve.report.compare import settings
+from sirve.report.compare.sections import settings
 
 
 def shard(folder: Path) -> Path:

@@ -14,7 +14,7 @@ from aids import well_file
 from hostile_files.checkpoints import Payload
 from hostile_files.hdf5 import circle, compound, cut, many, outside, replaced, twice, virtual
 from hostile_files.row import Row
-from sirve.data.bring import from_file
+from sirve.data.own.bring import from_file
 from sirve.data.source import Wanted
 
 X = np.random.default_rng(0).normal(size=(6, 50, 3))

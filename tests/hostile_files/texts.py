@@ -9,9 +9,9 @@ from support import recipe
 
 from hostile_files.row import Row
 from simulators import Pendulum
-from sirve import resume
 from sirve.data.dataset import SPLITS, Dataset
-from sirve.data.generate import generate
+from sirve.data.simulated.generate import generate
+from sirve.runs import resume
 
 
 def config(text: str) -> Callable[[Path], object]:

@@ -183,7 +183,7 @@ class Extension(torch.autograd.Function):
     """``extend``, with a gradient that folds the margins back, for which F.pad takes far longer.
 
     Frames come out with their channels last in memory, with which a CPU convolves faster.
-    Measured by scripts/convolutions.py; forward mode and torch.func go through it too.
+    Measured by scripts/benchmark/convolutions.py; forward mode and torch.func go through it too.
     """
 
     generate_vmap_rule = True

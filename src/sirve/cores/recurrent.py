@@ -6,7 +6,6 @@ from typing import Any, ClassVar, cast
 import torch
 from torch import Tensor, nn
 
-from sirve.cores import fused, rolling
 from sirve.cores.base import (
     AnySize,
     Core,
@@ -18,6 +17,7 @@ from sirve.cores.base import (
     zeroed,
 )
 from sirve.cores.cells import Cell, State
+from sirve.cores.fast import fused, rolling
 from sirve.cores.lift import Lift, Matrix, Walls
 from sirve.cores.reservoir import Reservoir
 

@@ -13,8 +13,8 @@ from sirve.cores.base import (
     zeroed,
 )
 from sirve.cores.cells import Cell, State
-from sirve.cores.frames import Stacked, begun, where_begun
 from sirve.cores.lift import Lift, Walls
+from sirve.cores.stacked import Stacked, begun, where_begun
 
 
 class Body(nn.Module):

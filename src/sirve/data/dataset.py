@@ -13,7 +13,7 @@ import yaml
 from sirve.data.moments import Moments
 from sirve.data.shards import Info, read_drawn, read_shard, rows_of
 from sirve.errors import UserError, one_line, shown
-from sirve.files import read_json, require_inside, sha256, write_text
+from sirve.io.files import read_json, require_inside, sha256, write_text
 
 SPLITS = ("train", "valid", "test")
 FORMAT = 2
@@ -30,7 +30,9 @@ class Manifest:
     infos: dict[str, Info]  # of each split
     block: int
     shards: dict[str, str] = field(default_factory=dict)  # "train/00000.hdf5" -> sha256
-    limits: dict[str, Any] = field(default_factory=dict)  # of prediction: sirve.data.limits
+    limits: dict[str, Any] = field(
+        default_factory=dict
+    )  # of prediction: sirve.data.simulated.limits
 
     def save(self, folder: Path) -> None:
         content = {

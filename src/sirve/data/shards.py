@@ -15,8 +15,8 @@ import h5py
 import numpy as np
 
 from sirve.errors import UserError, shown
-from sirve.files import move, require_name, sha256
-from sirve.hdf5 import create, reading
+from sirve.io.files import move, require_name, sha256
+from sirve.io.hdf5 import create, reading
 
 CHANNELS = 100_000  # of a system, at most
 

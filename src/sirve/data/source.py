@@ -9,11 +9,11 @@ import numpy as np
 
 from simulators.scene import Scene
 from sirve.data.dataset import Dataset
-from sirve.data.generate import generate
-from sirve.data.limits import measure
 from sirve.data.observe import View
-from sirve.data.recipe import Recipe
 from sirve.data.shards import Info
+from sirve.data.simulated.generate import generate
+from sirve.data.simulated.limits import measure
+from sirve.data.simulated.recipe import Recipe
 from sirve.errors import UserError
 
 Invariants = Callable[[np.ndarray], dict[str, np.ndarray]]

@@ -6,9 +6,9 @@ from typing import Any
 
 from joblib import cpu_count
 
-from sirve.data.bring import from_file
 from sirve.data.observe import Observe
-from sirve.data.recipe import make_recipe
+from sirve.data.own.bring import from_file
+from sirve.data.simulated.recipe import make_recipe
 from sirve.data.sizes import lengths, require_sizes
 from sirve.data.source import Simulated, Source, Wanted
 from sirve.errors import UserError

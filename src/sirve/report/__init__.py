@@ -5,7 +5,7 @@ Reads files only; knows nothing of training or of the simulators.
 
 from pathlib import Path
 
-from sirve.files import write_text
+from sirve.io.files import write_text
 from sirve.report.figures import write_figures
 from sirve.report.load import Run as Run
 from sirve.report.load import RunError as RunError

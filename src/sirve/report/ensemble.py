@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from plotly.subplots import make_subplots
 
-from sirve.hdf5 import reading
+from sirve.io.hdf5 import reading
 from sirve.report.load import Run, RunError, array
 from sirve.report.plots import band, decades, line, styled
 from sirve.report.stats import Forecast, forecasts, pick, spans, thin

@@ -9,10 +9,10 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from sirve.files import whole
+from sirve.io.files import whole
 from sirve.report.ensemble import ensemble_still, read_ensemble
-from sirve.report.inside import load_inside
-from sirve.report.inside_stills import inside_figures
+from sirve.report.inside.load import load_inside
+from sirve.report.inside.stills import inside_figures
 from sirve.report.load import MODEL, Run, number
 from sirve.report.stats import (
     drift_curves,

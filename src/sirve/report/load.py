@@ -9,8 +9,8 @@ import h5py
 import numpy as np
 
 from sirve.errors import UserError, one_line, shown
-from sirve.files import MB, json_rows, read_json, read_text
-from sirve.hdf5 import reading
+from sirve.io.files import MB, json_rows, read_json, read_text
+from sirve.io.hdf5 import reading
 from sirve.metrics import THRESHOLD
 
 MODEL = "model"  # the name of the trained model among the scores and the errors

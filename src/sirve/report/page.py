@@ -9,10 +9,12 @@ from string import Template
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from sirve.report import inside_plots, inside_text, plots, states, text
+from sirve.report import plots, states, text
 from sirve.report.ensemble import ensemble_figure, ensemble_table, read_ensemble
 from sirve.report.frames import FRAMES, json_text, player
-from sirve.report.inside import (
+from sirve.report.inside import plots as inside_plots
+from sirve.report.inside import text as inside_text
+from sirve.report.inside.load import (
     Inside,
     load_inside,
     memory_curves,

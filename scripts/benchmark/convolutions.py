@@ -1,0 +1,85 @@
+"""What a training step on images costs beside the convolutions in it alone.
+
+python scripts/benchmark/convolutions.py [--repeats 5] [--bf16]
+
+For the residual body of model=rescnn on frames of 64 x 64, two at a time, eight steps, CPU seconds
+of one core: the fields continued by F.pad, and by ours; then a convolution of the same size by
+itself, which nothing is added to. The best of some repeats.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sirve.cores import ResidualStacked, lift
+from sirve.training.objectives.squared_error import SquaredError
+
+BATCH, SIZE, WIDTH, STEPS = 2, 64, 32, 8
+OWN = lift.extend
+
+
+def padded(x: Tensor, margin: int, walls: lift.Walls) -> Tensor:
+    """Periodic, by torch."""
+    return F.pad(x, [margin] * 4, mode="circular") if margin else x
+
+
+def best(work: Callable[[], object], repeats: int) -> float:
+    """CPU seconds."""
+    times = []
+    for _ in range(repeats + 1):
+        start = time.process_time()
+        work()
+        times.append(time.process_time() - start)
+    return min(times[1:])
+
+
+def training_step(bf16: bool) -> tuple[Callable[[], object], float]:
+    """Loss and gradient over STEPS free steps, and the operations of its convolutions."""
+    core = ResidualStacked((2, SIZE, SIZE), "periodic", width=WIDTH)
+    window = torch.randn(BATCH, STEPS + 1, 2, SIZE, SIZE)
+
+    def work() -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            loss = SquaredError(1, STEPS)(core, window)
+        loss.backward()
+
+    weights = sum(p.numel() for name, p in core.named_parameters() if name.endswith("weight"))
+    return work, 3 * 2 * weights * SIZE**2 * BATCH * STEPS  # forward, and two products back
+
+
+def convolution(bf16: bool) -> tuple[Callable[[], object], float]:
+    """One of the body's, without its margins, forward and back."""
+    dtype = torch.bfloat16 if bf16 else torch.float32
+    x = torch.randn(BATCH, SIZE + 2, SIZE + 2, WIDTH, dtype=dtype).movedim(-1, 1).requires_grad_()
+    weight = torch.randn(WIDTH, WIDTH, 3, 3, dtype=dtype, requires_grad=True)
+
+    def work() -> None:
+        for _ in range(20):
+            y = F.conv2d(x, weight)
+            torch.autograd.grad(y, (x, weight), y)
+
+    return work, 20 * 3 * 2 * weight.numel() * SIZE**2 * BATCH
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Training on images, beside its convolutions.")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--bf16", action="store_true", help="in mixed precision")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    print("| | ms | GFLOP/s |\n|---|--:|--:|")
+    for name, extend in (("step, F.pad", padded), ("step, ours", OWN), ("convolution alone", None)):
+        if extend is not None:
+            lift.extend = extend
+        made = convolution if extend is None else training_step
+        work, operations = made(options.bf16)
+        seconds = best(work, options.repeats)
+        print(f"| {name} | {1e3 * seconds:.0f} | {operations / seconds / 1e9:.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""How fast networks are, for scripts/benchmark/benchmark.py: its subjects ``forecast`` and ``train``."""

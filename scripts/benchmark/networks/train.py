@@ -1,0 +1,192 @@
+"""Training: a step beside torch.nn and JAX, an epoch beside a bare loop, convolutions' rate."""
+
+import argparse
+import logging
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sirve.cores import LSTM, ConvRecurrent, Core, Recurrent
+from sirve.cores.fast import fused
+from sirve.cores.recurrent import Layer
+from sirve.data.shards import Info
+from sirve.data.states import Held
+from sirve.data.windows import Windows
+from sirve.forecasting.forecaster import Forecaster, Normaliser, Training
+from sirve.training.gradient import Hardware, Rhythm, Seen, fit
+from sirve.training.objectives.squared_error import SquaredError
+
+from .forecast import CELLS, CHANNELS, make, only
+from .rounds import rounds, shown
+
+BATCH, STATES, RATE = 64, 101, 1e-3
+LINE = "|---|--:|--:|--:|--:|--:|"
+
+
+def descent(
+    core: Core, x: Tensor, forward: Callable[[Tensor], Tensor] | None = None
+) -> Callable[[], float]:
+    """A function that takes one step of Adam on windows (B, T, C) and gives the loss before it."""
+    predict = forward or (lambda x: core(x)[0])
+    parameters = [p for p in core.parameters() if p.requires_grad]
+    optimizer = torch.optim.Adam(parameters, RATE, fused=True)
+
+    def run() -> float:
+        optimizer.zero_grad()
+        loss = (((predict(x[:, :-1]) - x[:, 1:]) / core.scale) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+        return float(loss.detach())
+
+    return run
+
+
+def plain(run: Callable[[], float]) -> Callable[[], float]:
+    def slowly() -> float:
+        with patch.object(fused, "covers", lambda *_: False):
+            return run()
+
+    return slowly
+
+
+def library(core: Recurrent, x: Tensor) -> Callable[[], float]:
+    """nn.GRU (whose reset gate acts after the matrix) or nn.LSTM in the same core."""
+    kind = nn.LSTM if isinstance(only(core).cell, LSTM) else nn.GRU
+    network = kind(CHANNELS, only(core).hidden, batch_first=True).to(x.dtype)
+    core.layers = nn.ModuleList([network])
+    return descent(core, x, lambda x: core.mean(x, torch.cat([network(x)[0], x], dim=2)))
+
+
+def steps(options: argparse.Namespace) -> dict[str, Any]:
+    print(
+        f"\nA training step, {BATCH} windows of {STATES - 1} states, {options.hidden} units, ms.\n"
+    )
+    print("| | sirve | plain loop | torch.nn | jax | sirve / jax |\n" + LINE)
+    results = {}
+    for dtype in (torch.float32, torch.float64):
+        for cell in [options.only] if options.only else CELLS:
+
+            def fresh(cell: str = cell, dtype: torch.dtype = dtype) -> Recurrent:
+                return make(cell, options.hidden, dtype).requires_grad_()
+
+            torch.manual_seed(1)
+            x = 0.1 * torch.randn(BATCH, STATES, CHANNELS, dtype=dtype).cumsum(1)
+            runs = {
+                "sirve": descent(fresh(), x),
+                "plain": plain(descent(fresh(), x)),
+                "torch.nn": library(fresh(), x),
+            }
+            if find_spec("jax"):
+                import jax
+
+                from . import scans
+
+                jax.config.update("jax_enable_x64", True)
+                runs["jax"] = scans.trainer(fresh(), x.numpy(), RATE)
+            losses = [[runs[label]() for _ in range(3)] for label in runs if label != "torch.nn"]
+            np.testing.assert_allclose(losses, losses[:1] * len(losses), rtol=1e-4)
+            rows = rounds(runs, options.repeats, "jax")
+            name = f"{cell} {str(dtype).removeprefix('torch.')}"
+            results[name] = rows
+            cells = [
+                f"{1e3 * rows[label]['seconds']['median']:.3g}" if label in rows else ""
+                for label in ("sirve", "plain", "torch.nn", "jax")
+            ]
+            ratio = rows["sirve"].get("ratio")
+            print(f"| {name} | {' | '.join(cells)} | {shown(ratio) if ratio else ''} |", flush=True)
+    return results
+
+
+def forecaster(plan: Training | None) -> Forecaster:
+    """A GRU of the main job's size."""
+    core = make("gru", 64, torch.float32).requires_grad_()
+    info = Info("walk", (CHANNELS,), ("x", "y", "z"), ("1",) * 3, None, 0.02, "step", 1.0, "", {})
+    normaliser = Normaliser(np.zeros(CHANNELS), np.ones(CHANNELS), 0)
+    return Forecaster(core, normaliser, {}, info, [1.0] * CHANNELS, plan)
+
+
+def epoch(options: argparse.Namespace) -> dict[str, Any]:
+    """Each window once: by sirve.training.gradient.fit, and by a loop of PyTorch on the same windows."""
+    x = 0.1 * torch.randn(64, 380, CHANNELS, dtype=torch.float64).cumsum(1)
+    objective = SquaredError(context=50, horizon=1)
+    count = len(x) * (x.shape[1] - objective.length + 1) // BATCH
+
+    def optimizer(parameters: Any) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(parameters, RATE)
+
+    def bare() -> None:
+        model = forecaster(None)
+        windows = Windows(Held(x), objective.length, BATCH, 0)
+        descend = optimizer(model.core.parameters())
+        for step in range(count):
+            descend.zero_grad()
+            objective(model.core, model.read(windows[step])).backward()
+            descend.step()
+
+    def ours() -> None:
+        plan = Training(objective, optimizer, count)
+        with tempfile.TemporaryDirectory() as folder:
+            seen = Seen(Held(x), x[:1, :5].numpy(), x[:1, 5:6].numpy())
+            fit(forecaster(plan), seen, Path(folder), Hardware(), [], BATCH, Rhythm(1))
+
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    rows = rounds({"fit": ours, "bare": bare}, options.repeats, "bare")
+    each = {label: 1e3 / count * row["seconds"]["median"] for label, row in rows.items()}
+    print(
+        f"\nAn epoch of {count} steps, {BATCH} windows of {objective.length} states, GRU of 64.\n"
+    )
+    print(
+        "| sirve.training.gradient.fit, ms a step | bare loop, ms a step | ratio |\n|--:|--:|--:|"
+    )
+    print(f"| {each['fit']:.3g} | {each['bare']:.3g} | {shown(rows['fit']['ratio'])} |", flush=True)
+    return rows
+
+
+def convolutions(options: argparse.Namespace) -> dict[str, Any]:
+    """A ConvLSTM's training step against its convolutions alone, of the same sizes."""
+    batch, frames, size, hidden = 4, 10, 64, 32
+    torch.manual_seed(0)
+    core = ConvRecurrent((1, size, size), LSTM(), "periodic", hidden=hidden)
+    x = torch.randn(batch, frames + 1, 1, size, size)
+    (layer,) = core.layers
+    assert isinstance(layer, Layer)
+    wide = torch.randn(batch * frames, 1, size, size)
+    h = torch.randn(batch, hidden, size, size, requires_grad=True)
+
+    def alone() -> None:
+        for _ in range(frames):
+            y = layer.u(h)
+            y.backward(y.detach())
+        y = layer.w(wide)
+        y.backward(y.detach())
+
+    taps = 9 * (hidden * 4 * hidden * frames + 1 * 4 * hidden * frames + (hidden + 1) * frames)
+    operations = 3 * 2 * batch * size * size * taps  # forward, and backward by input and weight
+    rows = rounds({"step": descent(core, x), "alone": alone}, options.repeats, "alone")
+    rates = {k: operations / row["seconds"]["median"] / 1e9 for k, row in rows.items()}
+    print(f"\nConvLSTM, {batch} windows of {frames} frames {size}², {hidden} channels, float32.\n")
+    print("| training step, ms | its convolutions alone, ms | GFLOP/s | share |\n|--:|--:|--:|--:|")
+    step, other = (1e3 * rows[k]["seconds"]["median"] for k in ("step", "alone"))
+    share = {k: 1 / v for k, v in rows["step"]["ratio"].items()}
+    share["low"], share["high"] = share["high"], share["low"]
+    rate = f"{rates['step']:.3g} of {rates['alone']:.3g}"
+    print(f"| {step:.3g} | {other:.3g} | {rate} | {shown(share)} |")
+    return rows
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    torch.set_num_threads(1)
+    begin = time.perf_counter()
+    results = {"steps": steps(options)}
+    if not options.only:
+        results |= {"epoch": epoch(options), "convolutions": convolutions(options)}
+    print(f"\n{time.perf_counter() - begin:.0f} s")
+    return results

@@ -1,1 +1,0 @@
-"""How fast networks are, for scripts/benchmark.py: its subjects ``forecast`` and ``train``."""

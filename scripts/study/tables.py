@@ -1,0 +1,241 @@
+"""Make a table of runs: train what is missing, then score all of them side by side, in Markdown.
+
+python scripts/study/tables.py scripts/study/tables/NAME.yaml [--runs runs/tables] [--into docs/PAGE.md]
+                         [--only ROW ...] [--seeds 0 1 ...] [--show] [key=value ...]
+
+The file declares the table:
+
+    common: [experiment=gray-scott-images]      # overrides of train.py, for every row
+    rows: {persistence: [model=persistence], gru: [model=resgru], stacked: [model=stacked]}
+    seeds: {gru: [0, 1, 2]}                     # of those with more than seed 0
+    score: vrmse                                # or another of SCORES, at the steps in ``at``; a
+    at: [1, 10, 50, 200]                        # window, "6:12", is the mean over its steps; of
+                                                # valid times the thresholds, such as [0.4]
+    against: stacked                            # row that the others are compared with, pairwise
+    published: {"their FNO, their page": [0.1, null, null, null]}  # numbers of others, as printed
+
+A run that is finished is not run again; one that was stopped goes on. Each score is the median
+over seeds of the middle over starts (docs/metrics.md), in [..] its 95 % interval by bootstrap over
+seeds and starts. Against the chosen row: the ratio of errors (geometric mean over starts), or the
+difference of valid times (mean), at the same starts, with its interval. --show only shows what is
+there; --into writes the table into a page, between the two lines <!-- NAME --> and
+<!-- end of NAME -->.
+"""
+
+import argparse
+import hashlib
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sirve import metrics
+from sirve.errors import UserError, refusing
+from sirve.io.files import MB, parse_yaml, read_text, write_text
+from sirve.io.hdf5 import reading
+from sirve.report.load import MODEL, Run, load_run
+from sirve.report.style import digits, units
+from sirve.runs import run_folder
+
+TRAIN = Path(__file__).resolve().parents[2] / "train.py"
+
+
+def _mean(x: np.ndarray) -> np.ndarray:
+    return x.mean(-1)
+
+
+def _root_mean_square(x: np.ndarray) -> np.ndarray:
+    return np.sqrt((x**2).mean(-1))
+
+
+def _median(x: np.ndarray) -> np.ndarray:
+    return np.median(x, -1)
+
+
+def _rollouts(run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Truth and prediction (n, steps, *shape) and the deviations of the channels, all digits."""
+    with reading(run.path / "rollouts.h5", "give the folder of a finished run") as file:
+        truth, prediction = (np.asarray(file[name], "f8") for name in ("truth", "prediction"))
+        return truth, prediction, np.asarray(file.attrs["std"])
+
+
+def _vrmse(run: Run) -> np.ndarray:
+    return metrics.vrmse(*_rollouts(run)[:2])
+
+
+def _nrmse_frame(run: Run) -> np.ndarray:
+    """Of each rollout by itself."""
+    pairs = zip(*_rollouts(run)[:2], strict=True)
+    error = np.stack([metrics.nrmse_frame(x[None], y[None]) for x, y in pairs])
+    return np.where(np.isfinite(error), error, np.inf)
+
+
+def _chepuri(run: Run) -> np.ndarray:
+    """||x - x^|| / sqrt(mean_t ||x||^2) in standardised coordinates, as in metrics.vpt_chepuri."""
+    truth, _, std = _rollouts(run)
+    size = metrics.normalised_error(truth, metrics.mean_state(truth), std)
+    return run.errors[MODEL] / _root_mean_square(size)[:, None]
+
+
+@dataclass(frozen=True)
+class Score:
+    """Errors (n, steps) of a run, their middle over starts, and the title of a column."""
+
+    title: str
+    middle: Callable[[np.ndarray], Any]
+    errors: Callable[[Run], np.ndarray] = lambda run: run.errors[MODEL]
+    time: bool = False  # how long they stay below a threshold
+
+
+SCORES = {
+    "vrmse": Score("VRMSE @{}", _mean, _vrmse),
+    "nrmse": Score("nRMSE @{}", _root_mean_square),
+    "nrmse_frame": Score("nRMSE @{}, APEBench's", _mean, _nrmse_frame),
+    "valid_time": Score("valid time at {}", _median, time=True),
+    "vpt_chepuri": Score("valid time at {}, Chepuri's", _median, _chepuri, time=True),
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a file declares."""
+
+    rows: Mapping[str, Sequence[str]]
+    at: Sequence[float | str]
+    score: str = "nrmse"
+    common: Sequence[str] = ()
+    seeds: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    against: str | None = None
+    published: Mapping[str, Sequence[float | str | None]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.score not in SCORES:
+            raise ValueError(f"score={self.score} is unknown: take one of {', '.join(SCORES)}")
+        for row, numbers in self.published.items():
+            if len(numbers) != len(self.at):
+                raise ValueError(f"{row} has {len(numbers)} numbers for {len(self.at)} columns")
+        for row in [*self.seeds, *([self.against] if self.against else [])]:
+            if row not in self.rows:
+                raise ValueError(f"there is no row {row}: take one of {', '.join(self.rows)}")
+
+
+def folder(runs: Path, overrides: Sequence[str]) -> Path:
+    """Where the run of these overrides, and no other, lies."""
+    return runs / hashlib.sha256("\n".join(overrides).encode()).hexdigest()[:12]
+
+
+def finished(place: Path) -> Path | None:
+    """The finished run in ``place``, if there is one."""
+    found = [path.parent for path in place.glob("*/*/metrics.json")]
+    return next((run for run in found if run_folder.finished(run)), None)
+
+
+def train(place: Path, overrides: Sequence[str]) -> None:
+    print("train.py", *overrides, flush=True)
+    command = [sys.executable, str(TRAIN), *overrides, f"runs={place}", "logger=none"]
+    if subprocess.run(command, check=False).returncode:
+        raise UserError(f"train.py {' '.join(overrides)} failed; the same command goes on")
+
+
+def values(run: Run, table: Table) -> np.ndarray:
+    """Scores (columns, starts)."""
+    score = SCORES[table.score]
+    errors = score.errors(run)
+    if score.time:
+        return np.stack([metrics.valid_steps(errors, float(t)) for t in table.at]) * run.step
+    windows = ([int(step) for step in str(at).split(":")] for at in table.at)
+    return np.stack([errors[:, steps[0] - 1 : steps[-1]].mean(1) for steps in windows])
+
+
+def compared(found: np.ndarray, other: np.ndarray, time: bool) -> str:
+    """Row against row, (seeds, starts) each, start by start: each its own median over seeds."""
+    pair = np.median(found, 0)[None], np.median(other, 0)[None]
+    if time:
+        return "{:+.2f} [{:+.2f}, {:+.2f}]".format(*metrics.paired(*pair))
+    return "{:.2f} [{:.2f}, {:.2f}]".format(*metrics.paired(*pair, ratio=True))
+
+
+def markdown(table: Table, runs: Mapping[str, Sequence[Run]]) -> str:
+    score = SCORES[table.score]
+    scores = {row: np.stack([values(run, table) for run in some]) for row, some in runs.items()}
+    unit = f", {units(next(iter(runs.values()))[0].metrics.get('time_unit'))}" if score.time else ""
+    head = ["", "seeds", *(score.title.format(at) + unit for at in table.at), "diverged"]
+    head += ["parameters", "training s"]
+    against = table.against if table.against in runs else None
+    head += [f"@{at} against {against}" for at in table.at] if against else []
+    lines = [head, ["---", *["--:"] * (len(head) - 1)]]
+    for row, some in runs.items():
+        cells = [row, str(len(some))]
+        for k in range(len(table.at)):
+            middle, low, high = metrics.bootstrap(scores[row][:, k], _of_seeds(score.middle))
+            cells.append(f"{digits(middle)} [{digits(low)}, {digits(high)}]")
+        diverged = np.mean([run.score(MODEL, "diverged") for run in some])
+        cells += [f"{diverged:.0%}", str(some[0].metrics["parameters"])]
+        cells.append(digits(np.median([run.metrics["seconds"]["train"] for run in some])))
+        if against:
+            for k in range(len(table.at)):
+                pair = (scores[row][:, k], scores[against][:, k])
+                cells.append(compared(*pair, score.time) if row != against else "")
+        lines.append(cells)
+    for row, numbers in table.published.items():
+        printed = ["" if number is None else str(number) for number in numbers]
+        lines.append([row, "published", *printed, *[""] * (len(head) - 2 - len(printed))])
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def _of_seeds(middle: Callable[[np.ndarray], Any]) -> Callable[[np.ndarray], Any]:
+    return lambda values: np.median(middle(values))
+
+
+def write_into(page: Path, name: str, text: str) -> None:
+    """Replace what stands in ``page`` between the two lines that name the table."""
+    between = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)", re.DOTALL)
+    content, count = between.subn(rf"\g<1>\n{text}\n\g<2>", page.read_text())
+    if count != 1:
+        raise UserError(f"{page} needs the lines <!-- {name} --> and <!-- end of {name} -->, once")
+    write_text(page, content)
+
+
+@refusing
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="Make a table of runs.")
+    parser.add_argument("table", type=Path)
+    parser.add_argument("--runs", type=Path, default=Path("runs/tables"))
+    parser.add_argument("--into", type=Path, help="page to write the table into")
+    parser.add_argument("--only", nargs="+", metavar="ROW", help="of all rows")
+    parser.add_argument("--seeds", nargs="+", type=int, help="of every row, in place of the file's")
+    parser.add_argument("--show", action="store_true", help="train nothing")
+    options, more = parser.parse_known_args(arguments)
+    try:
+        table = Table(**parse_yaml(read_text(options.table, MB), str(options.table)))
+        runs: dict[str, list[Run]] = {}
+        for row, overrides in table.rows.items():
+            if options.only and row not in options.only:
+                continue
+            for seed in options.seeds or table.seeds.get(row, [0]):
+                asked = [*table.common, *overrides, *more, f"seed={seed}"]
+                place = folder(options.runs, asked)
+                if finished(place) is None and not options.show:
+                    train(place, asked)
+                if (run := finished(place)) is not None:
+                    runs.setdefault(row, []).append(load_run(run))
+        if not runs:
+            raise UserError(f"{options.runs} has no run of {options.table}; leave out --show")
+        text = markdown(table, runs)
+        if options.into:
+            write_into(options.into, options.table.stem, text)
+    except FileNotFoundError as error:
+        why = f"{error.filename} is not there; give the path of a file that is"
+        raise UserError(why) from error
+    except (OSError, TypeError, ValueError) as error:
+        raise UserError(str(error)) from error
+    print(text, end="")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""The Fourier neural operator of the package neuraloperator, for fields."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sirve.cores.base import make_lift, require_frames, require_positive, zeroed
+from sirve.cores.lift import Walls
+from sirve.cores.packages.optional import imported
+from sirve.cores.stacked import Stacked
+
+
+class FourierOperator(Stacked):
+    """phi = FNO(x_t, ..., x_{t - frames + 1}), neuralop's, and y = x + scale * readout(phi).
+
+    ``layers`` of ``width`` channels; of each axis the waves of up to ``modes`` periods are mixed,
+    or as many as its cells have, and all else place by place. Waves are periodic: between other
+    walls the field is continued to twice its size first, mirrored (neumann) or mirrored with the
+    opposite sign (dirichlet), and those are the periods. No coordinates are read, so a periodic
+    field that is shifted is forecast shifted.
+
+    Raises ValueError for vectors, sizes that are not positive, a package that is not there.
+    Source: Z. Li et al., ICLR 2021, section 4; code: neuraloperator, neuralop.models.FNO.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        walls: Walls | None = None,
+        frames: int = 1,
+        width: int = 10,
+        modes: int = 4,
+        layers: int = 4,
+        known: int = 0,
+    ) -> None:
+        super().__init__(shape, residual=True, known=known)
+        require_frames(shape)
+        require_positive(frames=frames, width=width, modes=modes, layers=layers)
+        self.frames, self.walls, self.dims = frames, walls, len(shape) - 1
+        self.readout = zeroed(make_lift(width, shape[0], self.dims, 1, walls))
+        self.waves = [min(modes, (n - 1) // 2) for n in self._periodic(shape[1:])]
+        self.net = imported("neuralop.models", "neuraloperator").FNO(
+            n_modes=self.waves,
+            in_channels=self.inputs,
+            out_channels=width,
+            hidden_channels=width,
+            n_layers=layers,
+            positional_embedding=None,
+            conv_module=Spectral,
+        )
+        self.register_state_dict_post_hook(_without_metadata)
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        cells = self._periodic(shape[1:])
+        return super().fits(shape) and all(
+            (n - 1) // 2 >= waves for n, waves in zip(cells, self.waves, strict=True)
+        )
+
+    def maps(self, stack: Tensor) -> Tensor:
+        whole = stack
+        if self.walls != "periodic":
+            sign = -1 if self.walls == "dirichlet" else 1
+            for axis in range(2, stack.ndim):
+                whole = torch.cat([whole, sign * whole.flip(axis)], dim=axis)
+        phi = self.net(whole)
+        for axis in range(2, stack.ndim):
+            phi = phi.narrow(axis, 0, stack.shape[axis])
+        return phi
+
+    def _periodic(self, cells: tuple[int, ...]) -> list[int]:
+        return [n if self.walls == "periodic" else 2 * n for n in cells]
+
+
+class Spectral(nn.Module):
+    """The product of a block of ``FNO`` with the waves of x (N, inputs, *space), all others zero.
+
+    For waves of up to ``modes[i]`` periods along axis i. neuralop's own computes in complex64
+    whatever the type of x is, and shifts the waves of an odd number of rows wrongly back (2.0.0);
+    this one keeps pairs of real numbers, in the core's type. The forward transform divides by the
+    cells, and weights start as there.
+    """
+
+    def __init__(self, inputs: int, outputs: int, modes: list[int], **_: Any) -> None:
+        super().__init__()
+        *others, self.last = modes
+        self.others = others
+        kept = [2 * m + 1 for m in others] + [self.last + 1]
+        deviation = (inputs + outputs) ** -0.5  # of each part: 2 / (inputs + outputs) of a number
+        self.weight = nn.Parameter(deviation * torch.randn(inputs, outputs, *kept, 2))
+        self.bias = nn.Parameter((2**0.5) * deviation * torch.randn(outputs, *[1] * len(modes)))
+
+    def transform(self, x: Tensor, output_shape: Any = None) -> Tensor:
+        """What lies beside the product: x itself, as no size changes."""
+        return x
+
+    def forward(self, x: Tensor, output_shape: Any = None) -> Tensor:
+        cells = x.shape[2:]
+        z = torch.fft.rfft(x.to(self.weight.dtype), norm="forward")[..., : self.last + 1]
+        rows = [
+            torch.arange(-m, m + 1, device=x.device) % n
+            for m, n in zip(self.others, cells, strict=False)
+        ]
+        for axis, kept in enumerate(rows, start=2):
+            z = torch.fft.fft(z, dim=axis, norm="forward").index_select(axis, kept)
+        z = torch.einsum("bi...,io...->bo...", z, torch.view_as_complex(self.weight))
+        for axis, kept in enumerate(rows, start=2):
+            shape = (*z.shape[:axis], cells[axis - 2], *z.shape[axis + 1 :])
+            z = z.new_zeros(shape).index_copy(axis, kept, z)
+            z = torch.fft.ifft(z, dim=axis, norm="forward")
+        return torch.fft.irfft(z, n=cells[-1], norm="forward") + self.bias
+
+
+def _without_metadata(module: nn.Module, state: dict[str, Any], prefix: str, _: Any) -> None:
+    """neuralop's models put how they were made among their weights: a core's are weights alone."""
+    state.pop("_metadata", None)

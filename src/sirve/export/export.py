@@ -1,0 +1,145 @@
+"""A forecaster as a folder that others can use, and back: ``sirve.export`` and ``sirve.load``."""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sirve.errors import Stopped, UserError, one_line
+from sirve.export import load as loading
+from sirve.export import model_folder
+from sirve.export.step_program import Step, iterate, program
+from sirve.forecasting.forecaster import Forecaster
+from sirve.io.files import whole_folder
+from sirve.io.instantiate import trusted
+
+CONTEXT, STEPS = 4, 8  # of the check: short, so that chaos does not make rounding visible
+TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}  # in standard deviations, see _close
+
+
+def export(run: str | Path, path: str | Path, trust: Sequence[str] = ()) -> None:
+    """Write the forecaster of a run folder or a .ckpt file to a new folder ``path``.
+
+    What lies in it: sirve.export.model_folder. Before it gets its name it is loaded back: the same
+    forecasts bit for bit, and step.pt2, iterated, the same within ``TOLERANCE``. Whole or not at
+    all. Raises UserError for a target that exists and a model that cannot be exported, Stopped
+    where the disk refuses.
+    """
+    target = Path(path)
+    if target.exists() or target.is_symlink():
+        raise UserError(f"{target} exists already; name another folder, or remove it first")
+    original = load(run, trust).requires_grad_(False)
+    try:
+        with whole_folder(target) as folder:
+            _write(original, folder)
+            _verify(original, folder, trust)
+    except OSError as error:
+        raise Stopped(
+            f"{target} cannot be written ({error.strerror}); make room or choose another folder"
+        ) from error
+    except UserError as error:
+        raise UserError(f"{target} was not written: {error}") from error
+
+
+def load(run: str | Path, trust: Sequence[str] = ()) -> Forecaster:
+    """The forecaster of a run folder (its best checkpoint), a .ckpt file or an exported folder.
+
+    None of them is trusted: they hold plain types only, and their classes must come from sirve or
+    from the packages in ``trust``. An exported folder has to give its own check forecast again,
+    within ``TOLERANCE``. Raises UserError.
+    """
+    path = Path(run)
+    if not model_folder.is_exported(path):
+        return loading.load(path, trust)
+    packages = trusted(trust)
+    about, tensors = model_folder.read(path)
+    try:
+        context, expected = tensors.pop("check.context"), tensors.pop("check.forecast")
+        loaded = loading.assemble(about, tensors, packages)
+        found = loaded.forecast(context, STEPS, check_known(loaded))
+    except UserError:
+        raise
+    except Exception as error:  # model.json may hold anything
+        raise UserError(
+            f"{path} is not an exported model of sirve: {one_line(str(error))}; export it again"
+        ) from error
+    if not _close(loaded, found, expected):
+        raise UserError(
+            f"{path} does not reproduce its own check forecast; load it with the versions of sirve "
+            "and torch that wrote it, or export the model again"
+        )
+    return loaded
+
+
+def check_context(model: Forecaster, batch: int = 1) -> Tensor:
+    """(batch, CONTEXT, *shape), float64: slow waves of half a deviation about the training mean."""
+    shape = (batch, CONTEXT, *model.info.shape)
+    wave = torch.arange(torch.Size(shape).numel(), dtype=torch.float64).mul(0.1).sin()
+    mean, std = (part[: shape[2]] for part in (model.normaliser.mean, model.normaliser.std))
+    return 0.5 * wave.reshape(shape) * std + mean
+
+
+def check_known(model: Forecaster) -> dict[str, float]:
+    """The training mean of each known parameter."""
+    own = model.info.shape[0]
+    means = model.normaliser.mean.flatten()[own:].tolist()
+    return dict(zip(model.info.known, means, strict=True))
+
+
+def _write(original: Forecaster, folder: Path) -> None:
+    context = check_context(original)
+    forecast = original.forecast(context, STEPS, check_known(original))
+    if not torch.isfinite(forecast).all():
+        raise UserError("its forecast from the training mean is not finite; train it again")
+    step, x = Step(original.core, original.normaliser), _read(original, context)[:, 0]
+    about = {
+        "versions": {name: version(name) for name in ("sirve", "torch")},
+        **original.about(),
+        "step": {"x": _form(x), "y": _form(x), "state": [_form(part) for part in step.blank]},
+    }
+    check = {"check.context": context[0], "check.forecast": forecast[0]}
+    model_folder.write(folder, about, original.state_dict() | check, program(step, x))
+
+
+def _verify(original: Forecaster, folder: Path, trust: Sequence[str]) -> None:
+    """Raise UserError unless the loaded model and the step program forecast as the original."""
+    loaded = load(folder, trust)
+    blank = Step(original.core, original.normaliser).blank
+    # It unpickles, but what this process has just written.
+    step = torch.export.load(folder / model_folder.STEP).module()
+    for batch in (1, 3):
+        context = check_context(original, batch)
+        known = check_known(original)
+        expected = original.forecast(context, STEPS, known)
+        if not torch.equal(loaded.forecast(context, STEPS, known), expected):
+            raise UserError("loaded back, it does not give the same forecast bit for bit")
+        stepped = iterate(step, blank, _read(original, context), STEPS)[:, :, : context.shape[2]]
+        if not _close(original, stepped, expected):
+            raise UserError(f"{model_folder.STEP} does not give the model's own forecast")
+
+
+def _close(model: Forecaster, found: Tensor, expected: Tensor) -> bool:
+    """To TOLERANCE of a deviation, or of the forecast's largest value where it leaves those."""
+    if found.shape != expected.shape:
+        return False
+    a, b = model.normaliser(_read(model, found)), model.normaliser(_read(model, expected))
+    unit = max(1.0, float(b.abs().max()))
+    return bool(((a - b).abs() <= TOLERANCE[model.core.scale.dtype] * unit).all())
+
+
+def _read(model: Forecaster, x: Tensor) -> Tensor:
+    """x as the step reads it, (..., T, *shape), with the known parameters."""
+    known = check_known(model)
+    return (
+        model.with_known(x, known)
+        if x.ndim > len(model.info.shape) + 1
+        else (model.with_known(x[None], known)[0])
+    )
+
+
+def _form(x: Tensor) -> dict[str, Any]:
+    """Shape, the batch as 1, and type, in plain types."""
+    return {"shape": list(x.shape), "dtype": str(x.dtype).removeprefix("torch.")}

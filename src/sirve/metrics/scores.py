@@ -1,0 +1,149 @@
+"""All scores of a forecast, and of an ensemble, as metrics.json has them: from arrays alone.
+
+``truth`` and ``prediction`` are (n, steps, C, *space) in physical units, ``std`` (C,); what each
+name means is in docs/metrics.md. A run and whoever scores its rollouts.h5 again call the same.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from sirve import metrics
+from sirve.metrics import ensemble as probabilistic
+
+THRESHOLDS = (0.3, 0.4, 0.5, 0.9)
+HORIZONS = (1, 10, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
+LEVELS = (0.5, 0.9)  # of central intervals
+CORRELATED = 0.8
+
+Scores = dict[str, Any]
+
+
+def at_horizons(values: np.ndarray) -> dict[str, float | None]:
+    """A number a step (steps,), at each horizon within."""
+    return {str(h): metrics.or_null(values[h - 1]) for h in HORIZONS if h <= len(values)}
+
+
+def of_errors(error: np.ndarray, dt: float, unit: float) -> Scores:
+    """What follows from e_k (n, steps) alone."""
+    return {
+        "nrmse": at_horizons(metrics.nrmse(error)),
+        "median_error": at_horizons(np.median(error, axis=0)),
+        "valid_time": {
+            str(level): metrics.valid_time(error, level, dt, unit) for level in THRESHOLDS
+        },
+    }
+
+
+def of_fields(truth: np.ndarray, prediction: np.ndarray) -> Scores:
+    """What needs no deviation, of fields; nothing of vectors."""
+    if truth.ndim == 3:
+        return {}
+    return {
+        "vrmse": at_horizons(metrics.vrmse(truth, prediction).mean(0)),
+        "peers": {
+            "nrmse_frame": at_horizons(metrics.nrmse_frame(truth, prediction)),
+            f"correlated_steps_{CORRELATED}": metrics.correlated_steps(
+                truth, prediction, CORRELATED
+            ),
+        },
+    }
+
+
+def of_forecast(
+    truth: np.ndarray,
+    prediction: np.ndarray,
+    error: np.ndarray,
+    std: np.ndarray,
+    dt: float,
+    unit: float,
+) -> Scores:
+    """All scores of a forecast of the errors e_k (n, steps), but the drift of invariants."""
+    fields = of_fields(truth, prediction)
+    chepuri = metrics.vpt_chepuri(truth, prediction, std, dt, unit)
+    return {
+        **of_errors(error, dt, unit),
+        **fields,
+        "diverged": metrics.diverged(truth, prediction, std),
+        "peers": {"vpt_chepuri_0.9": chepuri, **fields.get("peers", {})},
+    }
+
+
+def drift(path: np.ndarray) -> float | None:
+    """Median over rollouts of the largest change of a quantity (n, steps + 1) since its first."""
+    with np.errstate(all="ignore"):
+        return metrics.or_null(np.median(np.abs(path - path[:, :1]).max(1)))
+
+
+def of_members(
+    ensemble: np.ndarray, truth: np.ndarray, prediction: np.ndarray, std: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Scores of an ensemble (m, n, steps, ...) per rollout and step (n, steps), in deviations.
+
+    And its ``mean`` and ``spread`` (n, steps, ...) in physical units.
+    """
+    sigma, points = metrics.shaped(std, truth.ndim), tuple(range(2, truth.ndim))
+    with np.errstate(all="ignore"):
+        mean = ensemble.mean(0, dtype=np.float64)
+        spread = probabilistic.deviation(ensemble)
+        found = {
+            "mean": mean,
+            "spread": spread,
+            "error": metrics.normalised_error(truth, mean, std),
+            "spread_size": probabilistic.size(spread, std),
+            "crps": (probabilistic.crps(ensemble, truth) / sigma).mean(points),
+            "absolute_error": (np.abs(prediction - truth) / sigma).mean(points),
+            "log_likelihood": (probabilistic.log_likelihood(ensemble, truth) + np.log(sigma)).mean(
+                points
+            ),
+        }
+    for level in LEVELS:
+        if probabilistic.least_members(level) <= len(ensemble):
+            found[f"coverage_{level}"] = probabilistic.covered(ensemble, truth, level).mean(points)
+    return found
+
+
+def of_ensemble(
+    arrays: Mapping[str, np.ndarray],
+    truth: np.ndarray,
+    deterministic: np.ndarray,
+    members: int,
+    dt: float,
+    unit: float,
+) -> Scores:
+    """The entry of an ensemble from ``of_members``, over all rollouts.
+
+    ``deterministic`` (n, steps) are the errors of the forecast beside it.
+    """
+    unknown = np.full(deterministic.shape[1], np.nan)
+
+    def mean(name: str) -> dict[str, float | None]:
+        return at_horizons(arrays[name].mean(0) if name in arrays else unknown)
+
+    spread, error = arrays["spread_size"], arrays["error"]
+    with np.errstate(all="ignore"):
+        standardised = unknown
+        if members > 3:
+            standardised = probabilistic.standardised_error(
+                arrays["mean"], arrays["spread"], truth, members
+            )
+        trusted = metrics.valid_steps(spread, metrics.THRESHOLD)
+        held = metrics.valid_steps(deterministic, metrics.THRESHOLD)
+        return {
+            "crps": mean("crps"),
+            "absolute_error": mean("absolute_error"),
+            "spread": at_horizons(metrics.nrmse(spread)),
+            "error": at_horizons(metrics.nrmse(error)),
+            "spread_over_error": at_horizons(
+                probabilistic.spread_over_error(spread, error, members)
+            ),
+            "standardised_error": at_horizons(standardised),
+            "coverage": {str(level): mean(f"coverage_{level}") for level in LEVELS},
+            "log_likelihood": mean("log_likelihood"),
+            "trusted_time": metrics.valid_time(spread, metrics.THRESHOLD, dt, unit),
+            "trusted_over_valid": {
+                name: float(np.quantile((trusted + 1) / (held + 1), share))
+                for name, share in (("low", 0.05), ("median", 0.5), ("high", 0.95))
+            },
+        }

@@ -1,0 +1,107 @@
+"""What can be told of a configuration before any work."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from joblib import cpu_count
+
+from sirve.cores import Core
+from sirve.data.sizes import require_sizes, require_whole
+from sirve.errors import UserError
+from sirve.training.gradient import Hardware, Rhythm
+from sirve.training.objectives.squared_error import SquaredError
+
+_CHOICES = {
+    "accelerator": ("cpu", "gpu"),
+    "strategy": ("auto", "ddp"),
+    "precision": ("32-true", "64-true", "bf16-mixed"),
+    "schedule": ("constant", "cosine"),
+}
+
+
+def fits(core: Core, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Refuse a split whose states the core cannot read."""
+    for split, shape in shapes.items():
+        if not core.fits(shape):
+            raise UserError(
+                f"sim.splits.{split} has states of shape {shape}, but this model reads those of "
+                f"train, {core.shape}, only; take a convolutional one, or the same size"
+            )
+
+
+def spread(objective: SquaredError, fit: str) -> None:
+    """Refuse a deviation that nothing would learn."""
+    if objective.spread and fit != "gradient":
+        raise UserError(
+            f"objective={type(objective).__name__} needs fit=gradient, but this model is fitted by "
+            f"{fit}; ensemble.members gives it a deviation without a likelihood"
+        )
+
+
+def trainer(config: Mapping[str, Any], loaders: int) -> tuple[Hardware, Rhythm, dict[str, Any]]:
+    """Split the trainer's config into hardware, rhythm and plan, refusing devices not there."""
+    for key, choices in _CHOICES.items():
+        if config[key] not in choices:
+            raise UserError(f"trainer.{key}={config[key]}; choose from: {', '.join(choices)}")
+    places = ("accelerator", "devices", "strategy", "precision", "timeout")
+    hardware = Hardware(**{key: config[key] for key in places}, loaders=loaders)
+    rhythm = Rhythm(**{k: config[k] for k in ("validations", "patience", "checkpoint_every")})
+    plan = {k: config[k] for k in ("steps", "warmup", "schedule", "clip", "log_every")}
+    if hardware.accelerator == "gpu" and not torch.cuda.is_available():
+        raise UserError("trainer.accelerator=gpu, but no GPU is visible; take trainer=cpu")
+    there = torch.cuda.device_count() if hardware.accelerator == "gpu" else cpu_count()
+    if not 1 <= hardware.devices <= there:
+        raise UserError(
+            f"trainer.devices={hardware.devices}, but {there} are visible; take 1 to {there}"
+        )
+    if loaders > cpu_count():
+        raise UserError(f"data.loaders={loaders}, but there are {cpu_count()} cores; ask for less")
+    if hardware.devices > 1 and hardware.strategy != "ddp":
+        raise UserError(f"trainer.devices={hardware.devices} needs trainer.strategy=ddp")
+    return hardware, rhythm, plan
+
+
+def sizes(config: Mapping[str, Any], objective: SquaredError) -> None:
+    """Refuse sizes that are no sizes, and windows that do not fit the trajectories."""
+    sim, data, trainer = config["sim"], config["data"], config["trainer"]
+    if not isinstance(config["runs"], str):
+        raise UserError(
+            f"runs={config['runs']} must be a folder's name; quote it if it is a number"
+        )
+    for name in config["trust"]:
+        if not isinstance(name, str):
+            raise UserError(f"trust={config['trust']} must be names of packages, such as [mine]")
+    require_sizes(config)
+    require_whole("data.batch", data["batch"], least=1)
+    require_whole("data.memory", data["memory"], least=0)
+    for key in ("steps", "validations", "checkpoint_every", "devices", "log_every", "threads"):
+        require_whole(f"trainer.{key}", trainer[key], least=1)
+    if trainer["patience"] is not None:
+        require_whole("trainer.patience", trainer["patience"], least=1)
+    require_whole("trainer.warmup", trainer["warmup"], least=0)
+    require_whole("data.loaders", data["loaders"], least=0)
+    require_whole("seed", config["seed"], least=0)
+    require_whole("ensemble.members", config["ensemble"]["members"], least=0)
+    if config["ensemble"]["members"] == 1:
+        raise UserError("ensemble.members=1 has no spread; take 0, which is none, or 2 and more")
+    for key in ("clip", "timeout"):
+        value = trainer[key]
+        if not isinstance(value, (int, float)) or not 0 < value < float("inf"):
+            raise UserError(f"trainer.{key}={value} must be a positive number")
+    count = sim["trajectories"]["train"] * (sim["states"] - objective.length + 1)
+    ranks = trainer["devices"]
+    if data["batch"] % ranks:
+        raise UserError(f"data.batch={data['batch']} cannot be shared evenly by {ranks} ranks")
+    if objective.length > sim["states"]:
+        raise UserError(
+            f"objective.warmup={objective.warmup}, objective.context={objective.context} and "
+            f"objective.horizon={objective.horizon} make windows of {objective.length} states, "
+            f"longer than the training trajectories (sim.states={sim['states']}); shorten the one "
+            "or lengthen the other"
+        )
+    if data["batch"] > count:
+        raise UserError(
+            f"data.batch={data['batch']} is more than the {count} windows of the training "
+            "trajectories; ask for less"
+        )

@@ -1,0 +1,101 @@
+"""Separable least squares: linear in some of its unknowns, which are solved for at every step."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from sirve.training.least_squares import Triangle
+
+TRIALS = 8  # of a step, each more damped than the one before
+BLOCK = 192  # columns of the Gram matrix at once: only those on and above the diagonal are needed
+LEAST, MOST = 1e-16, 1e8  # damping
+
+
+class Separable(Protocol):
+    """The residual columns(theta) V' - targets, to be made small over theta (P,) and V.
+
+    columns are (n, features), ``targets`` (n, outputs), V (outputs, features), all float64.
+    """
+
+    @property
+    def targets(self) -> Tensor:
+        """What columns(theta) V' should be."""
+
+    def columns(self, theta: Tensor) -> Tensor:
+        """The design matrix of the linear part."""
+
+    def jacobians(self, theta: Tensor, table: Tensor) -> Iterable[Tensor]:
+        """For each output o: d(columns(theta) V_o) / d theta (n, P) at the fixed V = ``table``."""
+
+
+def solve(columns: Tensor, targets: Tensor, ridge: float) -> Tensor:
+    """The best V (outputs, features) for these columns; see ``Triangle.solve``."""
+    found = Triangle(targets.shape[1])
+    found.add(columns, targets)
+    return found.solve([ridge])[0]
+
+
+@dataclass
+class LevenbergMarquardt:
+    """Damped Gauss-Newton steps on the projected functional min over V of || r(theta, V) ||^2.
+
+        (J' J + damping D) d = -J' r,   J = (I - Q Q') d(columns V') / d theta,   D = diag(J' J)
+
+    Q is an orthonormal basis of the columns. The damping follows how well a step was foretold:
+    it falls by up to a third where it was, and grows by ``factor``, doubled at each failure.
+
+    Source: G. Golub, V. Pereyra, SIAM J. Numer. Anal. 10 (1973); J without its second term:
+    L. Kaufman, BIT 15 (1975); damping: H. B. Nielsen, IMM-REP-1999-05, section 2.
+    """
+
+    ridge: float = 1e-26
+    damping: float = 1e-4
+    factor: float = 2.0
+
+    def step(self, problem: Separable, theta: Tensor) -> tuple[Tensor, float]:
+        """A theta at which the problem's residual is smaller, and the mean square it had before.
+
+        theta itself where none of TRIALS dampings leads lower.
+        """
+        gram, slope, before = self.normal(problem, theta)
+        size = gram.diagonal().clone()
+        size += 1e-12 * size.mean()  # a weight that nothing depends on does not move
+        for _ in range(TRIALS):
+            damped = gram.clone()
+            damped.diagonal().add_(self.damping * size)
+            factor, failed = torch.linalg.cholesky_ex(damped)
+            if not failed:
+                move = -torch.cholesky_solve(slope[:, None], factor)[:, 0]
+                foretold = move @ (self.damping * size * move - slope)
+                after = self._residual(problem, theta + move).square().sum()
+                gain = float((before - after) / foretold)
+                if gain > 0:
+                    self.damping = max(self.damping * max(1 / 3, 1 - (2 * gain - 1) ** 3), LEAST)
+                    self.factor = 2.0
+                    return theta + move, float(before) / problem.targets.numel()
+            self.damping = min(self.damping * self.factor, MOST)
+            self.factor *= 2
+        return theta, float(before) / problem.targets.numel()
+
+    def normal(self, problem: Separable, theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """J' J (P, P), J' r (P,), half the gradient, and || r ||^2 of the projected functional."""
+        columns, targets = problem.columns(theta), problem.targets
+        table = solve(columns, targets, self.ridge)
+        residual = columns @ table.T - targets
+        tiny = torch.finfo(columns.dtype).tiny
+        basis = torch.linalg.qr(columns / columns.norm(dim=0).clamp_min(tiny)).Q
+        gram, slope = theta.new_zeros(len(theta), len(theta)), torch.zeros_like(theta)
+        for r, jacobian in zip(residual.T, problem.jacobians(theta, table), strict=True):
+            jacobian -= basis @ (basis.T @ jacobian)
+            slope += jacobian.T @ r
+            for first in range(0, len(theta), BLOCK):
+                some = jacobian[:, first : first + BLOCK]
+                gram[first:, first : first + BLOCK] += jacobian[:, first:].T @ some
+        return gram.tril() + gram.tril(-1).T, slope, residual.square().sum()
+
+    def _residual(self, problem: Separable, theta: Tensor) -> Tensor:
+        columns = problem.columns(theta)
+        return columns @ solve(columns, problem.targets, self.ridge).T - problem.targets

@@ -1,0 +1,204 @@
+"""Secrets: whatever a run writes, none of them is in it; what would be written is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+from support import CONF, FEW, ROOT, SMALL, Command, configure, members, run_command
+
+from sirve.cli import secrets
+
+SOON_OVER = ["logger=none", *SMALL["lorenz"], *FEW]  # should it not be refused
+ENV = {
+    "WANDB_API_KEY": "planted0" * 5,
+    "WANDB_BASE_URL": "https://someone:planted-url@wandb.example.org",
+    "AWS_SECRET_ACCESS_KEY": "planted-aws",
+    "HTTPS_PROXY": "http://someone:planted-proxy@127.0.0.1:9",
+    "MINE": "planted-mine",
+    "NOTE": "planted-note",
+    "DATA": "data",
+}
+ARGUMENTS = [
+    "logger.project=ordinary-project",
+    "+mine.password=${oc.env:MINE}",
+    "+mine.token=${oc.env:ABSENT,null}",
+    "+note=see ${oc.env:NOTE}",
+    "+again=${note}",
+    "data.root=${oc.env:DATA}",
+]
+
+
+def found(folder: Path, word: str) -> list[str]:
+    """Every file of which the name or a byte says ``word``."""
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    names = {str(path.relative_to(folder)): path for path in files}
+    return [n for n, path in names.items() if word in n or word.encode() in path.read_bytes()]
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [
+        ["model=linear"],
+        ["-m", "model=linear,persistence"],
+        pytest.param(["-m", "model=linear,persistence", "launcher=joblib"], marks=pytest.mark.slow),
+        ["hydra.output_subdir=.hydra"],
+    ],
+    ids=["one run", "sweep", "joblib", "trained, with Hydra's own files"],
+)
+def test_no_secret_is_in_any_file(tmp_path: Path, mode: list[str]) -> None:
+    for name in ("home", "tmp"):  # what would be left there is looked at, too
+        (tmp_path / name).mkdir()
+    places = {"HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path / "tmp")}
+    places["MPLCONFIGDIR"] = matplotlib.get_cachedir()  # a font cache takes long to make
+    python = ["-X", "flag=planted-flag", str(ROOT / "train.py")]
+    arguments = [*mode, *ARGUMENTS, *SMALL["lorenz"], *FEW]
+    done = run_command([*python, *arguments], tmp_path, {**ENV, **places})
+    assert done.returncode == 0, done.stderr
+    assert "W&B stopped" not in done.stderr
+    assert found(tmp_path, "planted") == []
+    assert "planted" not in done.stdout + done.stderr
+    kept = found(tmp_path, "${oc.env:MINE}")
+    assert sum(name.endswith("/config.yaml") and "wandb" not in name for name in kept) >= 1
+    # The search itself finds things: W&B's files hold what W&B is told.
+    ordinary = found(tmp_path, "ordinary-project")
+    for ending in (".wandb", "debug.log", "config.yaml"):
+        assert any(name.endswith(ending) for name in ordinary), ordinary
+
+
+REFUSED = [
+    ["+db.password=hunter2"],
+    ["++db.password=hunter2"],
+    ["++db={password: hunter2}"],
+    ["++db={a: {credentials: [1, hunter2]}}"],
+    ["++db=[{api_key: hunter2}]"],
+    ["+db.password=12345678"],
+    ["+hf_token=hunter2"],
+    ["+hf_token='hunter2 and ${oc.env:MINE}'"],
+    ["+hf_token=${oc.env:MINE,hunter2}"],
+    ["+hf_token=hunter2 ("],  # Hydra would repeat what it cannot read
+    ["~wandb_api_key=hunter2"],
+    ["hydra.job.env_set.WANDB_API_KEY=hunter2"],
+    ["+hydra.job.env_set={AWS_SECRET_ACCESS_KEY: hunter2}"],
+    ["-m", "model=linear,gru", "+db.password=hunter2"],
+    ["-m", "++db={token: a},{token: hunter2}"],
+    ["-m", "+secret=choice(a,hunter2)"],
+]
+
+
+@pytest.mark.parametrize("arguments", REFUSED, ids=" ".join)
+def test_a_literal_secret_is_refused_before_anything_is_written(
+    command: Command, tmp_path: Path, arguments: list[str]
+) -> None:
+    done = command(*arguments, *SOON_OVER, env=ENV)
+    assert done.returncode == 2
+    assert "a secret would be written to the run's files; give it as '" in done.stderr
+    assert done.stderr.count("\n") == 1
+    for word in ("hunter2", "12345678", "planted"):
+        assert word not in done.stdout + done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+WRITTEN = [
+    (["model.hidden=${oc.env:MINE}"], "model.hidden"),
+    (["model.cell.reset=${oc.env:MINE}"], "model.cell.reset"),
+    (["+note=${oc.env:MINE}", "model.cell.reset=${note}"], "model.cell.reset"),
+    (["+model.extra='${oc.decode:${oc.env:MINE}}'"], "model.extra"),
+    (["+names.sim=${oc.env:MINE}"], "names.sim"),
+    (["sim.system.rho=${oc.env:MINE}"], "sim.system.rho"),
+    (["observe.channels=[x,'${oc.env:MINE}']"], "observe.channels"),
+    (["+optimizer.foo=${oc.env:MINE}"], "optimizer.foo"),
+    (["+trainer.foo=a-${oc.env:MINE}"], "trainer.foo"),
+    (["seed=${oc.env:MINE}"], "seed"),
+    (["data.seed=${oc.env:MINE}"], "data.seed"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "key"), WRITTEN)
+def test_a_reference_is_refused_where_its_value_would_be_written(
+    command: Command, tmp_path: Path, arguments: list[str], key: str
+) -> None:
+    done = command(*arguments, *SOON_OVER, env=ENV)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {key}: what ")
+    assert "would be written to the run's files; write the value itself" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "planted" not in done.stdout + done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_secret_that_a_reference_reaches_is_refused(command: Command, tmp_path: Path) -> None:
+    done = command("+plain=hunter2", "+db.password='${plain}'", *SOON_OVER)
+    assert done.returncode == 2
+    assert "hunter2" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sweep_holds_references_only(command: Command, tmp_path: Path) -> None:
+    done = command("-m", "model.hidden=${oc.env:MINE}", "seed=0,1", *SOON_OVER, env=ENV)
+    assert done.returncode == 2
+    assert found(tmp_path, "planted") == []
+    assert "planted" not in done.stdout + done.stderr
+    assert len(found(tmp_path, "oc.env:MINE")) == 1, "multirun.yaml"
+
+
+def test_what_the_environment_lacks_is_one_line(command: Command, tmp_path: Path) -> None:
+    done = command("runs=${oc.env:ABSENT}", "logger=none")
+    assert done == (2, "", "error: the environment has no ABSENT; set it, or write the value\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("password", "db.passwd", "PASSPHRASE", "client_secret", "secret.inner"),
+        *("wandb_api_key", "wandbApiKey", "apikey", "hf-token", "accessToken"),
+        *("credential", "aws.credentials", "private_key", "AWS_ACCESS_KEY_ID"),
+    ],
+)
+def test_names_of_secrets(key: str) -> None:
+    assert secrets.is_secret(key)
+
+
+def keys(value: Any, prefix: str = "") -> list[str]:
+    if not isinstance(value, dict):
+        return []
+    return [k for key in value for k in (prefix + key, *keys(value[key], f"{prefix}{key}."))]
+
+
+def test_no_key_of_ours_has_the_name_of_a_secret() -> None:
+    seen = {key for path in CONF.rglob("*.yaml") for key in keys(yaml.safe_load(path.read_text()))}
+    options = [(g.name, name) for g in CONF.iterdir() if g.is_dir() for name in members(g.name)]
+    for group, name in options:
+        if name == "slurm":  # its launcher need not be installed
+            continue
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            config = compose("train", [f"{group}={name}"], return_hydra_config=True)
+        seen |= set(keys(OmegaConf.to_container(config, resolve=False)))
+    assert len(seen) > 150
+    assert [key for key in sorted(seen) if secrets.is_secret(key)] == []
+    for key in ("tokens", "token_size", "sim.dt", "keys", "monkey"):
+        assert not secrets.is_secret(key)
+
+
+def test_every_group_is_written_or_known_not_to_be() -> None:
+    """A new group has to be put on one of the two sides."""
+    beside = {"runs", "logger", "resume", "accept_changes", "trust"}
+    assert {*configure(), "names"} == {*secrets.WRITTEN, *beside}
+
+
+def test_where_an_ordinary_reference_ends_up(process: Command, tmp_path: Path) -> None:
+    """A place and W&B's names are no secrets: SECURITY.md says which files hold them."""
+    env = {"PLACE": "visible-place", "PROJECT": "visible-project", "DATA": "visible-data"}
+    references = ["runs=${oc.env:PLACE}", "logger.project=${oc.env:PROJECT}"]
+    references += ["data.root=${oc.env:DATA}"]
+    done = process(*references, *SMALL["lorenz"], *FEW, env=env)
+    assert done.returncode == 0, done.stderr
+    (run,) = tmp_path.glob("visible-place/*/*")
+    assert found(run, "visible-data") == []
+    assert {name.split("/")[0] for name in found(run, "visible-project")} == {"wandb"}
+    assert {name.split("/")[0] for name in found(run, "visible-")} == {"wandb"}
+    assert found(tmp_path / "visible-data", "visible-") == []

@@ -1,0 +1,124 @@
+"""The pictures of what is inside, in the report of a run and over several runs."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from reports import make_run
+
+from sirve.evaluation.inside import Inside
+from sirve.report import load_run, write_report
+from sirve.report.inside.load import load_inside, memory_curves, reach_curves, system_exponents
+from sirve.report.inside.page import write_inside
+from sirve.report.inside.plots import exponents_figure, gates_figure, reach_figure
+
+LAGS, STEPS, TIMES, FIGURES = 30, 60, 40, ("reach", "gates", "memory", "exponents")
+LIMITS = {"exponents": {"value": [0.9, 0.0], "error": [0.01, 0.02]}}
+
+
+def arrays(base: float = 0.5, gate: str = "f") -> dict[str, np.ndarray]:
+    norms = base ** np.arange(LAGS) * np.array([[0.5], [1.0], [2.0]])
+    error = np.geomspace(1e-3, 2.0, STEPS) * np.array([[0.5], [1.0], [2.0]])
+    settling = np.linspace(1, 0.9, 20)[:, None] * np.array([1.0, 0.0, -15.0])
+    return {
+        "reach/h": norms,
+        "reach/C": norms**0.5,
+        "initial/h": norms**2,
+        f"gates/{gate}": np.full((3, TIMES), 0.5),
+        "along": np.arange(-9.0, TIMES - 9),
+        "memory/C": np.random.default_rng(0).normal(size=(4, TIMES)),
+        "drift/carried": error,
+        "drift/reread": error / 2,
+        "exponents/time": np.arange(1.0, 21),
+        "exponents/value": settling,
+        "exponents/error": np.full((20, 3), 0.1),
+    }
+
+
+def looked_into(folder: Path, found: dict[str, np.ndarray], **changes: Any) -> Path:
+    summary = {
+        "reach": {"h": {"1/e": 2, "1%": 7}, "C": {"1/e": None}, "lags": LAGS},
+        "drift": {"every": 5, "starts": 8},
+        "exponents": {"orbits": 6, "escaped": 2},
+    }
+    run = make_run(folder, steps=STEPS, inside=summary, limits=LIMITS, **changes)
+    Inside(found, summary).write(run)
+    return run
+
+
+def test_a_report_shows_what_was_measured(tmp_path: Path) -> None:
+    run = looked_into(tmp_path / "run", arrays())
+    page = write_report(run).read_text("utf-8")
+    for title in ("Inside the network", "Gates and memory", "Does the memory drift?"):
+        assert title in page
+    assert "Of h it falls to 1/e after 2 steps, to 1 % after 7 steps." in page
+    assert "Of C it does not fall to 1/e within 30 steps." in page
+    assert "2 orbits left the range of the data" in page
+    assert "forget gate f" in page
+    for name in FIGURES:
+        with Image.open(run / "figures" / f"{name}.png") as image:
+            assert image.width > 800
+
+
+def test_a_report_has_no_section_without_measurements(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    assert "Inside the network" not in write_report(run).read_text("utf-8")
+    Inside({}, {}).write(run)
+    assert "Inside the network" not in write_report(run).read_text("utf-8")
+    assert not [name for name in FIGURES if (run / "figures" / f"{name}.png").exists()]
+
+
+@pytest.mark.parametrize("without", FIGURES)
+def test_each_picture_stands_alone(without: str, tmp_path: Path) -> None:
+    groups = {"reach": "reach", "gates": "memory", "memory": "drift", "exponents": "exponents"}
+    kept = {path: v for path, v in arrays().items() if not path.startswith(groups[without])}
+    run = looked_into(tmp_path / "run", kept)
+    write_report(run)
+    drawn = {name for name in FIGURES if (run / "figures" / f"{name}.png").exists()}
+    assert drawn == set(FIGURES) - {without}
+
+
+def test_curves_are_those_of_the_file(tmp_path: Path) -> None:
+    run = load_run(looked_into(tmp_path / "run", arrays(base=0.01)))
+    inside = load_inside(run.path)
+    initial, h, c = reach_curves(inside, "lstm", "#000000")
+    assert [curve.name for curve in (h, c)] == ["lstm, h", "lstm, C"]
+    assert initial.name == "lstm before training"
+    np.testing.assert_allclose(h.middle[:7], 0.01 ** np.arange(7))
+    assert np.isnan(h.middle[7:]).all()  # below what is drawn
+    carried, reread = memory_curves(inside, run)
+    np.testing.assert_allclose(carried.middle, 2 * reread.middle)
+    assert system_exponents(run) == ([0.9, 0.0], [0.01, 0.02])
+    figure = exponents_figure(inside.exponents, system_exponents(run))  # type: ignore[arg-type]
+    titles = [note.text for note in figure.layout.annotations]
+    assert titles[0] == "exponent 1: 0.90 ± 0.10, system 0.900 ± 0.010"
+    assert "system" not in titles[2]
+    assert len(reach_figure([h, c]).data) == 4 + 2
+
+
+def test_forecasts_that_diverged_and_names_of_strangers_are_drawn(tmp_path: Path) -> None:
+    found = arrays(gate="<script>alert(1)<|script> $x$ {0}")
+    found["drift/carried"][:, 30:] = np.inf
+    found["exponents/value"][5:] = np.nan
+    run = looked_into(tmp_path / "run", found)
+    page = write_report(run).read_text("utf-8")
+    assert "<script>alert" not in page
+    title = gates_figure(load_inside(run), 0.1, "steps").layout.annotations[0].text
+    assert title.startswith("&lt;script&gt;")
+
+
+def test_several_networks_lie_over_each_other(tmp_path: Path) -> None:
+    runs = [
+        load_run(looked_into(tmp_path / model, arrays(base), model=model))
+        for model, base in (("rnn", 0.3), ("gru", 0.9))
+    ]
+    out = tmp_path / "new" / "inside.html"
+    written = write_inside(runs, [load_inside(run.path) for run in runs], out)
+    assert all(path.is_file() for path in written)
+    assert len(written) == 3  # the page; after and before training
+    page = out.read_text("utf-8")
+    assert "the system" in page
+    assert page.count("0.90 ± 0.10") == 2
+    assert "rnn, h" in page

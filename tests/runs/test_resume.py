@@ -1,0 +1,250 @@
+"""A run that was stopped at any instant, any number of times, is the run that never was."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import (
+    AIDS,
+    DROPPING,
+    FEW,
+    SMALL,
+    TRAIN,
+    TWO,
+    Done,
+    ranks,
+    run_command,
+    same,
+    started,
+    until_step,
+)
+from warm import run_warm
+
+from sirve.io import checkpoints
+
+# Whatever could make two runs differ: dropout, noise, a schedule, a horizon that grows, an
+# optimizer with a long memory, validations and checkpoints out of step with each other.
+ALL = [
+    "sim=lorenz",
+    *SMALL["lorenz"],
+    *FEW,
+    *DROPPING,
+    "model.hidden=16",
+    "objective.context=10",
+    "objective.horizon=4",
+    "objective.warmup=3",
+    "objective.growth=0.7",
+    "objective.noise=0.05",
+    "trainer.steps=60",
+    "trainer.checkpoint_every=8",
+    "trainer.validations=3",
+    "logger=none",
+]
+ENV = {"PYTHONPATH": str(AIDS)}
+LIMIT = 10  # seconds from a signal to the end
+
+
+def run(folder: Path, *arguments: str, kill: tuple[str, int] | None = None) -> Done:
+    """The command, killed before a call of a function if ``kill`` names one and its number."""
+    driver = [str(AIDS / "kill_at.py"), kill[0], str(kill[1])] if kill else []
+    return run_warm([*driver, TRAIN, *ALL, *arguments], folder, ENV)
+
+
+def only_run(folder: Path) -> Path:
+    (found,) = folder.glob("runs/*/*/")
+    return found
+
+
+def content(folder: Path) -> dict[str, Any]:
+    """All that a run has found out, its seconds apart; every file that has a final name loads."""
+    found = only_run(folder)
+    states = {path.name: checkpoints.load(path) for path in found.glob("checkpoints/*.ckpt")}
+    for state in states.values():
+        for spent in ("seconds", "processor"):
+            state.get("callbacks", {}).get("Saver", {}).pop(spent, None)
+    scores = json.loads((found / "metrics.json").read_text())
+    scores.pop("seconds")
+    scores["fit"].pop("seconds", None)
+    assert not list(found.rglob(".*.tmp"))
+    return {
+        **states,
+        "scores": scores,
+        "record": (found / "metrics.jsonl").read_text(),
+        "rollouts": (found / "rollouts.h5").stat().st_size,
+    }
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the run gives that nobody stops."""
+    folder = tmp_path_factory.mktemp("whole")
+    done = run_command([TRAIN, *ALL], folder, ENV)  # hashes strings otherwise than the others do
+    assert done.returncode == 0, done.stderr
+    return content(folder)
+
+
+STEP = "sirve.forecasting.forecaster.Forecaster.training_step"
+VALIDATION = "sirve.forecasting.forecaster.Forecaster.validation_step"
+
+
+@pytest.mark.parametrize(
+    ("loaders", "kills"),
+    [
+        (0, [(STEP, 5), (STEP, 18), (STEP, 4), (VALIDATION, 1), ("os.replace", 12)]),
+        pytest.param(2, [(STEP, 19), (STEP, 3)], marks=pytest.mark.slow),
+    ],
+)
+def test_killed_at_any_instant_it_is_the_same_run(
+    whole: dict[str, Any], tmp_path: Path, loaders: int, kills: list[tuple[str, int]]
+) -> None:
+    """Before the first checkpoint, in mid-epoch, twice in the same, in a validation, in a save."""
+    reached = 0
+    for kill in kills:
+        done = run(tmp_path, f"data.loaders={loaders}", kill=kill)
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        for path in tmp_path.rglob("*.ckpt"):
+            checkpoints.load(path)
+        again = step_after(done.stdout)
+        assert reached - again <= 8  # at most one interval is done again
+        reached = last_step(tmp_path)
+    done = run(tmp_path, f"data.loaders={loaders}")
+    assert done.returncode == 0, done.stderr
+    assert "goes on from last.ckpt" in done.stdout
+    assert same(content(tmp_path), whole)
+
+
+def step_after(output: str) -> int:
+    """The step that a run says it goes on from."""
+    _, _, rest = output.partition(", step ")
+    return int(rest.split()[0].rstrip(",")) if rest else 0
+
+
+def last_step(folder: Path) -> int:
+    rows = (only_run(folder) / "metrics.jsonl").read_text().splitlines()
+    return max((json.loads(row)["step"] for row in rows), default=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loaders", [0, 2])
+def test_twenty_kills_at_random(whole: dict[str, Any], tmp_path: Path, loaders: int) -> None:
+    """10 runs for each number of loaders, each killed by the clock up to three times."""
+    rng = random.Random(loaders)
+    for number in range(10):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for _ in range(rng.randint(1, 3)):
+            work = started(folder, *ALL, f"data.loaders={loaders}", pause=0.03)
+            with work as process, suppress(subprocess.TimeoutExpired):
+                process.wait(rng.uniform(3, 8))
+            if list(folder.glob("runs/*/*/report.html")):
+                break
+        else:
+            assert run(folder, f"data.loaders={loaders}").returncode == 0
+        assert same(content(folder), whole)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_it_between_two_steps(
+    whole: dict[str, Any], tmp_path: Path, number: signal.Signals
+) -> None:
+    with started(tmp_path, *ALL) as process:
+        until_step(tmp_path, 15)
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=LIMIT)
+    assert process.returncode == (130 if number == signal.SIGINT else 75)
+    assert stderr.count("\n") == 1
+    assert f"stopped by {number.name}; the same command goes on, or resume=" in stderr
+    saved = checkpoints.load(only_run(tmp_path) / "checkpoints" / "last.ckpt")
+    assert saved["global_step"] >= last_step(tmp_path)  # nothing is done again
+    if number == signal.SIGTERM:
+        assert run(tmp_path).returncode == 0
+        assert same(content(tmp_path), whole)
+
+
+def test_a_signal_while_simulating_stops_it_at_once(tmp_path: Path) -> None:
+    many = ["sim.trajectories={train: 100000, valid: 4, test: 4}", "data.workers=2"]
+    with started(tmp_path, *ALL, *many) as process:
+        for _ in range(600):
+            if list(tmp_path.rglob("00003.hdf5")):
+                break
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        _, stderr = process.communicate(timeout=LIMIT)
+    assert process.returncode == 75
+    assert stderr.startswith("error: stopped by SIGTERM; the same command goes on")
+    assert stderr.count("\n") == 1
+
+
+def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    with started(tmp_path, *ALL, pause=60) as process:
+        for _ in range(600):
+            if list(tmp_path.glob("runs/*/*/metrics.jsonl")):
+                break
+            time.sleep(0.1)
+        time.sleep(1)  # in the pause of the first batch, which the first signal does not end
+        process.send_signal(signal.SIGTERM)
+        time.sleep(1)
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=2)
+    assert process.returncode == 128 + signal.SIGTERM
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there, one that has ended and waits to be asked for apart."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def whole_of_two(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What two ranks give that nobody stops."""
+    folder = tmp_path_factory.mktemp("two")
+    done = run(folder, *TWO)
+    assert done.returncode == 0, done.stderr
+    return content(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "first", "second"),
+    [(signal.SIGTERM, 1, 0), (signal.SIGKILL, 0, 1), (signal.SIGKILL, 1, 1)],
+)
+def test_two_ranks_stop_together_and_go_on(
+    whole_of_two: dict[str, Any], tmp_path: Path, number: signal.Signals, first: int, second: int
+) -> None:
+    """One of them is killed, or asked to stop, then the other: no rank is left, nothing is lost."""
+    for rank, step in ((first, 12), (second, 33)):
+        with started(tmp_path, *ALL, *TWO) as process:
+            until_step(tmp_path, step)
+            victims = [process.pid, *ranks(process)]
+            os.kill(victims[rank], number)
+            process.communicate(timeout=15)  # its pipes are those of both ranks
+        assert process.returncode != 0
+        assert process.returncode == 75 or number == signal.SIGKILL
+    done = run(tmp_path, *TWO)
+    assert done.returncode == 0, done.stderr
+    assert same(content(tmp_path), whole_of_two)
+
+
+@pytest.mark.slow
+def test_a_silent_rank_is_not_waited_for_longer_than_asked(tmp_path: Path) -> None:
+    with started(tmp_path, *ALL, *TWO, "trainer.timeout=5") as process:
+        until_step(tmp_path, 12)
+        (rank,) = ranks(process)
+        os.kill(rank, signal.SIGSTOP)
+        _, stderr = process.communicate(timeout=5 + 15)
+    assert process.returncode == 1
+    assert stderr.count("\n") == 1
+    assert "a rank has failed (" in stderr
+    assert "the same command goes on from the last checkpoint" in stderr
+    assert not alive(rank)

@@ -1,0 +1,78 @@
+"""Law over every model that learns, and over what else keeps a memory: interrupted is the same."""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import FEW, SMALL, Command, members, on_frames, same
+
+from sirve.forecasting.forecaster import Forecaster
+from sirve.io import checkpoints
+from sirve.runs.signals import Interrupted
+
+UNLEARNED = ("persistence", "climatology", "linear", "polynomial", "ngrc", "esn")
+UNLEARNED += ("random_features", "context_mean", "dmd")
+OTHERS: dict[str, list[str]] = {
+    "adamw": ["optimizer=adamw"],
+    "float64": ["trainer.precision=64-true"],
+    "bfloat16": ["trainer.precision=bf16-mixed"],
+    "constant rate": ["trainer.schedule=constant", "trainer.warmup=0"],
+    "states read from disk, under noise": ["data.memory=0", "observe.noise=0.01"],
+    "sum": ["objective.reduction=sum"],
+    "stopping early": ["trainer.patience=1", "optimizer.lr=0.3"],
+    "two threads": ["trainer.threads=2"],
+}
+CASES = {
+    **{model: [f"model={model}"] for model in members("model") if model not in UNLEARNED},
+    **OTHERS,
+}
+
+
+def state(folder: Path) -> tuple[dict[str, Any], str]:
+    (run,) = folder.glob("*/*/")
+    last = checkpoints.load(run / "checkpoints" / "last.ckpt")
+    for spent in ("seconds", "processor"):
+        last["callbacks"]["Saver"].pop(spent)
+    last["best"] = checkpoints.load(run / "checkpoints" / "best.ckpt")
+    return last, (run / "metrics.jsonl").read_text()
+
+
+SLOW = ("bfloat16", "constant rate", "sum", "two threads", "convrnn", "convgru", "rnn")
+SLOW += ("reslstm", "rescnn", "resgru", "stacked", "adamw", "mlp", "lstm", "fno", "unet", "mamba")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(c, marks=pytest.mark.slow) if c in SLOW else c for c in CASES],
+)
+def test_interrupted_it_is_the_same_run(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    sim = "heat" if case in members("model") and on_frames(case) else "lorenz"
+    small = [f"sim={sim}", *SMALL[sim], *FEW, "logger=none", *CASES[case]]
+    arguments = [*small, "trainer.steps=20", "trainer.validations=5", "trainer.checkpoint_every=3"]
+    assert command(*arguments, "runs=whole").returncode == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(Forecaster, "training_step", interrupted_at(11, Forecaster.training_step))
+        assert command(*arguments).returncode == 75
+    done = command(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert "goes on from last.ckpt, step 9" in done.stdout
+    whole, again = state(tmp_path / "whole"), state(tmp_path / "runs")
+    assert same(whole, again)
+
+
+def interrupted_at(number: int, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, but at call ``number`` the run stops in the middle of it."""
+    calls = 0
+
+    def step(*args: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == number:
+            raise Interrupted(signal.SIGTERM)
+        return function(*args)
+
+    return step

@@ -1,0 +1,234 @@
+"""Going on with a run: what is damaged, what has changed, what is refused."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from support import AIDS, FEW, SMALL, TRAIN, Command, Done
+from warm import run_warm
+
+from sirve.io import checkpoints
+
+ARGUMENTS = [
+    "sim=lorenz",
+    *SMALL["lorenz"],
+    *FEW,
+    "logger=none",
+    "trainer.steps=30",
+    "trainer.checkpoint_every=8",
+    "trainer.validations=5",
+]
+SETTING = [argument for argument in ARGUMENTS if argument != "sim=lorenz"]
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run that was killed in its 27th step: checkpoints of steps 24 and 16."""
+    folder = tmp_path_factory.mktemp("killed")
+    kill_at = [str(AIDS / "kill_at.py"), "sirve.forecasting.forecaster.Forecaster.training_step"]
+    done = run_warm([*kill_at, "27", TRAIN, *ARGUMENTS], folder)
+    assert done.returncode == -9, done.stderr
+    return folder
+
+
+@pytest.fixture
+def run(killed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it of one's own, where ``command`` runs."""
+    shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    (found,) = tmp_path.glob("runs/*/*/")
+    return found.relative_to(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str]:
+    """Weights and record of the run that nobody stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    done = run_warm([TRAIN, *ARGUMENTS], folder)
+    assert done.returncode == 0, done.stderr
+    (found,) = folder.glob("runs/*/*/")
+    return outcome(found)
+
+
+def outcome(run: Path) -> tuple[dict[str, Any], str]:
+    state = checkpoints.load(run / "checkpoints" / "last.ckpt")["state_dict"]
+    weights = {key: value.tolist() for key, value in state.items()}
+    return weights, (run / "metrics.jsonl").read_text()
+
+
+def flip(path: Path) -> None:
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    path.write_bytes(damaged)
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "flipped": flip,
+    "truncated": lambda path: os.truncate(path, path.stat().st_size - 1),
+    "empty": lambda path: os.truncate(path, 0),
+    "missing": Path.unlink,
+    "no side-car": lambda path: path.with_name("last.ckpt.sha256").unlink(),
+    "another's side-car": lambda path: path.with_name("last.ckpt.sha256").write_text("0 last\n"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_the_checkpoint_before_is_taken(
+    command: Command, run: Path, whole: tuple[dict[str, Any], str], damage: str
+) -> None:
+    DAMAGES[damage](run / "checkpoints" / "last.ckpt")
+    done = command(*ARGUMENTS)
+    assert done.returncode == 0, done.stderr
+    assert f"{run} goes on from previous.ckpt, step 16, 8 steps are done again" in done.stdout
+    if damage != "missing":
+        assert "last.ckpt is damaged: it differs from its checksum\n" in done.stderr
+    assert outcome(run) == whole
+
+
+@pytest.mark.parametrize("names", [["last.ckpt", "previous.ckpt"], ["best.ckpt"]])
+def test_without_a_good_one_it_begins_again(
+    command: Command, run: Path, whole: tuple[dict[str, Any], str], names: list[str]
+) -> None:
+    for name in names:
+        flip(run / "checkpoints" / name)
+    done = command(*ARGUMENTS)
+    assert done.returncode == 0, done.stderr
+    assert f"{run} goes on from the start, step 0, 24 steps are done again" in done.stdout
+    assert done.stderr.count("is damaged") == len(names)
+    assert outcome(run) == whole
+
+
+def test_named_by_resume_it_needs_no_other_word(
+    command: Command, run: Path, whole: tuple[dict[str, Any], str]
+) -> None:
+    done = command(f"resume={run}", "logger=none")
+    assert done.returncode == 0, done.stderr
+    assert f"{run} goes on from last.ckpt, step 24" in done.stdout
+    assert outcome(run) == whole
+    done = command(f"resume={run}")
+    assert (done.returncode, done.stdout) == (0, f"{run} is finished: nothing is left to do\n")
+
+
+def test_all_its_words_may_be_said_again(command: Command, run: Path) -> None:
+    assert command(f"resume={run}", "sim=lorenz", "model=gru", *SETTING).returncode == 0
+
+
+def test_never_begins_another_run(command: Command, run: Path) -> None:
+    assert command(*ARGUMENTS, "resume=never").returncode == 0
+    assert len(list(run.parent.iterdir())) == 2
+    assert not (run / "report.html").exists()
+
+
+def test_another_command_is_another_run(command: Command, run: Path) -> None:
+    assert command(*ARGUMENTS, "seed=1").returncode == 0
+    assert len(list(run.parent.iterdir())) == 2
+    assert not (run / "report.html").exists()
+
+
+def refused(done: Done, *words: str) -> None:
+    """Before any work, in one line."""
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1
+    for word in words:
+        assert word in done.stderr
+
+
+def test_what_has_changed_is_refused_and_can_be_accepted(command: Command, run: Path) -> None:
+    changed = [f"resume={run}", "logger=none", "trainer.steps=33", "optimizer.lr=0.005"]
+    refused(
+        command(*changed),
+        f"{run} was begun with trainer.steps 30 (here 33), optimizer.lr 0.01 (here 0.005): "
+        "it would not be the same run",
+        "accept_changes=true",
+    )
+    done = command(*changed, "accept_changes=true")
+    assert done.returncode == 0, done.stderr
+    assert '"step": 33' in (run / "metrics.jsonl").read_text()
+    assert yaml.safe_load((run / "config.yaml").read_text())["trainer"]["steps"] == 33
+
+
+@pytest.mark.parametrize("key", ["code", "torch", "numpy"])
+def test_other_code_is_refused_and_can_be_accepted(command: Command, run: Path, key: str) -> None:
+    path = run / "environment.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: "older"}))
+    asked = [f"resume={run}", "logger=none"]
+    refused(command(*asked), f"{run} was begun with {key} older (here ", "accept_changes=true")
+    done = command(*asked, "accept_changes=true")
+    assert done.returncode == 0
+    assert done.stderr.startswith(f"warning: {run} was begun with {key} older (here ")
+
+
+def test_another_cpu_is_a_warning(command: Command, run: Path) -> None:
+    path = run / "environment.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "cpu": "Z80"}))
+    done = command(*ARGUMENTS)
+    assert done.returncode == 0
+    assert f"warning: {run} was begun with cpu Z80 (here " in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["model=lstm"], "is no run of model=lstm; leave model= out, or name another"),
+        (["trainer=gpu"], "resume= takes the run's own trainer: leave trainer=gpu out"),
+        (["trainer.stepz=3"], "unknown key 'trainer.stepz'; did you mean 'trainer.steps'?"),
+        (["trust=[3]"], "trust"),
+    ],
+)
+def test_wrong_words_beside_resume(
+    command: Command, run: Path, arguments: list[str], reason: str
+) -> None:
+    refused(command(f"resume={run}", *arguments), reason)
+
+
+@pytest.mark.parametrize("place", ["nowhere", "runs", "data", "/"])
+def test_a_folder_that_is_no_run(command: Command, run: Path, place: str) -> None:
+    refused(command(f"resume={place}"), f"resume={place} is no run's folder: it has no config.yaml")
+
+
+def test_a_run_at_work_is_left_alone(command: Command, run: Path) -> None:
+    import fcntl
+
+    with (run / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        refused(command(f"resume={run}"), f"{run} is at work in another process")
+
+
+HOSTILE: dict[str, tuple[tuple[str, ...], Any, str]] = {
+    "a function": (("model", "_target_"), "os.system", "outside the trusted packages"),
+    "nested": (("model", "cell", "_target_"), "builtins.open", "outside the trusted packages"),
+    "an optimizer": (("optimizer", "_target_"), "shutil.rmtree", "outside the trusted packages"),
+    "a system": (("sim", "system", "_target_"), "torch.load", "outside the trusted packages"),
+    "a name": (("names", "sim"), "../../elsewhere", "must be letters, digits"),
+    "a secret": (("sim", "dt"), "${oc.env:HOME}", "refers to the environment"),
+    "no outline": (("trainer",), [], "is not the configuration of a run"),
+    "a part missing": (("trainer",), {}, "config.yaml has no trainer."),
+    "another type": (("sim", "states"), {"a": 1}, "sim.states"),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_run_of_somebody_else_can_do_nothing(command: Command, run: Path, kind: str) -> None:
+    (*groups, key), value, reason = HOSTILE[kind]
+    path = run / "config.yaml"
+    config = node = yaml.safe_load(path.read_text())
+    for group in groups:
+        node = node[group]
+    node[key] = value
+    path.write_text(yaml.safe_dump(config))
+    refused(command(f"resume={run}"), reason)
+
+
+def test_a_link_in_a_run_is_not_followed(command: Command, run: Path, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    record = run / "metrics.jsonl"
+    record.unlink()
+    record.symlink_to(victim)
+    refused(command(f"resume={run}"), "metrics.jsonl is a link, which a run's folder does not hold")
+    assert victim.read_text() == "precious"

@@ -1,0 +1,144 @@
+"""scripts/study/tables.py: what is finished is not run again, and the numbers are those of the runs."""
+
+from dataclasses import replace
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import yaml
+from support import FEW, ROOT, SMALL, configure
+
+from sirve.io.files import read_json
+from sirve.report.load import Run
+from sirve.training.ridge_search import Ridge
+
+spec = spec_from_file_location("tables_script", ROOT / "scripts" / "study" / "tables.py")
+assert spec is not None
+assert spec.loader is not None
+tables: Any = module_from_spec(spec)
+spec.loader.exec_module(tables)
+
+
+def run_of(errors: np.ndarray) -> Run:
+    """A run whose errors (starts, steps) are these."""
+    scores = {"model": {"diverged": 0.25}}
+    metrics = {"dt": 0.5, "unit": 1.0, "time_unit": "step", "parameters": 7}
+    metrics |= {"seconds": {"train": 2.0}, "scores": scores}
+    time = 0.5 * np.arange(1, errors.shape[1] + 1)
+    return Run(Path("."), metrics, "", [], time, {"model": errors}, {}, (1,), 1)
+
+
+def with_rollouts(run: Run, truth: np.ndarray, prediction: np.ndarray, std: float) -> Run:
+    """The same run with its states in a file."""
+    with h5py.File(run.path / "rollouts.h5", "w") as file:
+        file.attrs["std"] = [std] * truth.shape[2]
+        file["truth"], file["prediction"] = truth, prediction
+    return run
+
+
+def cells(text: str, row: str) -> list[str]:
+    (line,) = (line for line in text.splitlines() if line.startswith(f"| {row} |"))
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_scores_of_seeds_and_pairs_are_closed_forms() -> None:
+    error = np.full((4, 6), 0.1) * np.array([1, 2, 1, 2])[:, None]
+    runs = {"a": [run_of(c * error) for c in (1, 3, 2)], "b": [run_of(4 * error)]}
+    table = tables.Table(rows={"a": [], "b": []}, at=[1, 6], score="nrmse", against="b")
+    text = tables.markdown(table, runs)
+    name, seeds, first, *_ = cells(text, "a")
+    assert (name, seeds) == ("a", "3")
+    assert first.split()[0] == tables.digits(0.2 * np.sqrt(2.5))
+    assert cells(text, "a")[4:7] == ["25%", "7", "2.00"]
+    assert cells(text, "a")[7:] == ["0.50 [0.50, 0.50]"] * 2  # start by start, whatever the starts
+    assert cells(text, "b")[7:] == ["", ""]
+
+
+def test_valid_times_are_compared_by_difference() -> None:
+    ramp = np.arange(1, 9) * np.ones((5, 1))
+    runs = {"a": [run_of(ramp)], "b": [run_of(2 * ramp)]}
+    table = tables.Table(rows={"a": [], "b": []}, at=[4], score="valid_time", against="b")
+    assert cells(tables.markdown(table, runs), "a")[2] == "2.00 [2.00, 2.00]"
+    assert cells(tables.markdown(table, runs), "a")[-1] == "+1.00 [+1.00, +1.00]"
+
+
+def test_apebenchs_score_is_the_mean_over_starts_of_the_ratio_of_norms(tmp_path: Path) -> None:
+    truth = np.random.default_rng(0).normal(size=(3, 4, 1, 8))
+    off = np.array([0.1, 0.2, 0.6])[:, None, None, None] * np.arange(1, 5)[:, None, None]
+    run = replace(run_of(np.ones((3, 4))), path=tmp_path)
+    with_rollouts(run, truth, truth * (1 + off), 1.0)
+    table = tables.Table(rows={"a": []}, at=[1, 4, "2:3"], score="nrmse_frame")
+    shown = [cell.split()[0] for cell in cells(tables.markdown(table, {"a": [run]}), "a")[2:5]]
+    assert shown == [tables.digits(0.3 * k) for k in (1, 4, 2.5)]  # a window is a mean of steps
+
+
+def test_chepuris_time_counts_in_the_size_of_each_trajectory(tmp_path: Path) -> None:
+    """A circle of radius 2 deviations: the error may grow to 0.9 of 2 sqrt(1/2) deviations each."""
+    angle = 2 * np.pi * np.arange(40) / 40
+    truth = np.stack([np.cos(angle), np.sin(angle)], 1)[None] * 6 + 10
+    error = 0.1 * np.arange(1, 41)[None]  # as in rollouts.h5: rms over channels, in deviations
+    run = replace(run_of(error), path=tmp_path)
+    with_rollouts(run, truth, truth, 3.0)
+    table = tables.Table(rows={"a": []}, at=[0.9], score="vpt_chepuri")
+    steps = np.floor(0.9 * 2 * np.sqrt(0.5) / 0.1)
+    assert cells(tables.markdown(table, {"a": [run]}), "a")[2].split()[0] == tables.digits(
+        steps * 0.5
+    )
+
+
+def test_published_numbers_are_printed_as_they_are() -> None:
+    error = np.ones((2, 3))
+    published = {"theirs": [0.155, None]}
+    table = tables.Table(rows={"a": []}, at=[1, 3], published=published)
+    text = tables.markdown(table, {"a": [run_of(error)]})
+    assert cells(text, "theirs")[1:4] == ["published", "0.155", ""]
+    assert len(cells(text, "theirs")) == len(cells(text, "a"))
+    with pytest.raises(ValueError, match="theirs has 2 numbers for 1 columns"):
+        tables.Table(rows={"a": []}, at=[1], published=published)
+
+
+def test_a_finished_run_is_shown_and_not_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    common = ["sim=heat", *SMALL["heat"], *FEW, "seed=3"]
+    rows = {"still": ["model=persistence"]}
+    declared = {"common": common[:-1], "rows": rows, "score": "vrmse", "at": [1, 10]}
+    Path("heat.yaml").write_text(yaml.safe_dump(declared))
+    Path("page.md").write_text("before\n<!-- heat -->\nold\n<!-- end of heat -->\nafter\n")
+    arguments = ["heat.yaml", "--runs", "here", "--seeds", "3"]
+    assert tables.main([*arguments, "--show"]) == 2
+    assert "leave out --show" in capsys.readouterr().err
+    assert tables.main([*arguments, "--into", "page.md"]) == 0
+    (scores,) = Path("here").glob("*/*/*/metrics.json")
+    still = read_json(scores, "", 2**20)["scores"]["persistence"]["vrmse"]
+    monkeypatch.setattr(tables, "train", None)  # a second run would fail
+    capsys.readouterr()
+    assert tables.main([*arguments, "--into", "page.md"]) == 0
+    assert cells(capsys.readouterr().out, "still")[2].split()[0] == tables.digits(still["1"])
+    page = Path("page.md").read_text()
+    assert "old" not in page
+    assert page.startswith("before\n")
+    assert cells(page, "still")[3].split()[0] == tables.digits(still["10"])
+
+
+def test_what_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "t.yaml").write_text("rows: {a: []}\nat: [1]\nagainst: b\n")
+    assert tables.main([str(tmp_path / "absent.yaml")]) == 2
+    assert "absent.yaml is not there" in capsys.readouterr().err
+    assert tables.main([str(tmp_path / "t.yaml")]) == 2
+    assert "there is no row b" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "scripts" / "study" / "tables").glob("*.yaml")), ids=str
+)
+def test_what_is_declared_composes(path: Path) -> None:
+    table = tables.Table(**yaml.safe_load(path.read_text()))
+    rows = [[*table.common, *overrides] for overrides in table.rows.values()]
+    for overrides in (rows[0], rows[-1]):
+        config = configure(*overrides)
+        assert Ridge(**{k: v for k, v in config["ridge"].items() if k != "_target_"})
