@@ -10,7 +10,7 @@ import numpy as np
 
 from simulators.scene import Scene
 
-Walls = Literal["neumann", "dirichlet", "periodic"]
+Boundary = Literal["neumann", "dirichlet", "periodic"]
 
 
 class SimulationError(RuntimeError):
@@ -146,7 +146,7 @@ class Simulator(ABC):
         return 0.0
 
     @property
-    def walls(self) -> Walls | None:
+    def boundary(self) -> Boundary | None:
         """How a field continues beyond its boundary; None for a vector."""
         return None
 

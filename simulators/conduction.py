@@ -12,7 +12,7 @@ from simulators.base import (
     Channel,
     SimulationError,
     Simulator,
-    Walls,
+    Boundary,
     along,
     require_choice,
     require_positive,
@@ -62,7 +62,7 @@ class Conduction(Simulator):
     strength: float = 2.0
     size: tuple[int, int] = (32, 32)
     spacing: float = 1.0
-    walls: Walls = "neumann"
+    boundary: Boundary = "neumann"
     smoothness: float = 2.0
 
     channels: ClassVar = (Channel("temperature", "K"),)
@@ -102,12 +102,12 @@ class Conduction(Simulator):
     @cached_property
     def basis(self) -> Laplacian:
         """Of the initial states."""
-        return Laplacian(self.size, self.spacing, self.walls)
+        return Laplacian(self.size, self.spacing, self.boundary)
 
     @cached_property
     def kappa(self) -> np.ndarray:
         """The conductivity of each cell, (H, W), relative to ``conductivity``."""
-        free: Walls = "periodic" if self.walls == "periodic" else "neumann"
+        free: Boundary = "periodic" if self.boundary == "periodic" else "neumann"
         grid = Laplacian(self.size, self.spacing, free)
         field = grid.inverse(grid.noise(np.random.default_rng(self.medium), self.grain**2 / 2))
         if self.material == "two-phase":
@@ -123,7 +123,7 @@ class Conduction(Simulator):
         total = np.zeros(self.size)
         for number in range(2 * self.heaters):
             distance = [x - n * rng.uniform() for x, n in zip(cells, self.size, strict=True)]
-            if self.walls == "periodic":
+            if self.boundary == "periodic":
                 distance = [
                     (d + n / 2) % n - n / 2 for d, n in zip(distance, self.size, strict=True)
                 ]
@@ -135,8 +135,8 @@ class Conduction(Simulator):
     def operator(self) -> sparse.csr_array:
         """div(kappa grad) of the cells of a frame, row by row, for ``conductivity`` 1."""
         height, width = self.size
-        across = sparse.kron(_differences(height, self.walls), sparse.eye_array(width))
-        along_rows = sparse.kron(sparse.eye_array(height), _differences(width, self.walls))
+        across = sparse.kron(_differences(height, self.boundary), sparse.eye_array(width))
+        along_rows = sparse.kron(sparse.eye_array(height), _differences(width, self.boundary))
         d = sparse.vstack([across, along_rows])
         faces = 2 / (abs(d) @ (1 / self.kappa.ravel()))
         return -(d.T @ sparse.diags_array(faces) @ d).tocsr() / self.spacing**2
@@ -145,7 +145,7 @@ class Conduction(Simulator):
     def _balance(self) -> np.ndarray:
         """The steady state (H, W) of power 1 in conductivity 1; of zero mean where that is free."""
         matrix, heat = -self.operator.tocsc(), self.source.ravel()
-        if self.walls == "dirichlet":
+        if self.boundary == "dirichlet":
             return spsolve(matrix, heat).reshape(self.size)
         others = spsolve(matrix[1:, 1:], heat[1:])  # with the first cell held at zero
         return (np.append(0.0, others) - others.sum() / heat.size).reshape(self.size)
@@ -162,11 +162,11 @@ class Conduction(Simulator):
         """Mean temperature (K) where no heat leaves, and by how much (K) the departure from the
         steady state exceeds what it was."""
         space = (-3, -2, -1)
-        found = {} if self.walls == "dirichlet" else {"mean temperature": x.mean(space)}
+        found = {} if self.boundary == "dirichlet" else {"mean temperature": x.mean(space)}
         departure = x - self.steady(x)
         high, low = departure.max(space), departure.min(space)
         top, bottom = high[:, :1], low[:, :1]
-        if self.walls == "dirichlet":  # the wall itself is at 0 K
+        if self.boundary == "dirichlet":  # the wall itself is at 0 K
             top, bottom = np.maximum(top, 0.0), np.minimum(bottom, 0.0)
         found["maximum principle"] = np.maximum(np.maximum(high - top, bottom - low), 0.0)
         return found
@@ -190,12 +190,12 @@ class Conduction(Simulator):
         return x
 
 
-def _differences(cells: int, walls: Walls) -> sparse.sparray:
+def _differences(cells: int, boundary: Boundary) -> sparse.sparray:
     """Across each face of a row of cells, (faces, cells). Beyond a Dirichlet wall there is 0, and
     half a cell to go, as the harmonic mean over what is on a face has it."""
     d = sparse.eye_array(cells + 1, cells) - sparse.eye_array(cells + 1, cells, k=-1)
-    if walls == "dirichlet":
+    if boundary == "dirichlet":
         return d
-    if walls == "neumann":
+    if boundary == "neumann":
         return d.tocsr()[1:-1]
     return d.tocsr()[:-1] - sparse.eye_array(cells, k=cells - 1)

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from simulators.base import Channel, Simulator, Walls, along, require_positive
+from simulators.base import Channel, Simulator, Boundary, along, require_positive
 from simulators.laplacian import Laplacian
 
 
@@ -32,7 +32,7 @@ class Heat(Simulator):
     diffusivity: float = 0.5
     size: tuple[int, int] = (32, 32)
     spacing: float = 1.0
-    walls: Walls = "neumann"
+    boundary: Boundary = "neumann"
     laplacian: str = "5-point"
     smoothness: float = 2.0
 
@@ -58,7 +58,7 @@ class Heat(Simulator):
 
     @cached_property
     def operator(self) -> Laplacian:
-        return Laplacian(self.size, self.spacing, self.walls, self.laplacian)
+        return Laplacian(self.size, self.spacing, self.boundary, self.laplacian)
 
     def initial(self, rng: np.random.Generator) -> np.ndarray:
         field = self.operator.inverse(self.operator.noise(rng, self.smoothness))
@@ -68,12 +68,12 @@ class Heat(Simulator):
         """Mean temperature (K) where no heat leaves, and by how much (K) extremes are exceeded."""
         space = (-3, -2, -1)
         found = {}
-        if self.walls != "dirichlet":
+        if self.boundary != "dirichlet":
             found["mean temperature"] = x.mean(space)
         if self.laplacian == "5-point":
             high, low = x.max(space), x.min(space)
             top, bottom = high[:, :1], low[:, :1]
-            if self.walls == "dirichlet":  # the wall itself is at 0 K
+            if self.boundary == "dirichlet":  # the wall itself is at 0 K
                 top, bottom = np.maximum(top, 0.0), np.minimum(bottom, 0.0)
             found["maximum principle"] = np.maximum(np.maximum(high - top, bottom - low), 0.0)
         return found

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import fft
 
-from simulators.base import Walls, require_choice, require_positive, require_size
+from simulators.base import Boundary, require_choice, require_positive, require_size
 
 _TRANSFORMS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "neumann": (fft.dctn, fft.idctn),  # DCT-II: cell centres, mirrored at the walls
@@ -30,31 +30,31 @@ class Laplacian:
 
     size: tuple[int, int]
     spacing: float
-    walls: Walls
+    boundary: Boundary
     scheme: str = "5-point"
 
     def __post_init__(self) -> None:
         require_size(self.size, 2)
         require_positive(spacing=self.spacing)
-        require_choice(tuple(_TRANSFORMS), walls=self.walls)
+        require_choice(tuple(_TRANSFORMS), boundary=self.boundary)
         require_choice(("5-point", "spectral"), laplacian=self.scheme)
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         """Amplitudes of the modes of x (..., H, W); complex between periodic walls."""
-        return _TRANSFORMS[self.walls][0](x, axes=(-2, -1), norm="ortho")
+        return _TRANSFORMS[self.boundary][0](x, axes=(-2, -1), norm="ortho")
 
     def inverse(self, modes: np.ndarray) -> np.ndarray:
         """The real field (..., H, W) of these amplitudes."""
-        return _TRANSFORMS[self.walls][1](modes, axes=(-2, -1), norm="ortho").real
+        return _TRANSFORMS[self.boundary][1](modes, axes=(-2, -1), norm="ortho").real
 
     @cached_property
     def wavenumbers(self) -> tuple[np.ndarray, np.ndarray]:
         """Radians per cell of each mode along x (H, 1) and y (1, W)."""
 
         def axis(n: int) -> np.ndarray:
-            if self.walls == "periodic":
+            if self.boundary == "periodic":
                 return 2 * np.pi * fft.fftfreq(n)
-            return np.pi * (np.arange(n) + (self.walls == "dirichlet")) / n
+            return np.pi * (np.arange(n) + (self.boundary == "dirichlet")) / n
 
         return axis(self.size[0])[:, None], axis(self.size[1])[None, :]
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulators.base import Simulator, Walls
+from simulators.base import Simulator, Boundary
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Periodic(Simulator):
         return (1, *self.size)
 
     @property
-    def walls(self) -> Walls:
+    def boundary(self) -> Boundary:
         return "periodic"
 
     @property

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from simulators.base import Channel, Simulator, Walls, along, require_positive
+from simulators.base import Channel, Simulator, Boundary, along, require_positive
 from simulators.laplacian import Laplacian
 
 
@@ -36,7 +36,7 @@ class Wave(Simulator):
     speed: float = 1.0
     size: tuple[int, int] = (32, 32)
     spacing: float = 1.0
-    walls: Walls = "neumann"
+    boundary: Boundary = "neumann"
     laplacian: str = "5-point"
     smoothness: float = 2.0
 
@@ -68,7 +68,7 @@ class Wave(Simulator):
 
     @cached_property
     def operator(self) -> Laplacian:
-        return Laplacian(self.size, self.spacing, self.walls, self.laplacian)
+        return Laplacian(self.size, self.spacing, self.boundary, self.laplacian)
 
     @cached_property
     def wavenumber(self) -> np.ndarray:
@@ -91,7 +91,7 @@ class Wave(Simulator):
         u, v = np.moveaxis(np.abs(self.operator.forward(x)) ** 2, 2, 0)
         omega2 = (along(self.speed, u) * self.wavenumber) ** 2
         found = {"energy": (v + omega2 * u).mean((-2, -1)) / 2}
-        if self.walls != "dirichlet":
+        if self.boundary != "dirichlet":
             found["momentum"] = x[:, :, 1].mean((-2, -1))
         return found
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-WALLS = ("neumann", "dirichlet", "periodic")
+BOUNDARIES = ("neumann", "dirichlet", "periodic")
 
 
 def second_difference(n: int, wall: str) -> sparse.csr_array:
@@ -30,8 +30,8 @@ def five_point(size: tuple[int, int], spacing: float, wall: str) -> sparse.csr_a
 def mode(sim: Any, p: int, q: int) -> tuple[np.ndarray, float]:
     """An eigenfunction of the continuum at the cell centres (H, W), and its squared wavenumber."""
     lengths = [n * sim.spacing for n in sim.size]
-    turn = 2 * np.pi if sim.walls == "periodic" else np.pi
+    turn = 2 * np.pi if sim.boundary == "periodic" else np.pi
     kx, ky = turn * p / lengths[0], turn * q / lengths[1]
-    wave = np.sin if sim.walls == "dirichlet" else np.cos
+    wave = np.sin if sim.boundary == "dirichlet" else np.cos
     x, y = sim.coordinates.values()
     return wave(kx * x)[:, None] * wave(ky * y), kx**2 + ky**2

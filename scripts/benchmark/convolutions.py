@@ -22,7 +22,7 @@ BATCH, SIZE, WIDTH, STEPS = 2, 64, 32, 8
 OWN = lift.extend
 
 
-def padded(x: Tensor, margin: int, walls: lift.Walls) -> Tensor:
+def padded(x: Tensor, margin: int, boundary: lift.Boundary) -> Tensor:
     """Periodic, by torch."""
     return F.pad(x, [margin] * 4, mode="circular") if margin else x
 

@@ -84,7 +84,7 @@ def chosen(core: Core, settings: Sequence[dict[str, Any]], seed: int = 0) -> Mod
         x = torch.from_numpy((past - mean) / std)
         core.double().scale = x.diff(dim=0).std(0)
         best, _ = min(_tried(core, settings, seed, x), key=lambda pair: pair[1])
-        core.draw(seed, **best[0])
+        core.init_weights(seed, **best[0])
         _assign(core, triangle(core, [x[None]], CONTEXT).solve([best[1]])[0])
         return _free(core, x[None, -CONTEXT:])[0] * std + mean
 
@@ -100,7 +100,7 @@ def _tried(
     contexts = torch.stack([x[i - CONTEXT : i] for i in starts])
     truth = np.stack([x[i : i + STEPS].numpy() for i in starts])
     for setting in settings:
-        core.draw(seed, **setting)
+        core.init_weights(seed, **setting)
         tables = triangle(core, [fitted[None]], CONTEXT).solve(PATH)
         for ridge, table in zip(PATH, tables, strict=True):
             _assign(core, table)
@@ -126,7 +126,9 @@ def errors(model: Model, states: np.ndarray) -> np.ndarray:
 
 def table() -> str:
     drawn = product([0.03, 0.1, 0.3], [0.1, 0.5])
-    settings = [{"gain": g, "radius": r, "memory": (1.1, 1.1)} for g, r in drawn]
+    settings = [
+        {"input_scaling": g, "spectral_radius": r, "time_scale": (1.1, 1.1)} for g, r in drawn
+    ]
     gru = Recurrent((3,), GRU(), hidden=100)
     models: dict[str, list[Model]] = {
         "NG-RC, as published": [published],

@@ -33,7 +33,7 @@ def test_every_option_composes_and_builds(group: str, name: str) -> None:
         describe("x", systems["train"], config["sim"]["dt"])
     )
     if group != "model" or not on_frames(name):
-        build(config["model"], Core, place="model", shape=info.shape, walls=info.walls)
+        build(config["model"], Core, place="model", shape=info.shape, boundary=info.boundary)
     checks.sizes(config, build(config["objective"], SquaredError, place="objective"))
     build(config["logger"], Tracker, place="logger")
     weight = torch.nn.Parameter(torch.ones(3, 3))
@@ -63,7 +63,7 @@ def test_yaml_and_python_have_the_same_parameters_and_defaults(
     node: dict[str, Any], path: Path
 ) -> None:
     cls = pkgutil.resolve_name(node["_target_"])
-    late = {"shape", "walls", "known"} if issubclass(cls, Core) else {"scene"}
+    late = {"shape", "boundary", "covariates"} if issubclass(cls, Core) else {"scene"}
     parameters = {k: p for k, p in inspect.signature(cls).parameters.items() if k not in late}
     assert set(node) - {"_target_"} == set(parameters), f"{path} and {cls} differ in parameters"
     sized_by_model = {"cell", "frames"}  # what makes a model

@@ -56,8 +56,8 @@ PAIRS += [("burgers", "convgru")]  # a field of one dimension
 @pytest.mark.parametrize("sim", [sim for sim in SYSTEMS if sim not in dict(PAIRS)])
 def test_every_system_runs_through(command: Command, tmp_path: Path, sim: str) -> None:
     """A new one is tested by existing, its limits measured too."""
-    walls = configure(f"sim={sim}")["sim"]["system"].get("size")
-    model = "convgru" if walls else "gru"
+    boundary = configure(f"sim={sim}")["sim"]["system"].get("size")
+    model = "convgru" if boundary else "gru"
     done = command(
         f"sim={sim}", f"model={model}", "logger=none", *SMALL[sim], *FEW, "data.limits=true"
     )

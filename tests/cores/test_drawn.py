@@ -15,8 +15,8 @@ def normal(*shape: int) -> torch.Tensor:
 @pytest.mark.parametrize("squares", [False, True])
 @torch.no_grad()
 def test_echo_state_equals_a_literal_transcription(squares: bool) -> None:
-    core = EchoState((2,), hidden=7, connections=3, squares=squares).double()
-    core.draw(0, gain=0.5, radius=0.8, bias=0.4, leak=0.3)
+    core = EchoState((2,), hidden=7, connectivity=3, squares=squares).double()
+    core.init_weights(0, input_scaling=0.5, spectral_radius=0.8, bias=0.4, leak=0.3)
     x = normal(3, 6, 2)
     w, u, b = core.w.numpy(), core.u.numpy(), core.b.numpy()
     h = np.zeros((3, 7))
@@ -29,26 +29,26 @@ def test_echo_state_equals_a_literal_transcription(squares: bool) -> None:
     np.testing.assert_allclose(state.numpy(), h, atol=1e-14)
 
 
-@pytest.mark.parametrize("connections", [None, 10])
-def test_echo_state_has_the_radius_and_connections_it_says(connections: int | None) -> None:
-    core = EchoState((3,), hidden=100, connections=connections).double()
-    core.draw(3, radius=0.7)
+@pytest.mark.parametrize("connectivity", [None, 10])
+def test_echo_state_has_the_radius_and_connections_it_says(connectivity: int | None) -> None:
+    core = EchoState((3,), hidden=100, connectivity=connectivity).double()
+    core.init_weights(3, spectral_radius=0.7)
     eigenvalues = np.linalg.eigvals(core.u.numpy())
     assert np.abs(eigenvalues).max() == pytest.approx(0.7)
     filled = float((core.u != 0).double().sum(dim=1).mean())
-    assert filled == 100 if connections is None else 8 < filled < 12
+    assert filled == 100 if connectivity is None else 8 < filled < 12
 
 
 def test_a_matrix_without_eigenvalues_stays_finite() -> None:
-    core = EchoState((1,), hidden=1, connections=1).double()
-    core.draw(0, radius=0.0)
+    core = EchoState((1,), hidden=1, connectivity=1).double()
+    core.init_weights(0, spectral_radius=0.0)
     assert torch.isfinite(core.u).all()
 
 
 @torch.no_grad()
 def test_an_echo_state_forgets_its_first_state() -> None:
     core = EchoState((2,), hidden=50)
-    core.double().draw(0, radius=0.5, gain=0.3)
+    core.double().init_weights(0, spectral_radius=0.5, input_scaling=0.3)
     x = normal(2, 80, 2)
     blank, _ = core.features(x)
     other, _ = core.features(x, torch.ones(2, 50, dtype=torch.float64))
@@ -58,23 +58,25 @@ def test_an_echo_state_forgets_its_first_state() -> None:
 
 @pytest.mark.parametrize("make", [EchoState, RandomFeatures])
 def test_draws_are_a_function_of_setting_and_seed(make: type[EchoState | RandomFeatures]) -> None:
-    def draw(seed: int, gain: float) -> torch.Tensor:
+    def draw(seed: int, input_scaling: float) -> torch.Tensor:
         core = make((2,), hidden=9).double()
-        core.draw(seed, gain=gain)
+        core.init_weights(seed, input_scaling=input_scaling)
         return core.features(normal(1, 4, 2))[0]
 
     assert torch.equal(draw(0, 0.1), draw(0, 0.1))
     assert not torch.equal(draw(0, 0.1), draw(1, 0.1))
     assert not torch.equal(draw(0, 0.1), draw(0, 0.2))
-    for setting in make.grid:
+    for setting in make.search_grid:
         with pytest.raises(ValueError, match=f"{setting}=-1"):
-            make((2,), hidden=9).draw(0, **{setting: -1})
+            make((2,), hidden=9).init_weights(0, **{setting: -1})
 
 
 @torch.no_grad()
 def test_a_gru_whose_gates_are_constant_is_leaky_units() -> None:
     core = Recurrent((2,), GRU(), hidden=6, squares=True).double()
-    core.draw(0, gain=0.5, radius=0.8, bias=0.0, memory=[4.0, 4.0], gates=0.0)
+    core.init_weights(
+        0, input_scaling=0.5, spectral_radius=0.8, bias=0.0, time_scale=[4.0, 4.0], gates=0.0
+    )
     layer = core.layers[0]
     w, u = layer.w.weight[12:].numpy(), layer.u.weight[12:].numpy()
     assert np.abs(w).min() > 0
@@ -106,9 +108,9 @@ def test_squares_are_read_in_a_rollout_too(cell: GRU | LSTM) -> None:
 @torch.no_grad()
 def test_weights_of_gates_are_scaled_and_no_others(cell: GRU | LSTM) -> None:
     core = Recurrent((2,), cell, hidden=5)
-    core.draw(0)
+    core.init_weights(0)
     whole = [lift.weight.unflatten(0, (-1, 5)).clone() for lift in core.layers[0].children()]
-    core.draw(0, gates=0.25)
+    core.init_weights(0, gates=0.25)
     half = [lift.weight.unflatten(0, (-1, 5)) for lift in core.layers[0].children()]
     for before, after in zip(whole, half, strict=True):
         for k in range(cell.gates):

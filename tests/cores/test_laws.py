@@ -21,15 +21,17 @@ SHAPES = {
 CASES = [(model, space) for model in members("model") for space in SHAPES]
 
 
-def make(model: str, space: str, layers: int = 1, known: int = 0) -> Core:
+def make(model: str, space: str, layers: int = 1, covariates: int = 0) -> Core:
     """A small core in float64 whose every parameter is random, the readout's too."""
-    shape, walls = SHAPES[space]
+    shape, boundary = SHAPES[space]
     node = configure(f"model={model}")["model"]
     small = {"hidden": 4, "layers": layers, "width": 4, "depth": 2}
     node |= {key: value for key, value in small.items() if key in node}
     with warnings.catch_warnings():
         try:
-            core = build(node, Core, place="model", shape=shape, walls=walls, known=known).double()
+            core = build(
+                node, Core, place="model", shape=shape, boundary=boundary, covariates=covariates
+            ).double()
         except UserError as error:
             assert on_frames(model) if space == "vector" else model in VECTORS
             pytest.skip(str(error))
@@ -42,17 +44,17 @@ def make(model: str, space: str, layers: int = 1, known: int = 0) -> Core:
     return core
 
 
-def sequence(space: str, batch: int = 3, length: int = 8, known: int = 0) -> torch.Tensor:
+def sequence(space: str, batch: int = 3, length: int = 8, covariates: int = 0) -> torch.Tensor:
     generator = torch.Generator().manual_seed(2)
     channels, *cells = SHAPES[space][0]
-    shape = (batch, length, channels + known, *cells)
+    shape = (batch, length, channels + covariates, *cells)
     return torch.randn(shape, generator=generator, dtype=torch.float64)
 
 
 @pytest.mark.parametrize(("model", "space"), CASES)
 @torch.no_grad()
 def test_known_channels_are_read_and_passed_on_as_they_are(model: str, space: str) -> None:
-    core, x = make(model, space, known=2), sequence(space, known=2)
+    core, x = make(model, space, covariates=2), sequence(space, covariates=2)
     own = SHAPES[space][0][0]
     y, _ = rollout(core, x, 3)
     assert y.shape[2] == own + 2
@@ -69,12 +71,12 @@ def test_known_channels_are_read_and_passed_on_as_they_are(model: str, space: st
 def test_a_core_reads_what_it_says_it_fits(model: str, space: str) -> None:
     """Fields of another size, if it looks at neighbours only; never other channels."""
     core, (shape, _) = make(model, space), SHAPES[space]
-    assert core.fits(shape)
-    assert not core.fits((shape[0] + 1, *shape[1:]))
+    assert core.accepts_shape(shape)
+    assert not core.accepts_shape((shape[0] + 1, *shape[1:]))
     if len(shape) > 1:
         larger = (shape[0], *(2 * n for n in shape[1:]))
         x = torch.zeros(1, 2, *larger, dtype=torch.float64)
-        if core.fits(larger):
+        if core.accepts_shape(larger):
             assert core(x)[0].shape == x.shape
         else:
             with pytest.raises(RuntimeError):
@@ -161,9 +163,9 @@ WHOLE = ("climatology", "context_mean", "dmd")  # they predict the state, not it
 @torch.no_grad()
 def test_untrained_residual_core_is_persistence(model: str) -> None:
     space = "vector" if model in VECTORS else "neumann"
-    shape, walls = SHAPES[space]
+    shape, boundary = SHAPES[space]
     node = configure(f"model={model}")["model"]
-    core = build(node, Core, place="model", shape=shape, walls=walls)
+    core = build(node, Core, place="model", shape=shape, boundary=boundary)
     x = sequence(space).float()
     assert torch.equal(core(x)[0], Persistence(shape)(x)[0])
 
@@ -202,4 +204,4 @@ def test_wrong_sizes_are_refused(override: str, word: str) -> None:
 def test_an_even_kernel_is_refused() -> None:
     node = configure("model=convgru", "model.kernel=4")["model"]
     with pytest.raises(UserError, match="kernel=4 must be odd"):
-        build(node, Core, place="model", shape=(1, 6, 5), walls="neumann")
+        build(node, Core, place="model", shape=(1, 6, 5), boundary="neumann")

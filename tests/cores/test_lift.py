@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import correlate
 
-from sirve.cores.lift import Convolution, Lift, Matrix, Walls, extend
+from sirve.cores.lift import Convolution, Lift, Matrix, Boundary, extend
 
 MODE = {"neumann": "reflect", "periodic": "wrap"}  # SciPy's names
 
@@ -18,18 +18,18 @@ MODE = {"neumann": "reflect", "periodic": "wrap"}  # SciPy's names
 @given(
     dims=st.integers(0, 2),
     kernel=st.sampled_from([1, 3, 5]),
-    walls=st.sampled_from(["neumann", "dirichlet", "periodic"]),
+    boundary=st.sampled_from(["neumann", "dirichlet", "periodic"]),
     inputs=st.integers(1, 3),
     outputs=st.integers(1, 3),
     bias=st.booleans(),
 )
 def test_forward_is_columns_times_table(
-    dims: int, kernel: int, walls: Walls, inputs: int, outputs: int, bias: bool
+    dims: int, kernel: int, boundary: Boundary, inputs: int, outputs: int, bias: bool
 ) -> None:
     lift: Lift = (
         Matrix(inputs, outputs, bias)
         if dims == 0
-        else Convolution(inputs, outputs, kernel, dims, walls, bias)
+        else Convolution(inputs, outputs, kernel, dims, boundary, bias)
     )
     lift = lift.double()
     if lift.bias is not None:
@@ -48,11 +48,11 @@ def test_assign_is_the_inverse_of_table() -> None:
 
 
 @pytest.mark.parametrize("kernel", [3, 5, 7])
-@pytest.mark.parametrize("walls", ["neumann", "periodic"])
-def test_convolution_continues_the_field_as_scipy_does(walls: Walls, kernel: int) -> None:
-    lift = Convolution(1, 1, kernel, 2, walls, bias=False).double()
+@pytest.mark.parametrize("boundary", ["neumann", "periodic"])
+def test_convolution_continues_the_field_as_scipy_does(boundary: Boundary, kernel: int) -> None:
+    lift = Convolution(1, 1, kernel, 2, boundary, bias=False).double()
     x = np.random.default_rng(0).normal(size=(9, 8))
-    expected = correlate(x, lift.weight.detach().numpy()[0, 0], mode=MODE[walls])
+    expected = correlate(x, lift.weight.detach().numpy()[0, 0], mode=MODE[boundary])
     found = lift(torch.as_tensor(x)[None, None]).detach().numpy()[0, 0]
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
@@ -72,33 +72,33 @@ def test_parts_are_rows_of_the_whole() -> None:
     torch.testing.assert_close(lift.part(x, 2, 5), lift(x)[:, 2:5], rtol=0, atol=1e-13)
 
 
-def by_cat(x: torch.Tensor, margin: int, walls: Walls) -> torch.Tensor:
+def by_cat(x: torch.Tensor, margin: int, boundary: Boundary) -> torch.Tensor:
     """``extend`` by plain concatenation, whose gradients are torch's own."""
     for axis in range(2, x.ndim):
         first, last = x.narrow(axis, 0, margin), x.narrow(axis, x.shape[axis] - margin, margin)
-        if walls == "periodic":
+        if boundary == "periodic":
             first, last = last, first
         else:
-            sign = -1 if walls == "dirichlet" else 1
+            sign = -1 if boundary == "dirichlet" else 1
             first, last = first.flip(axis) * sign, last.flip(axis) * sign
         x = torch.cat([first, x, last], dim=axis)
     return x
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")  # torch.func's own import
-@pytest.mark.parametrize("walls", ["neumann", "dirichlet", "periodic"])
+@pytest.mark.parametrize("boundary", ["neumann", "dirichlet", "periodic"])
 @pytest.mark.parametrize(("cells", "margin"), [((6,), 1), ((6,), 6), ((4, 5), 1), ((4, 5), 3)])
 def test_extend_and_all_its_derivatives_are_those_of_concatenation(
-    cells: tuple[int, ...], margin: int, walls: Walls
+    cells: tuple[int, ...], margin: int, boundary: Boundary
 ) -> None:
     x = torch.randn(2, 3, *cells, dtype=torch.float64, requires_grad=True)
     tangent = torch.randn_like(x)
-    expected = by_cat(x, margin, walls)
-    assert torch.equal(extend(x, margin, walls), expected)
+    expected = by_cat(x, margin, boundary)
+    assert torch.equal(extend(x, margin, boundary), expected)
 
     def both(f: Any) -> list[torch.Tensor]:
         def cubed(x: torch.Tensor) -> torch.Tensor:
-            return f(x, margin, walls) ** 3
+            return f(x, margin, boundary) ** 3
 
         (gradient,) = torch.autograd.grad(cubed(x).sum(), x, create_graph=True)
         (second,) = torch.autograd.grad(gradient.sum(), x)

@@ -59,7 +59,7 @@ def test_monomials_are_all_of_them_once(degree: int, space: tuple[int, ...]) -> 
 @pytest.mark.parametrize("name", MAKE)
 @pytest.mark.parametrize(("delays", "stride"), [(1, 3), (2, 1), (3, 2)])
 def test_delays_are_shifts_and_zero_before_the_start(name: str, delays: int, stride: int) -> None:
-    core = MAKE[name]((2,), delays=delays, stride=stride, known=1).double()
+    core = MAKE[name]((2,), delays=delays, stride=stride, covariates=1).double()
     x = normal(3, 9, 3)
     stacked, _ = core.stack(x, None)
     assert stacked.shape[2] == core.inputs
@@ -174,7 +174,7 @@ def test_dynamic_modes_are_those_of_the_exact_decomposition(delays: int) -> None
     """A = Y V S^-1 U' of rank 3, by numpy, from a field of 6 + a constant."""
     x = normal(30, 5, 2, 3) @ normal(3, 3)
     core = DynamicModes((2, 3), modes=3, delays=delays).double()
-    core.look(x.split(4))
+    core.fit_statistics(x.split(4))
     pairs = [(x[:, t - delays + 1 : t + 1].flip(1), x[:, t + 1]) for t in range(delays - 1, 4)]
     read = np.concatenate([z.flatten(1).numpy() for z, _ in pairs]).T
     given = np.concatenate([y.flatten(1).numpy() for _, y in pairs]).T
@@ -200,7 +200,7 @@ def test_dynamic_modes_find_a_linear_map_of_few_and_leave_out_what_is_not_there(
     waves = [np.sin(k * 2 * np.pi * points / 12 - 0.1 * k * t + k * phases) for k in (1, 2)]
     x = torch.as_tensor(sum(waves))[:, :, None]
     core = DynamicModes((1, 12), modes=8).double()
-    core.look([x])
+    core.fit_statistics([x])
     assert int((core.basis.norm(dim=0) > 0.5).sum()) == 4
     solve_readout(core, [x])
     y, _ = rollout(core, x[:, :1], 39)

@@ -89,13 +89,15 @@ def test_an_untrained_innovation_holds_on_to_what_it_predicted(cell: Cell) -> No
     torch.testing.assert_close(y, x[:, :1].expand_as(y), rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("known", [0, 1])
+@pytest.mark.parametrize("covariates", [0, 1])
 @torch.no_grad()
-def test_pieces_and_rollouts_of_an_innovation(known: int) -> None:
+def test_pieces_and_rollouts_of_an_innovation(covariates: int) -> None:
     """What the laws ask of the default, of the option too; free steps bring nothing new."""
-    core = ResidualRecurrent(SHAPE, LSTM(), "neumann", 3, innovation=True, known=known, **SMALL)
+    core = ResidualRecurrent(
+        SHAPE, LSTM(), "neumann", 3, innovation=True, covariates=covariates, **SMALL
+    )
     filled(core)
-    x = fields(5, 2 + known)
+    x = fields(5, 2 + covariates)
     whole, end = rollout(core, x, 6)
     first, state = rollout(core, x[:, :2], 1)
     second, state = rollout(core, x[:, 2:], 3, state)
@@ -120,9 +122,9 @@ def test_reading_alone_gives_the_same_state() -> None:
         ({"depth": -1}, "depth=-1"),
         ({"kernel": 4}, "kernel=4 must be odd"),
         ({"kernel": 13}, "kernel=13 is wider"),
-        ({"walls": None}, "needs walls"),
+        ({"boundary": None}, "needs walls"),
     ],
 )
 def test_wrong_sizes_are_refused(wrong: dict[str, object], word: str) -> None:
     with pytest.raises(ValueError, match=word):
-        ResidualStacked(SHAPE, **({"walls": "neumann"} | wrong))  # type: ignore[arg-type]
+        ResidualStacked(SHAPE, **({"boundary": "neumann"} | wrong))  # type: ignore[arg-type]

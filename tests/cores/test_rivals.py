@@ -44,7 +44,7 @@ def test_a_package_that_is_not_there_is_one_line(
     shape = (3,) if model == "mamba" else (1, 8, 8)
     node = configure(f"model={model}")["model"]
     with pytest.raises(UserError, match=r"not installed.*pip install 'sirve\[rivals\]'") as caught:
-        build(node, Core, place="model", shape=shape, walls="periodic")
+        build(node, Core, place="model", shape=shape, boundary="periodic")
     assert "\n" not in str(caught.value)
 
 
@@ -80,12 +80,12 @@ def test_weights_of_waves_begin_as_large_as_neuralop_s() -> None:
 
 
 @needs("fno")
-@pytest.mark.parametrize(("walls", "sign"), [("neumann", 1), ("dirichlet", -1)])
+@pytest.mark.parametrize(("boundary", "sign"), [("neumann", 1), ("dirichlet", -1)])
 @torch.no_grad()
 def test_between_walls_it_is_the_periodic_operator_of_the_mirrored_field(
-    walls: Any, sign: int
+    boundary: Any, sign: int
 ) -> None:
-    core = filled(FourierOperator((1, 5, 6), walls, width=4, modes=2, layers=2)).double()
+    core = filled(FourierOperator((1, 5, 6), boundary, width=4, modes=2, layers=2)).double()
     whole = FourierOperator((1, 10, 12), "periodic", width=4, modes=2, layers=2).double()
     whole.load_state_dict(core.state_dict())
     x = normal(2, 3, 1, 5, 6).double()
@@ -98,9 +98,9 @@ def test_between_walls_it_is_the_periodic_operator_of_the_mirrored_field(
 def test_waves_that_a_field_does_not_have_are_left_out() -> None:
     core = FourierOperator((1, 6, 40), "periodic", modes=8)
     assert core.waves == [2, 8]
-    assert core.fits((1, 5, 17))
-    assert not core.fits((1, 4, 17))
-    assert not core.fits((1, 6, 16))
+    assert core.accepts_shape((1, 5, 17))
+    assert not core.accepts_shape((1, 4, 17))
+    assert not core.accepts_shape((1, 6, 16))
 
 
 @needs("unet")
@@ -137,7 +137,7 @@ def test_a_periodic_field_shifted_by_what_is_halved_is_forecast_shifted() -> Non
 def test_more_halvings_than_a_field_has_are_refused() -> None:
     with pytest.raises(ValueError, match="depth=4 halves a field of"):
         UNet((1, 15, 40), "neumann", depth=4)
-    assert not UNet((1, 16, 16), "neumann", depth=3).fits((1, 7, 16))
+    assert not UNet((1, 16, 16), "neumann", depth=3).accepts_shape((1, 7, 16))
 
 
 @needs("mamba")
@@ -168,7 +168,7 @@ def test_a_run_records_the_version_of_what_its_model_is_made_of(model: str) -> N
         pytest.skip('not installed: ".[rivals]" has it')
     shape = (3,) if model == "mamba" else (1, 8, 8)
     node = configure(f"model={model}")["model"]
-    core = build(node, Core, place="model", shape=shape, walls="periodic")
+    core = build(node, Core, place="model", shape=shape, boundary="periodic")
     (found,) = packages_distributions()[RIVALS[model]]
     record = provenance.here(parts=map(type, core.modules()))
     assert record["libraries"] == f"{found} {version(found)}"

@@ -36,14 +36,14 @@ def make(cell: Cell, dtype: torch.dtype = torch.float64, **options: Any) -> Core
     return core.to(dtype)
 
 
-def context(batch: int, known: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+def context(batch: int, covariates: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
     generator = torch.Generator().manual_seed(1)
-    return torch.randn(batch, 6, C + known, generator=generator, dtype=torch.float64).to(dtype)
+    return torch.randn(batch, 6, C + covariates, generator=generator, dtype=torch.float64).to(dtype)
 
 
 def compare(core: Core, batch: int, steps: int, atol: float) -> None:
-    known = core.known
-    y, state = core(context(batch, known, core.scale.dtype))
+    covariates = core.covariates
+    y, state = core(context(batch, covariates, core.scale.dtype))
     expected, expected_state = Core.roll(core, y[:, -1:], state, steps)
     found, found_state = core.roll(y[:, -1:], state, steps)
     assert expected.abs().max() < 10
@@ -70,7 +70,7 @@ def test_any_batch(path: str, batch: int) -> None:
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_without_residual_and_with_known_inputs(path: str, cell: str) -> None:
-    core = make(CELLS[cell], residual=False, known=2)
+    core = make(CELLS[cell], residual=False, covariates=2)
     core.readout.bias.normal_()
     compare(core, 3, 20, 1e-11)
 

@@ -30,18 +30,20 @@ def autoregressive() -> Core:
     return core
 
 
-def with_spread(model: str, kind: str, known: int = 0) -> tuple[Core, torch.Tensor]:
+def with_spread(model: str, kind: str, covariates: int = 0) -> tuple[Core, torch.Tensor]:
     """A small core of random weights in float64, and a sequence for it."""
     node = configure(f"model={model}")["model"]
     node |= {key: 4 for key in ("hidden",) if key in node}
     shape = (2,) if model in VECTORS else (2, 6, 5)
-    core = build(node, Core, place="model", shape=shape, walls="periodic", known=known).double()
+    core = build(
+        node, Core, place="model", shape=shape, boundary="periodic", covariates=covariates
+    ).double()
     give_spread(core, kind)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in core.parameters():
             parameter.copy_(0.1 * torch.randn(parameter.shape, generator=generator))
-    size = (3, 8, 2 + known, *shape[1:])
+    size = (3, 8, 2 + covariates, *shape[1:])
     return core, torch.randn(size, generator=generator, dtype=torch.float64)
 
 
@@ -118,11 +120,11 @@ def test_noise_is_read_and_is_no_target() -> None:
     assert noisy.item() == pytest.approx(-norm.logpdf(z.numpy()).mean() + np.log(S))
 
 
-@pytest.mark.parametrize("known", [0, 1])
+@pytest.mark.parametrize("covariates", [0, 1])
 @pytest.mark.parametrize("model", ["gru", "convlstm", "linear"])
 @torch.no_grad()
-def test_without_noise_a_sample_is_the_rollout(model: str, known: int) -> None:
-    core, x = with_spread(model, "learned", known)
+def test_without_noise_a_sample_is_the_rollout(model: str, covariates: int) -> None:
+    core, x = with_spread(model, "learned", covariates)
     found = sample(core, x, 5, lambda: torch.zeros(3, 1, 2, 6, 5, dtype=torch.float64))
     expected = core.own(rollout(core, x, 5)[0][:, -5:])
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)

@@ -185,12 +185,12 @@ def test_a_folder_of_the_well_is_taken_as_it_is(tmp_path: Path, how: dict[str, A
     source = brought(tmp_path / "mini")
     info = source.info
     assert (info.name, info.channels, info.dt) == ("mini", ("u9", "u10", "v_x", "v_y"), 0.1)
-    assert (info.shape, info.walls) == ((4, 6, 5), "periodic")
+    assert (info.shape, info.boundary) == ((4, 6, 5), "periodic")
     assert [part.count for part in source.parts.values()] == [4, 1, 3]  # no valid: of train's five
     np.testing.assert_array_equal(everything(source), x[:, :, [1, 0, 0, 1]])
     assert any("height does not vary" in line for line in source.said)
-    one = brought(tmp_path / "mini" / "data" / "train" / "0.hdf5", walls="dirichlet", dt=3.0)
-    assert (one.info.walls, one.info.dt) == ("dirichlet", 3.0)
+    one = brought(tmp_path / "mini" / "data" / "train" / "0.hdf5", boundary="dirichlet", dt=3.0)
+    assert (one.info.boundary, one.info.dt) == ("dirichlet", 3.0)
     assert [part.count for part in one.parts.values()] == [1, 1, 1]
 
 
@@ -199,7 +199,7 @@ def test_vectors_of_the_well_need_no_space_or_a_point_of_it(tmp_path: Path) -> N
         fields = {0: {key: x[..., i] for i, key in enumerate("xyz")}}
         well_file.write(tmp_path / f"{name}.hdf5", fields, dims)
         source = brought(tmp_path / f"{name}.hdf5")
-        assert (source.info.shape, source.info.walls) == ((3,), None)
+        assert (source.info.shape, source.info.boundary) == ((3,), None)
         np.testing.assert_array_equal(everything(source), X.astype("f4"))
 
 
@@ -359,8 +359,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"channels": ["a", "a", "b"]}, "must be 3 different names, one a channel (my.npy: my, float"),
     ({"channels": ["a/b", "c", "d"]}, "sim.channels holds 'a/b', not a name"),
     ({"units": ["m"]}, "sim.units=['m'] must be 3, one a channel"),
-    ({"walls": "periodic"}, "sim.walls=periodic is for fields, these are vectors"),
-    ({"walls": "brick"}, "sim.walls=brick must be one of neumann"),
+    ({"boundary": "periodic"}, "sim.boundary=periodic is for fields, these are vectors"),
+    ({"boundary": "brick"}, "sim.boundary=brick must be one of neumann"),
     ({"unit": 2.0}, "sim.time_unit=None and sim.unit=2.0 go together"),
     ({"split": "x"}, "sim.split=x must be one of trajectory, time"),
     ({"shares": {"train": 1}}, "sim.shares={'train': 1} must be positive"),
@@ -399,14 +399,14 @@ def test_arrays_in_python_become_a_dataset_that_is_a_path(tmp_path: Path, fields
     x: Any = FRAMES if fields else {"train": X[:9], "valid": X[9:12], "test": X[12:]}
     channels = ["u", "v"] if fields else ["x2", "x10", "x1"]
     known = {"channels": channels, "units": ["K"] * len(channels), "name": "mine"}
-    known |= {"walls": "dirichlet"} if fields else {"time_unit": "period", "unit": 2.0}
+    known |= {"boundary": "dirichlet"} if fields else {"time_unit": "period", "unit": 2.0}
     folder = sirve.from_arrays(x, tmp_path / "made", dt=0.5, **known)
     assert folder == tmp_path / "made"
     source = brought(folder)
     np.testing.assert_array_equal(everything(source), FRAMES if fields else X)
     info = source.info
     assert (info.name, info.dt, list(info.channels), info.units[0]) == ("mine", 0.5, channels, "K")
-    assert (info.walls, info.unit) == (("dirichlet", 0.5) if fields else (None, 2.0))
+    assert (info.boundary, info.unit) == (("dirichlet", 0.5) if fields else (None, 2.0))
     with pytest.raises(UserError, match="made is there already; name a new folder"):
         sirve.from_arrays(x, folder, dt=0.5)
     shard = next(folder.rglob("*.hdf5"))

@@ -40,8 +40,8 @@ def test_stored_windows_are_those_of_memory(tmp_path: Path, name: str) -> None:
     stored = Stored(dataset, 10, observe, std, seed=5)
     clean = observe.clean(dataset.read("train", 10), dataset.info)
     noisy = observe.noisy(clean, std, "train", 5)
-    known = observe.known(dataset.parameters("train", 10), 10)
-    columns = np.broadcast_to(known[:, None], (*noisy.shape[:2], known.shape[1]))
+    covariates = observe.covariates(dataset.parameters("train", 10), 10)
+    columns = np.broadcast_to(covariates[:, None], (*noisy.shape[:2], covariates.shape[1]))
     held = Held(torch.as_tensor(np.concatenate([noisy, columns], axis=2)), 4)
     assert stored.shape == held.shape
     for a, b in zip(stored.blocks(), held.blocks(), strict=True):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from grids import WALLS
+from grids import BOUNDARIES
 from support import CONF, SYSTEMS, recipe
 
 from simulators import Heat, Simulator
@@ -25,7 +25,7 @@ def tiny_fields() -> list[Simulator]:
     for name in SYSTEMS:
         target = yaml.safe_load((CONF / "sim" / f"{name}.yaml").read_text())["system"]["_target_"]
         sim = pkgutil.resolve_name(target)()
-        if sim.walls is not None:
+        if sim.boundary is not None:
             found.append(dataclasses.replace(sim, size=TINY[len(sim.coordinates)]))
     return found
 
@@ -71,7 +71,7 @@ def test_the_well_reads_every_field(tmp_path: Path, sim: Simulator) -> None:
     check(tmp_path, sim)
 
 
-@pytest.mark.parametrize("walls", WALLS)
-def test_the_well_reads_every_wall(tmp_path: Path, walls: str) -> None:
-    sim = Heat(size=TINY[2], walls=walls)
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_the_well_reads_every_wall(tmp_path: Path, boundary: str) -> None:
+    sim = Heat(size=TINY[2], boundary=boundary)
     check(tmp_path, sim)

@@ -42,7 +42,7 @@ def lorenz() -> tuple[Forecaster, np.ndarray]:
     x = Lorenz(rtol=1e-9, atol=1e-9).simulate(seeds, DT, CONTEXT + STEPS)
     node = configure("model=gru", "fit=gradient")["model"]
     core = Recurrent((3,), GRU(), hidden=64).double()
-    core.draw(0, gain=0.1, radius=0.3)
+    core.init_weights(0, input_scaling=0.1, spectral_radius=0.3)
     forecaster = of(core, x[:16], node)
     solve_readout(core, [forecaster.read(torch.as_tensor(x[:16]))], 1e-22)
     calibrate(forecaster, x[16:24], x[16:24], CONTEXT)

@@ -38,7 +38,7 @@ def forecaster_of(model: str, system: str) -> Forecaster:
     node = configure(f"model={model}")["model"]
     info = describe(system, Family(sim), dt)
     torch.manual_seed(0)
-    core = build(node, Core, place="model", shape=info.shape, walls=info.walls)
+    core = build(node, Core, place="model", shape=info.shape, boundary=info.boundary)
     small = 0.002 if isinstance(core, Polynomial) else 0.05  # larger ones run away
     for parameter in core.parameters():
         torch.nn.init.normal_(parameter, std=small)

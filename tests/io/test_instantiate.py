@@ -14,7 +14,7 @@ GOOD = {"_target_": "sirve.cores.Recurrent", "cell": {"_target_": "sirve.cores.G
 
 
 def test_builds_what_is_expected_with_nested_nodes_and_late_arguments() -> None:
-    core = build(GOOD, Core, place="model", trust=TRUSTED, shape=(3,), walls=None)
+    core = build(GOOD, Core, place="model", trust=TRUSTED, shape=(3,), boundary=None)
     assert isinstance(core, Recurrent)
     assert isinstance(core.layers[0].cell, GRU)  # type: ignore[union-attr]
     assert core.shape == (3,)

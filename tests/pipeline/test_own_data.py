@@ -60,7 +60,7 @@ def test_frames_in_hdf5_with_words_beside_them(command: Command, tmp_path: Path)
         file.create_dataset("u", data=waves(6, 5), compression="gzip", chunks=True)
         file["note"] = "of someone else"
     named = ["sim.path='run 7.h5'", "sim.axes=[trajectory,time,x,y]", "sim.dt=0.2"]
-    named += ["sim.channels=[u]", "sim.units=[m]", "sim.walls=periodic", "sim.steps=20"]
+    named += ["sim.channels=[u]", "sim.units=[m]", "sim.boundary=periodic", "sim.steps=20"]
     done = command(*SHORT, *named, *SMALLER, "sim.time_unit=period", "sim.unit=6.28")
     metrics = scored(done, tmp_path, "run-7-convgru")
     assert (metrics["steps"], metrics["unit"]) == (20, 6.28)

@@ -10,29 +10,29 @@ from sirve.report.dataset import spectra
 RNG = np.random.default_rng(0)
 
 
-@pytest.mark.parametrize("walls", ["neumann", "dirichlet", "periodic", None])
+@pytest.mark.parametrize("boundary", ["neumann", "dirichlet", "periodic", None])
 @pytest.mark.parametrize("size", [(24,), (16, 24)])
-def test_shells_add_up_to_the_power(walls: Any, size: tuple[int, ...]) -> None:
+def test_shells_add_up_to_the_power(boundary: Any, size: tuple[int, ...]) -> None:
     x = RNG.normal(size=(3, 2, *size))
-    k, energy = spectra.in_space(x, [0.5] * len(size), walls)
+    k, energy = spectra.in_space(x, [0.5] * len(size), boundary)
     space = tuple(range(2, x.ndim))
-    power = (x**2).mean(space) if walls == "dirichlet" else x.var(space)
+    power = (x**2).mean(space) if boundary == "dirichlet" else x.var(space)
     np.testing.assert_allclose(energy.sum(-1) * k[0], power, rtol=1e-12)
 
 
 @pytest.mark.parametrize(
-    ("walls", "wave"),
+    ("boundary", "wave"),
     [
         ("periodic", lambda x, length: np.cos(2 * np.pi * 3 * x / length)),
         ("neumann", lambda x, length: np.cos(np.pi * 6 * x / length)),
         ("dirichlet", lambda x, length: np.sin(np.pi * 6 * x / length)),
     ],
 )
-def test_one_wave_is_in_one_shell(walls: Any, wave: Any) -> None:
+def test_one_wave_is_in_one_shell(boundary: Any, wave: Any) -> None:
     spacing, cells = 0.25, 48
     length = cells * spacing
     line = wave((np.arange(cells) + 0.5) * spacing, length)
-    k, energy = spectra.in_space(line[None], [spacing], walls)
+    k, energy = spectra.in_space(line[None], [spacing], boundary)
     assert k[energy[0].argmax()] == pytest.approx(6 * np.pi / length)
     assert energy[0].max() * k[0] == pytest.approx(0.5)
     assert np.sort(energy[0])[-2] < 1e-25

@@ -20,12 +20,12 @@ from sirve.metrics import smape
 
 HORIZON, TUNE, TEST = 12, 140, 170
 GATED = [
-    {"gain": 0.1, "radius": 0.3, "bias": 0.5, "memory": (1.05, 10.0)},
-    {"gain": 1.0, "radius": 0.9, "bias": 0.2, "memory": (1.05, 3.0)},
+    {"input_scaling": 0.1, "spectral_radius": 0.3, "bias": 0.5, "time_scale": (1.05, 10.0)},
+    {"input_scaling": 1.0, "spectral_radius": 0.9, "bias": 0.2, "time_scale": (1.05, 3.0)},
 ]
 LEAKY = [
-    {"gain": 0.1, "radius": 0.3, "bias": 0.5, "leak": 0.3},
-    {"gain": 1.0, "radius": 0.9, "bias": 0.2, "leak": 1.0},
+    {"input_scaling": 0.1, "spectral_radius": 0.3, "bias": 0.5, "leak": 0.3},
+    {"input_scaling": 1.0, "spectral_radius": 0.9, "bias": 0.2, "leak": 1.0},
 ]
 
 
@@ -96,7 +96,7 @@ def test_the_table_and_its_last_line(file: Path, capsys: pytest.CaptureFixture[s
 
 @pytest.mark.parametrize(("cell", "settings"), [(GRU(), GATED), (LSTM(), GATED), (None, LEAKY)])
 def test_a_bank_does_as_its_cores(cell: GRU | LSTM | None, settings: list[dict]) -> None:
-    core: Core = Recurrent((1,), cell, 11) if cell else EchoState((1,), 11, connections=None)
+    core: Core = Recurrent((1,), cell, 11) if cell else EchoState((1,), 11, connectivity=None)
     core = core.double()
     bank = Bank(core, 7, settings)
     x = torch.randn(20, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -105,7 +105,7 @@ def test_a_bank_does_as_its_cores(cell: GRU | LSTM | None, settings: list[dict])
     now, last = states[:, :, -1, None], x[-1].expand(2, 1)
     rolled = bank.roll(last, now, weights, 9)
     for i, setting in enumerate(settings):
-        core.draw(7, **setting)
+        core.init_weights(7, **setting)
         expected, _ = core.features(x[None, :, None])
         torch.testing.assert_close(phi[i, :, :-1], expected[0], rtol=1e-12, atol=1e-12)
         core.readout.assign(weights[i])
@@ -116,7 +116,7 @@ def test_a_bank_does_as_its_cores(cell: GRU | LSTM | None, settings: list[dict])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_an_autoregressive_process_is_forecast(name: str) -> None:
     """Chosen on one series and fitted to another, of the same process, in other units."""
-    shape = EchoState((1,), 20, connections=None) if name == "esn" else None
+    shape = EchoState((1,), 20, connectivity=None) if name == "esn" else None
     cell = GRU() if name == "gru" else LSTM()
     family = Family((shape or Recurrent((1,), cell, 20)).double(), FAMILIES[name].setting)
     tune = oscillation(200, 23.7)

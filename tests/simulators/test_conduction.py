@@ -7,14 +7,14 @@ from functools import cached_property
 
 import numpy as np
 import pytest
-from grids import WALLS
+from grids import BOUNDARIES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import expm
 
 from simulators import Conduction, Heat, SimulationError
 
-walls = pytest.mark.parametrize("wall", WALLS)
+boundary = pytest.mark.parametrize("wall", BOUNDARIES)
 materials = pytest.mark.parametrize("material", ["smooth", "two-phase"])
 
 
@@ -39,12 +39,12 @@ def assembled(kappa: np.ndarray, spacing: float, wall: str) -> np.ndarray:
     return matrix.reshape(h * w, h * w) / spacing**2
 
 
-@walls
+@boundary
 @materials
 def test_against_the_dense_exponential(wall: str, material: str) -> None:
     """Of the affine equation as one matrix, (u, 1) -> (A u + s, 0)."""
     sim = Conduction(
-        conductivity=0.8, material=material, size=(7, 6), spacing=0.7, walls=wall, strength=3.0
+        conductivity=0.8, material=material, size=(7, 6), spacing=0.7, boundary=wall, strength=3.0
     )
     block = np.zeros((43, 43))
     block[:42, :42] = 0.8 * assembled(sim.kappa, 0.7, wall)
@@ -58,10 +58,10 @@ def test_against_the_dense_exponential(wall: str, material: str) -> None:
         assert np.abs(x[:, i].reshape(3, -1) - expected).max() <= 1e-11
 
 
-@walls
+@boundary
 def test_uniform_medium_without_heaters_is_the_heat_equation(wall: str) -> None:
-    sim = Conduction(contrast=1.0, heaters=0, size=(12, 9), spacing=0.7, walls=wall)
-    heat = Heat(size=(12, 9), spacing=0.7, walls=wall)
+    sim = Conduction(contrast=1.0, heaters=0, size=(12, 9), spacing=0.7, boundary=wall)
+    heat = Heat(size=(12, 9), spacing=0.7, boundary=wall)
     t = np.array([0.0, 0.3, 1.0, 20.0])
     x0 = np.stack([sim.initial(rng) for rng in generators(3)])
     np.testing.assert_array_equal(x0, np.stack([heat.initial(rng) for rng in generators(3)]))
@@ -83,26 +83,26 @@ class Bumpy(Conduction):
     @property
     def made(self) -> np.ndarray:
         x, y = self.points
-        wave = np.sin if self.walls == "dirichlet" else np.cos
+        wave = np.sin if self.boundary == "dirichlet" else np.cos
         return wave(2 * np.pi * x) * wave(2 * np.pi * y)
 
     @cached_property
     def source(self) -> np.ndarray:
         x, y = (2 * np.pi * p for p in self.points)
         ddx, ddy = 0.5 * np.cos(x) * np.cos(y), -0.5 * np.sin(x) * np.sin(y)  # of kappa
-        if self.walls == "dirichlet":
+        if self.boundary == "dirichlet":
             ux, uy = np.cos(x) * np.sin(y), np.sin(x) * np.cos(y)
         else:
             ux, uy = -np.sin(x) * np.cos(y), -np.cos(x) * np.sin(y)
         s = (2 * np.pi) ** 2 * (2 * self.kappa * self.made - ddx * ux - ddy * uy)
-        return s - s.mean() if self.walls != "dirichlet" else s
+        return s - s.mean() if self.boundary != "dirichlet" else s
 
 
-@walls
+@boundary
 def test_steady_state_is_of_second_order_in_space(wall: str) -> None:
     errors = []
     for n in (16, 32, 64, 128):
-        sim = Bumpy(conductivity=1.0, strength=1.0, size=(n, n), spacing=1 / n, walls=wall)
+        sim = Bumpy(conductivity=1.0, strength=1.0, size=(n, n), spacing=1 / n, boundary=wall)
         errors.append(np.abs(sim.steady(np.zeros((1, 1, n, n))) - sim.made).max())
     orders = np.log2(np.array(errors[:-1]) / errors[1:])
     assert np.abs(orders[-2:] - 2.0).max() <= 0.1, orders
@@ -117,7 +117,7 @@ class Decaying(Conduction):
 
     @property
     def wave(self) -> np.ndarray:
-        turn = (2 if self.walls == "periodic" else 1) * np.pi
+        turn = (2 if self.boundary == "periodic" else 1) * np.pi
         return turn * np.broadcast_to(self.coordinates["x"][:, None], self.size)
 
     @cached_property
@@ -131,7 +131,7 @@ def test_decay_is_of_second_order_in_space(wall: str) -> None:
     rate = ((2 if wall == "periodic" else 1) * np.pi) ** 2
     t, errors = 0.5 / rate, []
     for n in (16, 32, 64, 128):
-        sim = Decaying(conductivity=1.0, heaters=0, size=(n, 3), spacing=1 / n, walls=wall)
+        sim = Decaying(conductivity=1.0, heaters=0, size=(n, 3), spacing=1 / n, boundary=wall)
         f = np.cos(sim.wave) + 0.2 / 3 * np.cos(3 * sim.wave)
         x = sim.trajectories(f[None, None], np.array([0.0, t]))[0, 1, 0]
         errors.append(np.abs(x - np.exp(-rate * t) * f).max())
@@ -161,11 +161,11 @@ def test_layers_are_exact(axis: int) -> None:
     assert np.abs(x[2] - x[1]).max() <= 1e-11
 
 
-@walls
+@boundary
 @materials
 def test_everything_ends_in_the_steady_state(wall: str, material: str) -> None:
     """Which conserves the mean where it can; the equation is solved here by itself."""
-    sim = Conduction(material=material, size=(7, 5), walls=wall, contrast=4.0)
+    sim = Conduction(material=material, size=(7, 5), boundary=wall, contrast=4.0)
     x0 = 3.0 + np.stack([sim.initial(rng) for rng in generators(2)])
     end = sim.trajectories(x0, np.array([0.0, 800.0]))[:, -1]
     matrix = 0.5 * assembled(sim.kappa, 1.0, wall)
@@ -178,17 +178,17 @@ def test_everything_ends_in_the_steady_state(wall: str, material: str) -> None:
     assert np.abs(end - expected).max() <= 1e-9
 
 
-@walls
+@boundary
 @materials
 def test_invariants_hold_for_every_wall(wall: str, material: str) -> None:
-    sim = Conduction(material=material, size=(16, 11), walls=wall)
+    sim = Conduction(material=material, size=(16, 11), boundary=wall)
     found = sim.invariants(sim.simulate(generators(4), 1.0, 50))
     assert ("mean temperature" in found) == (wall != "dirichlet")
     for name, value in found.items():
         assert np.ptp(value, axis=1).max() <= 1e-12, name
 
 
-@walls
+@boundary
 @settings(derandomize=True, database=None, max_examples=15, deadline=None)
 @given(
     medium=st.integers(0, 2**32 - 1),
@@ -200,7 +200,9 @@ def test_maximum_principle(
     wall: str, medium: int, size: tuple[int, int], contrast: float, hot: float
 ) -> None:
     """Without heaters nothing gets hotter, nor colder, than it began, in any medium."""
-    sim = Conduction(medium=medium, contrast=contrast, grain=1.0, heaters=0, size=size, walls=wall)
+    sim = Conduction(
+        medium=medium, contrast=contrast, grain=1.0, heaters=0, size=size, boundary=wall
+    )
     u0 = np.random.default_rng(medium).uniform(-1.0, 1.0, size=(1, 1, *size))
     u0[0, 0, 0, 0] = hot
     x = sim.trajectories(u0, np.geomspace(0.01, 30.0, 8))
@@ -220,10 +222,10 @@ def test_invariants_notice_a_violation() -> None:
     np.testing.assert_allclose(found["mean temperature"], [[0.0, 0.5 / 16, -0.25 / 16]], atol=1e-14)
 
 
-@walls
+@boundary
 @materials
 def test_medium_has_its_contrast_about_one(wall: str, material: str) -> None:
-    sim = Conduction(material=material, contrast=9.0, size=(20, 16), walls=wall)
+    sim = Conduction(material=material, contrast=9.0, size=(20, 16), boundary=wall)
     assert sim.kappa.min() == pytest.approx(1 / 3)
     assert sim.kappa.max() == pytest.approx(3.0)
     values = len(np.unique(sim.kappa))
@@ -241,12 +243,12 @@ def test_medium_is_drawn_from_its_own_seed() -> None:
     np.testing.assert_array_equal(*starts)
 
 
-@walls
+@boundary
 def test_heaters_and_sinks_are_of_equal_power(wall: str) -> None:
-    sim = Conduction(heaters=3, spacing=0.5, walls=wall)
+    sim = Conduction(heaters=3, spacing=0.5, boundary=wall)
     assert sim.source.sum() == pytest.approx(0.0, abs=1e-14)
     assert 1 < sim.source.clip(min=0).sum() * 0.5**2 <= 3.0 + 1e-12  # where none overlap, 3
-    assert not Conduction(heaters=0, walls=wall).source.any()
+    assert not Conduction(heaters=0, boundary=wall).source.any()
 
 
 def test_too_much_work_is_refused() -> None:
@@ -260,7 +262,7 @@ def test_too_much_work_is_refused() -> None:
     ("name", "value"),
     [
         ("size", (1, 8)),
-        ("walls", "open"),
+        ("boundary", "open"),
         ("material", "foam"),
         ("contrast", 0.5),
         ("grain", 33.0),

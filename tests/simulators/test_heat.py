@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from grids import WALLS, five_point, mode
+from grids import BOUNDARIES, five_point, mode
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import fft
@@ -10,14 +10,14 @@ from scipy.sparse.linalg import expm_multiply
 
 from simulators import Heat
 
-walls = pytest.mark.parametrize("wall", WALLS)
+boundary = pytest.mark.parametrize("wall", BOUNDARIES)
 T = np.array([0.0, 0.2, 1.0, 7.0])
 
 
-@walls
+@boundary
 def test_against_the_matrix_exponential(wall: str) -> None:
     """The 5-point operator built cell by cell knows nothing of transforms."""
-    sim = Heat(diffusivity=0.8, size=(12, 9), spacing=0.7, walls=wall)
+    sim = Heat(diffusivity=0.8, size=(12, 9), spacing=0.7, boundary=wall)
     laplacian = five_point((12, 9), 0.7, wall)
     u0 = np.random.default_rng(0).normal(size=(3, 1, 12, 9))
     x = sim.trajectories(u0, 2.5 + T)
@@ -27,12 +27,12 @@ def test_against_the_matrix_exponential(wall: str) -> None:
         assert np.abs(x[:, i].reshape(3, -1) - expected).max() <= 1e-10
 
 
-@walls
+@boundary
 def test_second_order_in_space(wall: str) -> None:
     """The 5-point error against the continuum quarters as the cells halve, n = 16 to 128."""
     t, errors = 0.05, []
     for n in (16, 32, 64, 128):
-        sim = Heat(diffusivity=0.7, size=(n, 2 * n), spacing=1 / n, walls=wall)
+        sim = Heat(diffusivity=0.7, size=(n, 2 * n), spacing=1 / n, boundary=wall)
         u0, k2 = mode(sim, 1, 2)
         x = sim.trajectories(u0[None, None], np.array([0.0, t]))[0, -1, 0]
         errors.append(np.abs(x - np.exp(-0.7 * k2 * t) * u0).max())
@@ -40,10 +40,10 @@ def test_second_order_in_space(wall: str) -> None:
     assert np.abs(orders - 2.0).max() <= 0.1
 
 
-@walls
+@boundary
 @pytest.mark.parametrize(("p", "q"), [(1, 1), (3, 2), (1, 4)])
 def test_spectral_laplacian_is_the_continuum(wall: str, p: int, q: int) -> None:
-    sim = Heat(diffusivity=0.7, size=(16, 12), spacing=0.3, walls=wall, laplacian="spectral")
+    sim = Heat(diffusivity=0.7, size=(16, 12), spacing=0.3, boundary=wall, laplacian="spectral")
     u0, k2 = mode(sim, p, q)
     t = np.linspace(0.0, 2.0, 9)
     x = sim.trajectories(u0[None, None], t)[0, :, 0]
@@ -53,14 +53,14 @@ def test_spectral_laplacian_is_the_continuum(wall: str, p: int, q: int) -> None:
 @pytest.mark.parametrize("wall", ["neumann", "periodic"])
 @pytest.mark.parametrize("laplacian", ["5-point", "spectral"])
 def test_mean_temperature_is_constant(wall: str, laplacian: str) -> None:
-    sim = Heat(size=(20, 13), walls=wall, laplacian=laplacian)
+    sim = Heat(size=(20, 13), boundary=wall, laplacian=laplacian)
     u0 = 3.0 + np.random.default_rng(0).normal(size=(4, 1, 20, 13))
     mean = sim.trajectories(u0, np.linspace(0.0, 200.0, 50)).mean((2, 3, 4))
     assert np.abs(mean - u0.mean((1, 2, 3))[:, None]).max() <= 1e-12
 
 
 def test_dirichlet_walls_let_the_heat_out() -> None:
-    sim = Heat(size=(8, 8), walls="dirichlet")
+    sim = Heat(size=(8, 8), boundary="dirichlet")
     x = sim.trajectories(np.ones((1, 1, 8, 8)), np.array([0.0, 10.0, 200.0]))
     mean = x.mean((2, 3, 4))[0]
     assert mean[1] < 0.9
@@ -68,7 +68,7 @@ def test_dirichlet_walls_let_the_heat_out() -> None:
     assert "mean temperature" not in sim.invariants(x)
 
 
-@walls
+@boundary
 @settings(derandomize=True, database=None, max_examples=50, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
@@ -77,7 +77,7 @@ def test_dirichlet_walls_let_the_heat_out() -> None:
 )
 def test_maximum_principle(wall: str, seed: int, size: tuple[int, int], hot: float) -> None:
     """A single hot cell on rough ground never makes anything hotter, nor colder, than it began."""
-    sim = Heat(size=size, walls=wall)
+    sim = Heat(size=size, boundary=wall)
     u0 = np.random.default_rng(seed).uniform(-1.0, 1.0, size=(1, 1, *size))
     u0[0, 0, 0, 0] = hot
     x = sim.trajectories(u0, np.geomspace(0.01, 100.0, 30))
@@ -96,26 +96,26 @@ def test_invariants_notice_a_violation() -> None:
     np.testing.assert_allclose(found["mean temperature"], [[0.0, 0.5 / 16, -0.25 / 16]])
 
 
-@walls
+@boundary
 @pytest.mark.parametrize("laplacian", ["5-point", "spectral"])
 def test_invariants_hold_for_every_wall(wall: str, laplacian: str) -> None:
-    sim = Heat(size=(16, 11), walls=wall, laplacian=laplacian)
+    sim = Heat(size=(16, 11), boundary=wall, laplacian=laplacian)
     x = sim.simulate([np.random.default_rng(i) for i in range(4)], 1.0, 50)
     for name, value in sim.invariants(x).items():
         assert np.ptp(value, axis=1).max() <= 1e-12, name
 
 
-@walls
+@boundary
 @pytest.mark.parametrize("size", [(32, 32), (24, 10)])
 def test_initial_field_has_unit_deviation(wall: str, size: tuple[int, int]) -> None:
-    sim = Heat(size=size, walls=wall)
+    sim = Heat(size=size, boundary=wall)
     for seed in range(5):
         field = sim.initial(np.random.default_rng(seed))
         assert field.shape == (1, *size)
         assert field.std() == pytest.approx(1.0, abs=1e-12)
 
 
-@walls
+@boundary
 @pytest.mark.parametrize("smoothness", [2.0, 0.7])
 def test_initial_spectrum(wall: str, smoothness: float) -> None:
     """Mean square amplitude of each mode proportional to exp(-2 s |k|^2), |k| in radians per cell.
@@ -124,7 +124,7 @@ def test_initial_spectrum(wall: str, smoothness: float) -> None:
     logarithms' differences between modes are untouched by it, while an arithmetic mean is biased.
     """
     n, draws = 16, 2000
-    sim = Heat(size=(n, n), walls=wall, smoothness=smoothness)
+    sim = Heat(size=(n, n), boundary=wall, smoothness=smoothness)
     rng = np.random.default_rng(0)
     fields = np.stack([sim.initial(rng)[0] for _ in range(draws)])
     if wall == "periodic":
@@ -157,7 +157,7 @@ def test_initial_is_coarser_than_the_grid_whatever_the_spacing() -> None:
         ("size", (1, 8)),
         ("size", (8,)),
         ("size", (8.0, 8)),
-        ("walls", "open"),
+        ("boundary", "open"),
         ("laplacian", "9-point"),
     ],
 )

@@ -110,7 +110,7 @@ def test_channels_and_coordinates_match_the_shape(cls: type[Simulator]) -> None:
     assert len(sim.channels) == sim.shape[0]
     assert len({c.name for c in sim.channels}) == len(sim.channels)
     assert tuple(len(axis) for axis in sim.coordinates.values()) == sim.shape[1:]
-    assert (sim.walls is None) == (len(sim.shape) == 1)
+    assert (sim.boundary is None) == (len(sim.shape) == 1)
 
 
 @member

@@ -4,14 +4,14 @@ from itertools import product
 
 import numpy as np
 import pytest
-from grids import WALLS
+from grids import BOUNDARIES
 
 from simulators import GrayScott, Heat, NavierStokes, Simulator, Wave
 
 T = np.array([0.0, 0.37, 2.0])
 SYSTEMS: list[Simulator] = [
-    cls(size=(16, 16), walls=wall, laplacian=laplacian)
-    for cls, wall, laplacian in product((Heat, Wave), WALLS, ("5-point", "spectral"))
+    cls(size=(16, 16), boundary=wall, laplacian=laplacian)
+    for cls, wall, laplacian in product((Heat, Wave), BOUNDARIES, ("5-point", "spectral"))
 ] + [GrayScott(size=(16, 16), length=0.25), NavierStokes(size=(16, 16), forcing="none")]
 
 
@@ -35,7 +35,7 @@ def test_the_flow_has_the_symmetries_of_the_square(sim: Simulator) -> None:
     assert np.abs(x - np.rot90(x, axes=(-2, -1))).max() > 0.1 * x.std()
 
 
-@pytest.mark.parametrize("sim", [s for s in SYSTEMS if s.walls == "periodic"], ids=str)
+@pytest.mark.parametrize("sim", [s for s in SYSTEMS if s.boundary == "periodic"], ids=str)
 def test_the_flow_is_the_same_everywhere(sim: Simulator) -> None:
     x0 = start(sim)
     shifted = sim.trajectories(np.roll(x0, (3, -5), axis=(-2, -1)), T)

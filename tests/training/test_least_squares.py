@@ -24,13 +24,13 @@ def test_linear_recovers_a_linear_system() -> None:
     np.testing.assert_allclose(0.25 * table[:, 3], 0.1, atol=1e-5)
 
 
-@pytest.mark.parametrize("walls", ["neumann", "dirichlet", "periodic"])
-def test_linear_on_frames_recovers_a_stencil_to_the_walls(walls: str) -> None:
+@pytest.mark.parametrize("boundary", ["neumann", "dirichlet", "periodic"])
+def test_linear_on_frames_recovers_a_stencil_to_the_walls(boundary: str) -> None:
     from simulators import Heat
 
     # One explicit Euler step is exactly a 3 x 3 stencil whose walls are the heat equation's own.
-    heat = Heat(size=(8, 7), walls=walls)  # type: ignore[arg-type]
-    core = Linear(heat.shape, heat.walls).double()
+    heat = Heat(size=(8, 7), boundary=boundary)  # type: ignore[arg-type]
+    core = Linear(heat.shape, heat.boundary).double()
     x0 = np.random.default_rng(0).normal(size=(6, 1, 8, 7))
     h = 1e-4
     slope = (heat.trajectories(x0, np.array([0, h])) - x0[:, None])[:, 1] / h

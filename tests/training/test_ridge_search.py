@@ -41,7 +41,11 @@ def search(x: np.ndarray, plan: Ridge, core: Any = None) -> tuple[Search, dict[s
     return found, found.run(plan.settings(core))
 
 
-PLAN = Ridge({"gain": [0.1, 1.0], "radius": [0.3], "memory": [[1.1, 1.1]]}, few=4, keep=1)
+PLAN = Ridge(
+    {"input_scaling": [0.1, 1.0], "spectral_radius": [0.3], "time_scale": [[1.1, 1.1]]},
+    few=4,
+    keep=1,
+)
 
 
 def test_it_forecasts_far_beyond_least_squares_on_the_state(lorenz: np.ndarray) -> None:
@@ -83,7 +87,7 @@ def test_what_runs_away_when_pushed_is_said(caplog: pytest.LogCaptureFixture) ->
 @pytest.mark.parametrize("cell", [GRU(), LSTM()])
 def test_undriven_units_forget_over_the_steps_that_were_asked_for(cell: Any) -> None:
     core = Recurrent((2,), cell, hidden=50).double()
-    core.draw(3, gain=0.0, radius=0.0, bias=0.0, memory=[2.0, 30.0])
+    core.init_weights(3, input_scaling=0.0, spectral_radius=0.0, bias=0.0, time_scale=[2.0, 30.0])
     state = tuple(torch.ones(1, 50, dtype=torch.float64) for _ in range(cell.states))
     _, (after,) = core.features(torch.zeros(1, 2, 2, dtype=torch.float64), (state,))
     kept = after[-1][0].detach()  # of h, or of the conveyor belt
@@ -93,7 +97,7 @@ def test_undriven_units_forget_over_the_steps_that_were_asked_for(cell: Any) -> 
 
 def test_drawn_weights_have_the_size_that_was_asked_for() -> None:
     core = Recurrent((3,), GRU(), hidden=400)
-    core.draw(0, gain=0.2, radius=0.7, bias=0.1, memory=[1.5, 1.5])
+    core.init_weights(0, input_scaling=0.2, spectral_radius=0.7, bias=0.1, time_scale=[1.5, 1.5])
     (layer,) = core.layers
     assert float(layer.w.weight.detach().std()) == pytest.approx(0.2, rel=0.05)  # type: ignore[union-attr]
     for u in layer.u.weight.detach().chunk(3):  # type: ignore[union-attr, operator]
@@ -102,7 +106,7 @@ def test_drawn_weights_have_the_size_that_was_asked_for() -> None:
 
 def test_symmetric_fields_have_symmetric_features() -> None:
     core = ConvRecurrent((1, 6, 6), GRU(), "neumann", hidden=4, symmetric=True).double()
-    core.draw(0, gain=1.0, radius=0.8, bias=0.5)
+    core.init_weights(0, input_scaling=1.0, spectral_radius=0.8, bias=0.5)
     x = torch.randn(2, 3, 1, 6, 6, dtype=torch.float64)
     phi = core.features(x)[0].detach()
     for turned, expected in zip(images(x, 2), images(phi, 2), strict=True):
@@ -112,8 +116,8 @@ def test_symmetric_fields_have_symmetric_features() -> None:
 WRONG = [
     ({"fit": "rigde"}, "fit=rigde"),
     ({"ridge": {"grid": {"gian": [1.0]}}}, "ridge.grid.gian"),
-    ({"ridge": {"grid": {"gain": 1.0}}}, "grid.gain=1.0"),
-    ({"ridge": {"grid": {"memory": [[0.5, 2.0]]}}}, "memory=[0.5, 2.0]"),
+    ({"ridge": {"grid": {"input_scaling": 1.0}}}, "grid.input_scaling=1.0"),
+    ({"ridge": {"grid": {"time_scale": [[0.5, 2.0]]}}}, "time_scale=[0.5, 2.0]"),
     ({"ridge": {"path": [-1.0]}}, "path=[-1.0]"),
     ({"ridge": {"noise": []}}, "noise=[]"),
     ({"ridge": {"keep": 0}}, "keep=0"),

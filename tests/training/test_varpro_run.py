@@ -89,7 +89,7 @@ def test_killed_it_is_the_same_run(tmp_path: Path) -> None:
         (["sim=heat", *SMALL["heat"], "model=convgru"], "one recurrent layer"),
         (["sizes.varpro.hidden=64", "varpro.moving=all"], "at most 4096"),
         (["varpro.batch=100000"], "windows of 15 states"),
-        (["varpro.memory=[0.5,2]"], "above 1"),
+        (["varpro.time_scale=[0.5,2]"], "above 1"),
         (["varpro.steps=0"], "steps=0"),
         (["varpro=soap", "varpro.lr=0"], "lr=0"),
         (["trainer=ddp", "trainer.accelerator=cpu"], "one process on the CPU"),

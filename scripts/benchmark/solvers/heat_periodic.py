@@ -13,7 +13,7 @@ def prepare(trajectories: int, states: int) -> dict[str, np.ndarray]:
 
     from simulators import Heat
 
-    sim = Heat(walls="periodic", laplacian="spectral")
+    sim = Heat(boundary="periodic", laplacian="spectral")
     n, t = sim.size[0], np.arange(states, dtype=float)
     x0 = np.stack([sim.initial(np.random.default_rng([0, i])) for i in range(trajectories)])
     fourier, k = dft(n, scale="sqrtn"), 2 * np.pi * np.fft.fftfreq(n)
@@ -25,7 +25,7 @@ def prepare(trajectories: int, states: int) -> dict[str, np.ndarray]:
 def sirve() -> Any:
     from simulators import Heat
 
-    return lambda x0, t, _: Heat(walls="periodic", laplacian="spectral").trajectories(x0, t)
+    return lambda x0, t, _: Heat(boundary="periodic", laplacian="spectral").trajectories(x0, t)
 
 
 def exponax() -> Any:

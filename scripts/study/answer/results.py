@@ -37,8 +37,8 @@ class Outcome:
     def validation(self) -> float:
         """Median over seeds of log_error of the validation's rollouts; infinite if unknown."""
         found = [number(of_fit(run).get("valid_log_error")) for run in self.runs]
-        known = [x for x in found if x is not None]
-        return float(np.median(known)) if known else np.inf
+        numbers = [x for x in found if x is not None]
+        return float(np.median(numbers)) if numbers else np.inf
 
     @property
     def seconds(self) -> float | None:

@@ -25,7 +25,7 @@ class Bank:
     def __init__(self, core: Core, seed: int, settings: Sequence[dict[str, Any]]) -> None:
         drawn = []
         for setting in settings:
-            core.draw(seed, **setting)
+            core.init_weights(seed, **setting)
             drawn.append(_weights(core))
         self.cell = _cell(core)
         self.squares = bool(core.squares)

@@ -25,7 +25,7 @@ KEPT = 3  # of these, whose forecasts have a pointwise median
 
 @dataclass(frozen=True)
 class Family:
-    """A core, and how a setting of what its ``draw`` takes is drawn at random."""
+    """A core, and how a setting of what its ``init_weights`` takes is drawn at random."""
 
     core: Core
     setting: Callable[[np.random.Generator], dict[str, Any]]

@@ -126,7 +126,12 @@ def _operator(sim: Any) -> tuple[Any, Any]:
     if isinstance(sim, Conduction):
         return sim.operator, sim.conductivity
     plate = Conduction(
-        contrast=1.0, heaters=0, grain=1.0, size=sim.size, spacing=sim.spacing, walls=sim.walls
+        contrast=1.0,
+        heaters=0,
+        grain=1.0,
+        size=sim.size,
+        spacing=sim.spacing,
+        boundary=sim.boundary,
     )
     return plate.operator, sim.speed**2 if isinstance(sim, Wave) else sim.diffusivity
 

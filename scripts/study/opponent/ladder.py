@@ -77,8 +77,10 @@ def model_rung(run: Run, cap: float = CAP) -> Rung:
     system = System.of(run)
     forecaster = sirve.load(run.path)
     context = system.rollouts["context"]
-    known = {name: system.rollouts[f"parameters/{name}"] for name in forecaster.info.known}
-    _, cpu, wall = timed(lambda: forecaster.forecast(context, run.steps, known), cap)
+    covariates = {
+        name: system.rollouts[f"parameters/{name}"] for name in forecaster.info.covariates
+    }
+    _, cpu, wall = timed(lambda: forecaster.forecast(context, run.steps, covariates), cap)
     return Rung(run.model, cpu / run.steps, wall / run.steps, run.errors[MODEL])
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar
 import torch
 from torch import Tensor, nn
 
-from sirve.cores.lift import Convolution, Lift, Matrix, Walls
+from sirve.cores.lift import Convolution, Lift, Matrix, Boundary
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -25,7 +25,7 @@ class Core(nn.Module, ABC):
     increments of each channel; ``readout`` is linear. x and y are (B, T, *shape) and ``y[:, k]``
     predicts ``x[:, k + 1]``. ``state`` is the core's memory, opaque to the caller; None is blank.
     With a ``spread`` (sirve.cores.spread) it gives a distribution for the next state, of mean y.
-    The last ``known`` channels of x, beyond those of ``shape``, are given and never predicted: y
+    The last ``covariates`` channels of x, beyond those of ``shape``, are given and never predicted: y
     has them as they are.
 
     Laws (tests/cores/test_laws.py, over every member): a whole sequence equals its pieces with
@@ -37,23 +37,25 @@ class Core(nn.Module, ABC):
     scale: Tensor
     closed_form: bool = False  # whether nothing but the readout is ever fitted
     feedback: bool = False  # whether features depend on the readout: then no closed form finds it
-    grid: ClassVar[Mapping[str, Sequence[Any]]] = {}  # values worth trying of what ``draw`` takes
-    noises: ClassVar[Sequence[float]] = (0.0,)  # ... and of noise on what is read
+    search_grid: ClassVar[
+        Mapping[str, Sequence[Any]]
+    ] = {}  # values worth trying of what ``init_weights`` takes
+    search_noises: ClassVar[Sequence[float]] = (0.0,)  # ... and of noise on what is read
 
-    def __init__(self, shape: tuple[int, ...], residual: bool = True, known: int = 0) -> None:
+    def __init__(self, shape: tuple[int, ...], residual: bool = True, covariates: int = 0) -> None:
         super().__init__()
-        self.shape, self.known = tuple(shape), known
+        self.shape, self.covariates = tuple(shape), covariates
         self.residual = residual
         self.spread: nn.Module | None = None
         self.register_buffer("scale", torch.ones(shape[0], *[1] * (len(shape) - 1)))
 
-    def draw(self, seed: int, **setting: Any) -> None:
+    def init_weights(self, seed: int, **setting: Any) -> None:
         """Draw at random what a closed form does not fit, in place; raises ValueError.
 
         A core that has no such weights takes no ``setting``.
         """
 
-    def look(self, sequences: Iterable[Tensor]) -> None:
+    def fit_statistics(self, sequences: Iterable[Tensor]) -> None:
         """Find in the training states what a closed form needs before its readout, in place.
 
         ``sequences`` (B, T, *shape + known), normalised. Most cores need nothing of them.
@@ -69,18 +71,18 @@ class Core(nn.Module, ABC):
 
     def own(self, x: Tensor) -> Tensor:
         """The channels that are predicted."""
-        return x[:, :, : self.shape[0]] if self.known else x
+        return x[:, :, : self.shape[0]] if self.covariates else x
 
     def beside(self, own: Tensor, x: Tensor) -> Tensor:
         """``own`` with the known channels of x."""
-        return torch.cat([own, x[:, :, self.shape[0] :]], dim=2) if self.known else own
+        return torch.cat([own, x[:, :, self.shape[0] :]], dim=2) if self.covariates else own
 
     def base(self, x: Tensor) -> Tensor:
         """What the readout's output is added to."""
         own = self.own(x)
         return own if self.residual else torch.zeros_like(own)
 
-    def fits(self, shape: tuple[int, ...]) -> bool:
+    def accepts_shape(self, shape: tuple[int, ...]) -> bool:
         """Whether it can read states of another shape than those it was made for."""
         return tuple(shape) == self.shape
 
@@ -119,7 +121,7 @@ class Core(nn.Module, ABC):
 class AnySize(Core):
     """A core that looks at neighbours only, so that fields of other sizes suit it as well."""
 
-    def fits(self, shape: tuple[int, ...]) -> bool:
+    def accepts_shape(self, shape: tuple[int, ...]) -> bool:
         return len(shape) == len(self.shape) and shape[0] == self.shape[0]
 
 
@@ -135,16 +137,16 @@ def make_lift(
     outputs: int,
     dims: int,
     kernel: int,
-    walls: Walls | None,
+    boundary: Boundary | None,
     bias: bool = True,
     symmetric: bool = False,
 ) -> Lift:
     """A matrix for vectors (``dims`` 0), a convolution that matches the walls for fields."""
     if dims == 0:
         return Matrix(inputs, outputs, bias)
-    if walls is None:
-        raise ValueError("a field needs walls: neumann, dirichlet or periodic")
-    return Convolution(inputs, outputs, kernel, dims, walls, bias, symmetric)
+    if boundary is None:
+        raise ValueError("a field needs a boundary: neumann, dirichlet or periodic")
+    return Convolution(inputs, outputs, kernel, dims, boundary, bias, symmetric)
 
 
 def zeroed(module: M) -> M:

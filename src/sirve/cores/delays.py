@@ -19,16 +19,16 @@ class Delayed(Core):
         delays: int = 1,
         stride: int = 1,
         residual: bool = True,
-        known: int = 0,
+        covariates: int = 0,
     ) -> None:
-        super().__init__(shape, residual, known)
+        super().__init__(shape, residual, covariates)
         require_positive(delays=delays, stride=stride)
         self.delays, self.stride = delays, stride
 
     @property
     def inputs(self) -> int:
         """Channels of what ``stack`` gives."""
-        return self.delays * self.shape[0] + self.known
+        return self.delays * self.shape[0] + self.covariates
 
     def stack(self, x: Tensor, past: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """(B, T, inputs, *space), what is known once and last, and the past after x."""
@@ -41,8 +41,8 @@ class Delayed(Core):
         whole = torch.cat([past, own], dim=1)
         starts = range(reach, -1, -self.stride)
         parts = [whole[:, start : start + length] for start in starts]
-        known = [x[:, :, self.shape[0] :]] if self.known else []
-        return torch.cat(parts + known, dim=2), whole[:, length:]
+        covariates = [x[:, :, self.shape[0] :]] if self.covariates else []
+        return torch.cat(parts + covariates, dim=2), whole[:, length:]
 
 
 def require_vector(name: str, shape: tuple[int, ...], instead: str) -> None:

@@ -15,17 +15,19 @@ from sirve.cores.delays import require_vector
 class Draw:
     """How the weights are drawn.
 
-    ``gain``: deviation of the weights of W; ``radius``: spectral radius of U; ``bias``: b is
+    ``input_scaling``: deviation of the weights of W; ``spectral_radius``: spectral spectral_radius of U; ``bias``: b is
     uniform in +- bias; ``leak``: a, the share of the state that is new at each step.
     """
 
-    gain: float = 0.1
-    radius: float = 0.5
+    input_scaling: float = 0.1
+    spectral_radius: float = 0.5
     bias: float = 0.5
     leak: float = 1.0
 
     def __post_init__(self) -> None:
-        require_not_negative(gain=self.gain, radius=self.radius, bias=self.bias)
+        require_not_negative(
+            input_scaling=self.input_scaling, spectral_radius=self.spectral_radius, bias=self.bias
+        )
         if not 0 < self.leak <= 1:
             raise ValueError(f"leak={self.leak} is a share of the state: above 0, at most 1")
 
@@ -36,7 +38,7 @@ class EchoState(Core):
         h_t = (1 - a) h_{t-1} + a tanh(W x_t + U h_{t-1} + b)
         y_t = x_t + A (h_t, x_t, 1)
 
-    W, U and b are random and A is fitted. ``hidden`` units, each fed by about ``connections``
+    W, U and b are random and A is fitted. ``hidden`` units, each fed by about ``connectivity``
     others, null: by all; ``squares``: A sees h_t^2 as well. Raises ValueError for frames.
 
     Source: H. Jaeger et al., Neural Networks 20 (2007), eq. 2; squares, there in place of every
@@ -44,9 +46,9 @@ class EchoState(Core):
     """
 
     closed_form = True
-    grid: ClassVar = {
-        "gain": [0.1, 0.3, 1.0],
-        "radius": [0.1, 0.5, 0.9],
+    search_grid: ClassVar = {
+        "input_scaling": [0.1, 0.3, 1.0],
+        "spectral_radius": [0.1, 0.5, 0.9],
         "bias": [0.5],
         "leak": [0.3, 1.0],
     }
@@ -59,32 +61,32 @@ class EchoState(Core):
         self,
         shape: tuple[int, ...],
         hidden: int = 300,
-        connections: int | None = 10,
+        connectivity: int | None = 10,
         squares: bool = False,
         residual: bool = True,
-        known: int = 0,
+        covariates: int = 0,
     ) -> None:
         require_vector("EchoState", shape, "model=convrnn, convlstm or convgru")
-        super().__init__(shape, residual, known)
+        super().__init__(shape, residual, covariates)
         require_positive(hidden=hidden)
-        if connections is not None:
-            require_positive(connections=connections)
-        self.connections, self.squares = connections, squares
-        inputs = shape[0] + known
-        self.register_buffer("w", Draw.gain * torch.randn(hidden, inputs))
-        self.register_buffer("u", Draw.radius / hidden**0.5 * torch.randn(hidden, hidden))
+        if connectivity is not None:
+            require_positive(connectivity=connectivity)
+        self.connectivity, self.squares = connectivity, squares
+        inputs = shape[0] + covariates
+        self.register_buffer("w", Draw.input_scaling * torch.randn(hidden, inputs))
+        self.register_buffer("u", Draw.spectral_radius / hidden**0.5 * torch.randn(hidden, hidden))
         self.register_buffer("b", Draw.bias * (2 * torch.rand(hidden) - 1))
         self.register_buffer("leak", torch.full((), Draw.leak))
         read = (2 if squares else 1) * hidden + inputs
         self.readout = zeroed(make_lift(read, shape[0], 0, 1, None))
 
-    def draw(self, seed: int, **setting: Any) -> None:
+    def init_weights(self, seed: int, **setting: Any) -> None:
         of, hidden = Draw(**setting), len(self.b)
         source = torch.Generator().manual_seed(seed)
         w = torch.randn(self.w.shape, generator=source, dtype=torch.float64)
         b = torch.rand(self.b.shape, generator=source, dtype=torch.float64)
-        self.w.copy_(of.gain * w)
-        self.u.copy_(of.radius * of_radius_one(hidden, self.connections, seed))
+        self.w.copy_(of.input_scaling * w)
+        self.u.copy_(of.spectral_radius * of_radius_one(hidden, self.connectivity, seed))
         self.b.copy_(of.bias * (2 * b - 1))
         self.leak.fill_(of.leak)
 
@@ -101,15 +103,15 @@ class EchoState(Core):
 
 
 @lru_cache(maxsize=4)  # a search draws the same matrix for every setting, and eigenvalues are slow
-def of_radius_one(hidden: int, connections: int | None, seed: int) -> Tensor:
-    """A random matrix (hidden, hidden) of spectral radius 1, about ``connections`` a row not 0.
+def of_radius_one(hidden: int, connectivity: int | None, seed: int) -> Tensor:
+    """A random matrix (hidden, hidden) of spectral spectral_radius 1, about ``connectivity`` a row not 0.
 
     Zero where all its eigenvalues are, as those of too sparse a matrix may be.
     """
     source = torch.Generator().manual_seed(seed)
     u = torch.randn(hidden, hidden, generator=source, dtype=torch.float64)
-    if connections is not None and connections < hidden:
+    if connectivity is not None and connectivity < hidden:
         chosen = torch.rand(hidden, hidden, generator=source, dtype=torch.float64)
-        u = u * (chosen < connections / hidden)
+        u = u * (chosen < connectivity / hidden)
     largest = torch.linalg.eigvals(u).abs().max()
     return u / largest if largest > 0 else torch.zeros_like(u)

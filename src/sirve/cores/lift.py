@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Walls = Literal["neumann", "dirichlet", "periodic"]
+Boundary = Literal["neumann", "dirichlet", "periodic"]
 
 FEW = 4  # times fewer outputs than inputs
 
@@ -91,7 +91,7 @@ class Convolution(Lift):
         outputs: int,
         kernel: int,
         dims: int,
-        walls: Walls,
+        boundary: Boundary,
         bias: bool = True,
         symmetric: bool = False,
     ) -> None:
@@ -99,7 +99,7 @@ class Convolution(Lift):
         if kernel < 1 or kernel % 2 == 0:
             raise ValueError(f"kernel={kernel} must be odd and positive, so that it has a centre")
         self._make((outputs, inputs, *[kernel] * dims), inputs * kernel**dims, bias)
-        self.margin, self.walls = kernel // 2, walls
+        self.margin, self.boundary = kernel // 2, boundary
         self._convolve = {1: F.conv1d, 2: F.conv2d}[dims]
         self.register_buffer("basis", kernels(kernel, dims, symmetric), persistent=False)
 
@@ -110,7 +110,7 @@ class Convolution(Lift):
             places = x.movedim(1, -1)
             rows = F.linear(places.flatten(0, -2), weight.flatten(1), bias)
             return rows.unflatten(0, places.shape[:-1]).movedim(-1, 1)
-        wide = extend(x, self.margin, self.walls)
+        wide = extend(x, self.margin, self.boundary)
         double = x.dtype == torch.float64 and not torch.compiler.is_compiling()
         if double and FEW * len(weight) < x.shape[1]:
             return planes(wide, weight, bias)
@@ -119,7 +119,7 @@ class Convolution(Lift):
     def columns(self, x: Tensor) -> Tensor:
         channels = x.shape[1]
         basis = self.basis[:, None].repeat(channels, *[1] * (x.ndim - 1))
-        found = self._convolve(extend(x, self.margin, self.walls), basis, groups=channels)
+        found = self._convolve(extend(x, self.margin, self.boundary), basis, groups=channels)
         rows = found.movedim(1, -1).flatten(0, -2)
         return torch.cat([rows, rows.new_ones(len(rows), 1)], dim=1)
 
@@ -171,11 +171,11 @@ def images(x: Tensor, dims: int | None = None) -> list[Tensor]:
     return found + [image.transpose(-2, -1) for image in found] if len(axes) == 2 else found
 
 
-def extend(x: Tensor, margin: int, walls: Walls) -> Tensor:
+def extend(x: Tensor, margin: int, boundary: Boundary) -> Tensor:
     """Continue x (B, C, *space) by ``margin`` cells beyond each wall."""
     if margin == 0:
         return x
-    extended: Tensor = Extension.apply(x, margin, walls)
+    extended: Tensor = Extension.apply(x, margin, boundary)
     return extended
 
 
@@ -189,26 +189,26 @@ class Extension(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x: Tensor, margin: int, walls: Walls) -> Tensor:
+    def forward(x: Tensor, margin: int, boundary: Boundary) -> Tensor:
         sizes = [n + 2 * margin for n in x.shape[2:]]
         inner = out = x.new_empty(x.shape[0], *sizes, x.shape[1]).movedim(-1, 1)
         for axis in range(2, x.ndim):
             inner = inner.narrow(axis, margin, x.shape[axis])
         inner.copy_(x)
         for axis in range(2, x.ndim):  # the later axes continue the margins of the earlier, too
-            for edge, source, sign in _edges(out, axis, margin, walls):
+            for edge, source, sign in _edges(out, axis, margin, boundary):
                 edge.copy_(source if sign > 0 else -source)
         return out
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, int, Walls], output: Tensor) -> None:
-        _, ctx.margin, ctx.walls = inputs
+    def setup_context(ctx: Any, inputs: tuple[Tensor, int, Boundary], output: Tensor) -> None:
+        _, ctx.margin, ctx.boundary = inputs
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         gradient = gradient.clone()
         for axis in reversed(range(2, gradient.ndim)):
-            for edge, source, sign in _edges(gradient, axis, ctx.margin, ctx.walls):
+            for edge, source, sign in _edges(gradient, axis, ctx.margin, ctx.boundary):
                 source.add_(edge, alpha=sign)
         for axis in range(2, gradient.ndim):
             size = gradient.shape[axis] - 2 * ctx.margin
@@ -217,14 +217,16 @@ class Extension(torch.autograd.Function):
 
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor, *_: None) -> Tensor:
-        return extend(tangent, ctx.margin, ctx.walls)
+        return extend(tangent, ctx.margin, ctx.boundary)
 
 
-def _edges(x: Tensor, axis: int, margin: int, walls: Walls) -> Iterator[tuple[Tensor, Tensor, int]]:
+def _edges(
+    x: Tensor, axis: int, margin: int, boundary: Boundary
+) -> Iterator[tuple[Tensor, Tensor, int]]:
     """Each margin of x along ``axis``, the cells inside that it continues, and with which sign."""
     last = x.shape[axis] - margin
-    sign = -1 if walls == "dirichlet" else 1
-    if walls == "periodic":
+    sign = -1 if boundary == "dirichlet" else 1
+    if boundary == "periodic":
         yield x.narrow(axis, 0, margin), x.narrow(axis, last - margin, margin), sign
         yield x.narrow(axis, last, margin), x.narrow(axis, margin, margin), sign
         return

@@ -18,7 +18,7 @@ from sirve.cores.base import (
 )
 from sirve.cores.cells import Cell, State
 from sirve.cores.fast import fused, rolling
-from sirve.cores.lift import Lift, Matrix, Walls
+from sirve.cores.lift import Lift, Matrix, Boundary
 from sirve.cores.reservoir import Reservoir
 
 
@@ -74,7 +74,7 @@ class _Recurrent(Core):
         layers: int,
         kernels: tuple[int, int],
         dims: int,
-        walls: Walls | None,
+        boundary: Boundary | None,
     ) -> None:
         require_positive(hidden=hidden, layers=layers)
         kernel, readout_kernel = kernels
@@ -83,13 +83,13 @@ class _Recurrent(Core):
             Layer(
                 cell,
                 hidden,
-                make_lift(hidden if i else channels, rows, dims, kernel, walls),
-                make_lift(hidden, rows, dims, kernel, walls, bias=cell.recurrent_bias),
+                make_lift(hidden if i else channels, rows, dims, kernel, boundary),
+                make_lift(hidden, rows, dims, kernel, boundary, bias=cell.recurrent_bias),
             )
             for i in range(layers)
         )
         read = (2 if self.squares else 1) * hidden + channels
-        lift = make_lift(read, outputs, dims, readout_kernel, walls, symmetric=self.symmetric)
+        lift = make_lift(read, outputs, dims, readout_kernel, boundary, symmetric=self.symmetric)
         self.readout = zeroed(lift)
 
     def features(
@@ -103,12 +103,12 @@ class _Recurrent(Core):
         hidden = [h, h * h] if self.squares else [h]
         return torch.cat([*hidden, x], dim=2), tuple(after)
 
-    def draw(self, seed: int, **setting: Any) -> None:
+    def init_weights(self, seed: int, **setting: Any) -> None:
         reservoir = Reservoir(**setting)
         source = torch.Generator().manual_seed(seed)
         for layer in self.layers:
             assert isinstance(layer, Layer)
-            reservoir.draw(layer.cell, layer.w, layer.u, self.symmetric, source)
+            reservoir.init_weights(layer.cell, layer.w, layer.u, self.symmetric, source)
 
     @abstractmethod
     def _as_channels(self, x: Tensor) -> Tensor:
@@ -123,11 +123,11 @@ class Recurrent(_Recurrent):
     odd and nearly linear, does not give it (J. Pathak et al., Physical Review Letters 120 (2018)).
     """
 
-    grid: ClassVar = {
-        "gain": [0.03, 0.1, 0.3],
-        "radius": [0.1, 0.5, 0.9],
+    search_grid: ClassVar = {
+        "input_scaling": [0.03, 0.1, 0.3],
+        "spectral_radius": [0.1, 0.5, 0.9],
         "bias": [0.5],
-        "memory": [[1.1, 1.1], [1.05, 40.0]],
+        "time_scale": [[1.1, 1.1], [1.05, 40.0]],
         "gates": [1.0],
     }
 
@@ -139,12 +139,12 @@ class Recurrent(_Recurrent):
         layers: int = 1,
         residual: bool = True,
         squares: bool = False,
-        known: int = 0,
+        covariates: int = 0,
     ) -> None:
-        super().__init__(shape, residual, known)
+        super().__init__(shape, residual, covariates)
         self.squares = squares
         cells = flattened(shape, "model=convgru")
-        read, size = (shape[0] + known) * cells, shape[0] * cells
+        read, size = (shape[0] + covariates) * cells, shape[0] * cells
         self._stack(cell, read, size, hidden, layers, (1, 1), 0, None)
 
     def roll(self, x: Tensor, state: Any, steps: int) -> tuple[Tensor, Any]:
@@ -161,7 +161,7 @@ class Recurrent(_Recurrent):
         y, state = rolling.roll(tables, self._as_channels(x)[:, 0], state, steps)
         y = y.unflatten(2, self.shape)
         given = x[:, :, self.shape[0] :].expand(-1, steps, *[-1] * len(self.shape))
-        return (torch.cat([y, given], dim=2) if self.known else y), state
+        return (torch.cat([y, given], dim=2) if self.covariates else y), state
 
     def _rolls(self, x: Tensor) -> bool:
         """Whether ``rolling`` may take the place of the plain loop: nothing else is asked of it."""
@@ -184,42 +184,42 @@ class ConvRecurrent(_Recurrent, AnySize):
     """A cell lifted by convolutions: for fields (C, N) and frames (C, H, W).
 
     ``kernel`` is the width of W and U, ``readout_kernel`` of the readout; all of them continue
-    the field as its ``walls`` do. ``symmetric``: the system looks the same turned and mirrored,
+    the field as its ``boundary`` says. ``symmetric``: the system looks the same turned and mirrored,
     and so does what a closed form finds.
 
     Source: X. Shi et al., Convolutional LSTM Network, NeurIPS 2015, section 3.1 (without its
     peephole terms, which the note's equations do not have).
     """
 
-    grid: ClassVar = {
-        "gain": [1e-3, 1e-1],
-        "radius": [0.5],
+    search_grid: ClassVar = {
+        "input_scaling": [1e-3, 1e-1],
+        "spectral_radius": [0.5],
         "bias": [0.0],
-        "memory": [[1.2, 1.8]],
+        "time_scale": [[1.2, 1.8]],
         "gates": [0.0, 1.0],
     }
-    noises: ClassVar = (0.0, 1e-6)
+    search_noises: ClassVar = (0.0, 1e-6)
 
     def __init__(
         self,
         shape: tuple[int, ...],
         cell: Cell,
-        walls: Walls | None = None,
+        boundary: Boundary | None = None,
         hidden: int = 16,
         layers: int = 1,
         kernel: int = 3,
         readout_kernel: int = 3,
         residual: bool = True,
         symmetric: bool = False,
-        known: int = 0,
+        covariates: int = 0,
     ) -> None:
-        super().__init__(shape, residual, known)
+        super().__init__(shape, residual, covariates)
         require_frames(shape)
         require_fits(shape, kernel=kernel, readout_kernel=readout_kernel)
         self.symmetric = symmetric
         kernels = (kernel, readout_kernel)
-        channels = shape[0] + known
-        self._stack(cell, channels, shape[0], hidden, layers, kernels, len(shape) - 1, walls)
+        channels = shape[0] + covariates
+        self._stack(cell, channels, shape[0], hidden, layers, kernels, len(shape) - 1, boundary)
 
     def _as_channels(self, x: Tensor) -> Tensor:
         return x

@@ -15,41 +15,50 @@ from sirve.cores.lift import Convolution, Lift, images
 class Reservoir:
     """How the weights of a recurrent layer of H units (or channels) are drawn.
 
-    ``gain``: deviation of the weights of W (of a kernel's sum of squares, over the inputs); what
-    is read moves the units' arguments by so much. ``radius``: spectral radius of U, whose weights
-    have the deviation radius / sqrt(H). ``bias``: biases are uniform in +- bias. ``memory``: the
+    ``input_scaling``: deviation of the weights of W (of a kernel's sum of squares, over the inputs); what
+    is read moves the units' arguments by so much. ``spectral_radius``: spectral spectral_radius of U, whose weights
+    have the deviation spectral_radius / sqrt(H). ``bias``: biases are uniform in +- bias. ``time_scale``: the
     units forget over times that are log-uniform between these two numbers of steps, both > 1,
     where the cell has gates for it. ``gates``: the gates' weights over those of the candidate: at
-    0 they are open as ``memory`` says and always the same, which leaves leaky units.
+    0 they are open as ``time_scale`` says and always the same, which leaves leaky units.
 
     Source: H. Jaeger, H. Haas, Science 304 (2004); gated: C. Gallicchio et al., Neurocomputing
     268 (2017), section 2.
     """
 
-    gain: float = 0.1
-    radius: float = 0.3
+    input_scaling: float = 0.1
+    spectral_radius: float = 0.3
     bias: float = 0.5
-    memory: Sequence[float] = (1.1, 1.1)
+    time_scale: Sequence[float] = (1.1, 1.1)
     gates: float = 1.0
 
     def __post_init__(self) -> None:
-        require_not_negative(gain=self.gain, radius=self.radius, bias=self.bias, gates=self.gates)
-        least, most = self.memory if len(self.memory) == 2 else (0, 0)
+        require_not_negative(
+            input_scaling=self.input_scaling,
+            spectral_radius=self.spectral_radius,
+            bias=self.bias,
+            gates=self.gates,
+        )
+        least, most = self.time_scale if len(self.time_scale) == 2 else (0, 0)
         if not 1 < least <= most < float("inf"):
-            raise ValueError(f"memory={list(self.memory)} must be two numbers of steps, above 1")
+            raise ValueError(
+                f"time_scale={list(self.time_scale)} must be two numbers of steps, above 1"
+            )
 
     @torch.no_grad()
-    def draw(self, cell: Cell, w: Lift, u: Lift, symmetric: bool, source: Generator) -> None:
+    def init_weights(
+        self, cell: Cell, w: Lift, u: Lift, symmetric: bool, source: Generator
+    ) -> None:
         """Set W, U and b, in place; ``symmetric`` kernels are the same turned and mirrored."""
         hidden = u.weight.shape[1]
         share = torch.full((cell.gates,), self.gates, dtype=torch.float64)
         share[cell.candidate] = 1
         share = share.repeat_interleave(hidden).reshape(-1, *[1] * (u.weight.ndim - 1))
-        w.weight.copy_(self.gain * share * _normal(w, symmetric, source))
-        u.weight.copy_(self.radius / hidden**0.5 * share * _normal(u, symmetric, source))
+        w.weight.copy_(self.input_scaling * share * _normal(w, symmetric, source))
+        u.weight.copy_(self.spectral_radius / hidden**0.5 * share * _normal(u, symmetric, source))
         uniform = torch.rand(len(w.weight), generator=source, dtype=torch.float64)
         place = torch.rand(hidden, generator=source, dtype=torch.float64)
-        least, most = self.memory
+        least, most = self.time_scale
         steps = least * (most / least) ** place
         assert w.bias is not None
         w.bias.copy_(cell.remembering(self.bias * (2 * uniform - 1), steps))

@@ -13,7 +13,7 @@ from sirve.cores.base import (
     zeroed,
 )
 from sirve.cores.cells import Cell, State
-from sirve.cores.lift import Lift, Walls
+from sirve.cores.lift import Lift, Boundary
 from sirve.cores.stacked import Stacked, begun, where_begun
 
 
@@ -24,11 +24,11 @@ class Body(nn.Module):
     """
 
     def __init__(
-        self, inputs: int, width: int, depth: int, kernel: int, dims: int, walls: Walls | None
+        self, inputs: int, width: int, depth: int, kernel: int, dims: int, boundary: Boundary | None
     ) -> None:
         super().__init__()
         self.lifts = nn.ModuleList(
-            make_lift(width if i else inputs, width, dims, kernel, walls) for i in range(depth)
+            make_lift(width if i else inputs, width, dims, kernel, boundary) for i in range(depth)
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -47,25 +47,25 @@ class _Residual(AnySize):
     def __init__(
         self,
         shape: tuple[int, ...],
-        walls: Walls | None,
+        boundary: Boundary | None,
         given: int,
         width: int,
         depth: int,
         kernel: int,
-        known: int,
+        covariates: int,
     ) -> None:
         """``given`` are the channels that the body reads beside the state's own."""
-        super().__init__(shape, residual=True, known=known)
+        super().__init__(shape, residual=True, covariates=covariates)
         require_positive(width=width, depth=depth, kernel=kernel)
         require_frames(shape)
         self.dims = len(shape) - 1
         require_fits(shape, kernel=kernel)
-        self.walls = walls
-        self.body = Body(shape[0] + known + given, width, depth, kernel, self.dims, walls)
+        self.boundary = boundary
+        self.body = Body(shape[0] + covariates + given, width, depth, kernel, self.dims, boundary)
         self.last = self._pointwise(width, width)
 
     def _pointwise(self, inputs: int, outputs: int, bias: bool = True) -> Lift:
-        return make_lift(inputs, outputs, self.dims, 1, self.walls, bias)
+        return make_lift(inputs, outputs, self.dims, 1, self.boundary, bias)
 
     def _read_out(self, inputs: int) -> None:
         """A readout that starts at zero: before training, the core is persistence."""
@@ -81,15 +81,15 @@ class ResidualStacked(_Residual, Stacked):
     def __init__(
         self,
         shape: tuple[int, ...],
-        walls: Walls | None = None,
+        boundary: Boundary | None = None,
         frames: int = 1,
         width: int = 32,
         depth: int = 5,
         kernel: int = 3,
-        known: int = 0,
+        covariates: int = 0,
     ) -> None:
         require_positive(frames=frames)
-        super().__init__(shape, walls, (frames - 1) * shape[0], width, depth, kernel, known)
+        super().__init__(shape, boundary, (frames - 1) * shape[0], width, depth, kernel, covariates)
         self.frames = frames
         self._read_out(width)
 
@@ -116,17 +116,17 @@ class ResidualRecurrent(_Residual):
         self,
         shape: tuple[int, ...],
         cell: Cell,
-        walls: Walls | None = None,
+        boundary: Boundary | None = None,
         hidden: int = 16,
         width: int = 32,
         depth: int = 5,
         kernel: int = 3,
         innovation: bool = False,
-        known: int = 0,
+        covariates: int = 0,
     ) -> None:
         require_positive(hidden=hidden)
         seen = shape[0] if innovation else 0
-        super().__init__(shape, walls, hidden + seen, width, depth, kernel, known)
+        super().__init__(shape, boundary, hidden + seen, width, depth, kernel, covariates)
         self.cell, self.hidden, self.innovation = cell, hidden, innovation
         self.feedback = innovation
         self.w = self._pointwise(width, cell.gates * hidden)

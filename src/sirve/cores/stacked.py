@@ -21,7 +21,7 @@ class Stacked(AnySize):
     @property
     def inputs(self) -> int:
         """Channels that are stacked."""
-        return self.frames * self.shape[0] + self.known
+        return self.frames * self.shape[0] + self.covariates
 
     @abstractmethod
     def maps(self, stack: Tensor) -> Tensor:

@@ -51,7 +51,7 @@ class Film(Observe):
             shape=(1, self.size, self.size),
             channels=("brightness",),
             units=("1",),
-            walls="neumann",
+            boundary="neumann",
         )
 
     def clean(self, x: np.ndarray, info: Info) -> np.ndarray:

@@ -12,7 +12,7 @@ from sirve.data.dataset import Dataset
 from sirve.data.moments import Moments
 from sirve.data.observe import Observe
 from sirve.data.shards import dtype_of
-from sirve.data.states import Held, States, Stored, with_known
+from sirve.data.states import Held, States, Stored, with_covariates
 from sirve.errors import UserError
 
 
@@ -65,6 +65,6 @@ def gather(
         count = counts[split]
         clean[split] = observe.clean(dataset.read(split, count), dataset.infos[split])
         noisy = observe.noisy(clean[split], moments.std, split, seed)
-        known = observe.known(dataset.parameters(split, count), count)
-        seen[split] = with_known(noisy, known)
+        covariates = observe.covariates(dataset.parameters(split, count), count)
+        seen[split] = with_covariates(noisy, covariates)
     return Data(train, seen, clean, moments.std, dataset.parameters("test", counts["test"]))

@@ -61,11 +61,11 @@ class Observe(ABC):
             info,
             dt=info.dt * self.stride,
             unit=info.dt * self.stride if info.time_unit == "step" else info.unit,
-            known=tuple(self.parameters),
+            covariates=tuple(self.parameters),
             **changes,
         )
 
-    def known(self, parameters: Mapping[str, np.ndarray], count: int) -> np.ndarray:
+    def covariates(self, parameters: Mapping[str, np.ndarray], count: int) -> np.ndarray:
         """Those that the model is given, of each of ``count`` trajectories: (count, K)."""
         columns = [parameters[name] for name in self.parameters]
         return np.stack(columns, axis=1) if columns else np.empty((count, 0))

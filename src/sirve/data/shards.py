@@ -25,7 +25,7 @@ CHANNELS = 100_000  # of a system, at most
 class Info:
     """What a dataset says of itself; all that learning knows of the system.
 
-    ``unit`` is the length of one ``time_unit`` in the system's own time. ``known`` are parameters
+    ``unit`` is the length of one ``time_unit`` in the system's own time. ``covariates`` are parameters
     that a model is given beside the channels, and never predicts. ``frames``: the type in which a
     field is stored.
     """
@@ -34,13 +34,13 @@ class Info:
     shape: tuple[int, ...]
     channels: tuple[str, ...]
     units: tuple[str, ...]
-    walls: Literal["neumann", "dirichlet", "periodic"] | None
+    boundary: Literal["neumann", "dirichlet", "periodic"] | None
     dt: float
     time_unit: str
     unit: float
     solver: str
     parameters: dict[str, Any]
-    known: tuple[str, ...] = ()
+    covariates: tuple[str, ...] = ()
     frames: Literal["float32", "float64"] = "float32"
 
     def plain(self) -> dict[str, Any]:
@@ -51,11 +51,15 @@ class Info:
     def of(plain: dict[str, Any]) -> "Info":
         """From what ``plain`` gave; ValueError for whatever else a stranger may have written."""
         names = {field.name for field in fields(Info)}
+        if isinstance(plain, dict):  # files written before 0.2 use these two other names
+            plain = {
+                {"walls": "boundary", "known": "covariates"}.get(k, k): v for k, v in plain.items()
+            }
         if not isinstance(plain, dict) or set(plain) | {"frames"} != names:
             raise ValueError("info does not have the entries it should have")
-        lists = {key: plain[key] for key in ("shape", "channels", "units", "known")}
+        lists = {key: plain[key] for key in ("shape", "channels", "units", "covariates")}
         for key, value in lists.items():
-            least = 0 if key == "known" else 1
+            least = 0 if key == "covariates" else 1
             if not isinstance(value, list | tuple) or not least <= len(value) <= CHANNELS:
                 raise ValueError(f"info.{key} is not a list of {least} to {CHANNELS} values")
         info = Info(**{**plain, **{key: tuple(value) for key, value in lists.items()}})
@@ -78,7 +82,7 @@ class Info:
             self.solver,
             *self.channels,
             *self.units,
-            *self.known,
+            *self.covariates,
         ):
             if not isinstance(word, str) or not word.isprintable() or len(word) > 1000:
                 raise ValueError(f"info holds {shown(word)}, not a word")
@@ -90,8 +94,8 @@ class Info:
                 raise ValueError(f"info.{key} is {shown(value)}, not a positive number")
         if self.frames not in ("float32", "float64"):
             raise ValueError(f"info.frames is {shown(self.frames)}, not a type of numbers")
-        if self.walls not in (None, *_BOUNDARY) or not isinstance(self.parameters, dict):
-            raise ValueError("info.walls or info.parameters is none that a system has")
+        if self.boundary not in (None, *_BOUNDARY) or not isinstance(self.parameters, dict):
+            raise ValueError("info.boundary or info.parameters is none that a system has")
         try:
             json.dumps(self.parameters)
         except (TypeError, RecursionError) as error:
@@ -227,15 +231,15 @@ def _describe(
     dimensions.attrs["spatial_dims"] = list(coordinates)
     time = dimensions.create_dataset("time", data=info.dt * np.arange(x.shape[1]))
     time.attrs["sample_varying"] = False
-    walls = file.create_group("boundary_conditions")
+    boundary = file.create_group("boundary_conditions")
     for axis, values in coordinates.items():
         _varying(
             dimensions.create_dataset(axis, data=values.astype("f4")), sample=False, time=False
         )
-        assert info.walls is not None
-        wall = walls.create_group(f"{axis}_{info.walls}")
+        assert info.boundary is not None
+        wall = boundary.create_group(f"{axis}_{info.boundary}")
         wall.attrs.update(
-            associated_dims=[axis], associated_fields=[], bc_type=_BOUNDARY[info.walls]
+            associated_dims=[axis], associated_fields=[], bc_type=_BOUNDARY[info.boundary]
         )
         _varying(wall, sample=False, time=False)
         mask = np.zeros(len(values), bool)

@@ -76,11 +76,11 @@ class Stored(States):
     ) -> None:
         self.dataset, self.count, self.observe = dataset, count, observe
         self.std, self.seed = std, seed
-        self.known = observe.known(dataset.parameters("train", count), count)
+        self.covariates = observe.covariates(dataset.parameters("train", count), count)
         self.paths = [path for path, _ in dataset.files("train", count)]
         self.raw = places(self.paths[0], dataset.info)[0].shape[1]
         seen = observe.info(dataset.info)
-        channels = len(seen.channels) + len(seen.known)
+        channels = len(seen.channels) + len(seen.covariates)
         states = len(range(0, self.raw, observe.stride))
         self.shape = (count, states, channels, *seen.shape[1:])
         self._shards: OrderedDict[int, tuple[int, list[int]]] = OrderedDict()
@@ -103,7 +103,7 @@ class Stored(States):
         """States as the model sees them, of these trajectories and from these states on."""
         noise = self.observe.noise_of(rows, starts, clean.shape, self.shape[1], "train", self.seed)
         measured = self.observe.measured(clean, noise, self.std)
-        return with_known(measured, self.known[rows])
+        return with_covariates(measured, self.covariates[rows])
 
     def _read(self, rows: list[int], starts: list[int], length: int) -> np.ndarray:
         """States (B, length, *shape) as they are stored."""
@@ -137,12 +137,12 @@ class Stored(States):
             os.close(self._shards.popitem()[1][0])
 
 
-def with_known(x: np.ndarray, known: np.ndarray) -> np.ndarray:
+def with_covariates(x: np.ndarray, covariates: np.ndarray) -> np.ndarray:
     """x (n, T, C, *space) with the known parameters (n, K) as further, constant channels."""
-    if known.shape[1] == 0:
+    if covariates.shape[1] == 0:
         return x
-    columns = known.reshape(len(known), 1, known.shape[1], *[1] * (x.ndim - 3))
-    shape = (*x.shape[:2], known.shape[1], *x.shape[3:])
+    columns = covariates.reshape(len(covariates), 1, covariates.shape[1], *[1] * (x.ndim - 3))
+    shape = (*x.shape[:2], covariates.shape[1], *x.shape[3:])
     return np.concatenate([x, np.broadcast_to(columns, shape).astype(x.dtype)], axis=2)
 
 

@@ -38,10 +38,10 @@ def judge(forecaster: Forecaster, test: Test, result: Result, members: int, seed
     parts: list[dict[str, np.ndarray]] = []
     shares = _shares(test, members)
     for at in track(shares, "ensemble", len(shares)):
-        known = {name: values[at] for name, values in test.known.items()}
+        covariates = {name: values[at] for name, values in test.covariates.items()}
         draw = int(np.random.SeedSequence(seed, spawn_key=(at.start,)).generate_state(1)[0])
         ensemble = forecaster.ensemble(
-            test.seen[at, : test.context], test.steps, members, draw, known
+            test.seen[at, : test.context], test.steps, members, draw, covariates
         )
         found = scores.of_members(ensemble, test.truth[at], result.prediction[at], test.std)
         if ensemble.ndim == 4:
@@ -77,7 +77,7 @@ def one_step_log_likelihood(forecaster: Forecaster, test: Test) -> float | None:
     """
     core, state, total, count = forecaster.core, None, 0.0, 0
     for times, early in forced(test.seen.shape[1] - 1, test.context):
-        x = forecaster.states(test.seen[:, times.start : times.stop + 1], test.known)
+        x = forecaster.states(test.seen[:, times.start : times.stop + 1], test.covariates)
         y, log_deviation, state = core.distribution(x[:, :-1], state)
         terms = negative_log_density(core, x[:, 1:], y, log_deviation)[:, early:]
         total, count = total - float(terms.double().sum()), count + terms.numel()

@@ -54,7 +54,7 @@ def read(path: Path, said: Said) -> Rollouts:
     futures = _optional(found, said.ensemble, Said.ensemble, "ensemble")
     if futures is not None:
         _require_shape(path, said.ensemble, futures, (None, *truth.shape))
-    sim, walls = found.attribute("/", "sim"), found.attribute("/", "walls")
+    sim, boundary = found.attribute("/", "sim"), found.attribute("/", "walls")
     members = found.attribute("/", "members")
     return Rollouts(
         name=str(path),
@@ -70,7 +70,7 @@ def read(path: Path, said: Said) -> Rollouts:
         members=members if isinstance(members, int) else 0,
         futures=futures,
         diffuses=sim in DIFFUSE if said.diffuses is None else said.diffuses,
-        wall=WALL.get(str(walls)) if said.wall is None else said.wall,
+        wall=WALL.get(str(boundary)) if said.wall is None else said.wall,
     )
 
 

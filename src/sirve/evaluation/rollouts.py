@@ -38,9 +38,9 @@ class Test:
     parameters: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
-    def known(self) -> dict[str, np.ndarray]:
+    def covariates(self) -> dict[str, np.ndarray]:
         """What the model is told of each trajectory."""
-        return {name: self.parameters[name] for name in self.info.known}
+        return {name: self.parameters[name] for name in self.info.covariates}
 
     @property
     def truth(self) -> np.ndarray:
@@ -76,7 +76,7 @@ def evaluate(forecasters: Mapping[str, Forecaster], test: Test) -> dict[str, Res
 def score(forecaster: Forecaster, test: Test) -> Result:
     """All scores of one forecaster."""
     start = time.perf_counter()
-    prediction = forecaster.forecast(test.seen[:, : test.context], test.steps, test.known)
+    prediction = forecaster.forecast(test.seen[:, : test.context], test.steps, test.covariates)
     seconds = (time.perf_counter() - start) / test.steps
     error = metrics.normalised_error(test.truth, prediction, test.std)
     paths = invariant_paths(test, prediction)
@@ -100,7 +100,7 @@ def one_step(forecaster: Forecaster, test: Test) -> float | None:
     """Teacher-forced nRMSE over all test states after the context."""
     state, total, count = None, 0.0, 0
     for times, early in forced(test.seen.shape[1] - 1, test.context):
-        x = forecaster.states(test.seen[:, times], test.known)
+        x = forecaster.states(test.seen[:, times], test.covariates)
         y, state = forecaster.core(x, state)
         physical = forecaster.core.own(forecaster.normaliser.back(y[:, early:]))
         prediction = physical.cpu().numpy()
@@ -144,7 +144,7 @@ def write_rollouts(
             std=test.std,
             channels=list(info.channels),
             units=list(info.units),
-            walls=info.walls or "none",
+            walls=info.boundary or "none",
         )
         file["time"] = info.dt * np.arange(1, test.steps + 1)
         for name, x in (

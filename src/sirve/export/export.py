@@ -59,7 +59,7 @@ def load(run: str | Path, trust: Sequence[str] = ()) -> Forecaster:
     try:
         context, expected = tensors.pop("check.context"), tensors.pop("check.forecast")
         loaded = loading.assemble(about, tensors, packages)
-        found = loaded.forecast(context, STEPS, check_known(loaded))
+        found = loaded.forecast(context, STEPS, check_covariates(loaded))
     except UserError:
         raise
     except Exception as error:  # model.json may hold anything
@@ -82,16 +82,16 @@ def check_context(model: Forecaster, batch: int = 1) -> Tensor:
     return 0.5 * wave.reshape(shape) * std + mean
 
 
-def check_known(model: Forecaster) -> dict[str, float]:
+def check_covariates(model: Forecaster) -> dict[str, float]:
     """The training mean of each known parameter."""
     own = model.info.shape[0]
     means = model.normaliser.mean.flatten()[own:].tolist()
-    return dict(zip(model.info.known, means, strict=True))
+    return dict(zip(model.info.covariates, means, strict=True))
 
 
 def _write(original: Forecaster, folder: Path) -> None:
     context = check_context(original)
-    forecast = original.forecast(context, STEPS, check_known(original))
+    forecast = original.forecast(context, STEPS, check_covariates(original))
     if not torch.isfinite(forecast).all():
         raise UserError("its forecast from the training mean is not finite; train it again")
     step, x = Step(original.core, original.normaliser), _read(original, context)[:, 0]
@@ -112,9 +112,9 @@ def _verify(original: Forecaster, folder: Path, trust: Sequence[str]) -> None:
     step = torch.export.load(folder / model_folder.STEP).module()
     for batch in (1, 3):
         context = check_context(original, batch)
-        known = check_known(original)
-        expected = original.forecast(context, STEPS, known)
-        if not torch.equal(loaded.forecast(context, STEPS, known), expected):
+        covariates = check_covariates(original)
+        expected = original.forecast(context, STEPS, covariates)
+        if not torch.equal(loaded.forecast(context, STEPS, covariates), expected):
             raise UserError("loaded back, it does not give the same forecast bit for bit")
         stepped = iterate(step, blank, _read(original, context), STEPS)[:, :, : context.shape[2]]
         if not _close(original, stepped, expected):
@@ -132,11 +132,11 @@ def _close(model: Forecaster, found: Tensor, expected: Tensor) -> bool:
 
 def _read(model: Forecaster, x: Tensor) -> Tensor:
     """x as the step reads it, (..., T, *shape), with the known parameters."""
-    known = check_known(model)
+    covariates = check_covariates(model)
     return (
-        model.with_known(x, known)
+        model.with_covariates(x, covariates)
         if x.ndim > len(model.info.shape) + 1
-        else (model.with_known(x[None], known)[0])
+        else (model.with_covariates(x[None], covariates)[0])
     )
 
 

@@ -21,11 +21,17 @@ from sirve.io.instantiate import build, trusted
 
 def make_core(model: Mapping[str, Any], info: Info, trust: Sequence[str] | None) -> Core:
     """The core of a configuration, for data as ``info`` says; raises UserError."""
-    known = len(info.known)
+    covariates = len(info.covariates)
     core = build(
-        model, Core, place="model", trust=trust, shape=info.shape, walls=info.walls, known=known
+        model,
+        Core,
+        place="model",
+        trust=trust,
+        shape=info.shape,
+        boundary=info.boundary,
+        covariates=covariates,
     )
-    if core.known != known:
+    if core.covariates != covariates:
         raise UserError(
             f"model: {type(core).__name__} takes no known parameters; leave observe.parameters out"
         )
@@ -76,7 +82,7 @@ def assemble(
         return core
 
     checkpoint_sizes.require_fits(make, state, "core.", ("normaliser.mean", "normaliser.std"))
-    blank = np.ones(shape[0] + len(info.known))
+    blank = np.ones(shape[0] + len(info.covariates))
     normaliser = Normaliser(blank, blank, len(shape) - 1)
     forecaster = Forecaster(make().to(dtype), normaliser, about["model"], info, std)
     forecaster.load_state_dict(state)

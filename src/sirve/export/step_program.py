@@ -25,7 +25,7 @@ class Step(nn.Module):
     def __init__(self, core: Core, normaliser: Any) -> None:
         super().__init__()
         self.core, self.normaliser = core, normaliser
-        shape = (1, 1, core.shape[0] + core.known, *core.shape[1:])
+        shape = (1, 1, core.shape[0] + core.covariates, *core.shape[1:])
         x = torch.full(shape, 0.5, dtype=core.scale.dtype)
         with torch.no_grad():
             y, after = core(x)

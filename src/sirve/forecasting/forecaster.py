@@ -73,16 +73,18 @@ class Forecaster(pl.LightningModule):
         self._last: dict[str, Tensor] = {}
         self._errors: list[np.ndarray] = []
 
-    def forecast(self, context: Array, steps: int, known: Mapping[str, Any] | None = None) -> Array:
+    def forecast(
+        self, context: Array, steps: int, covariates: Mapping[str, Any] | None = None
+    ) -> Array:
         """The ``steps`` states after ``context``, in physical units.
 
         ``context`` is (c, *shape) or (B, c, *shape), NumPy or torch, c >= 1; the result has the
-        same kind, floating type and batch. ``known`` are the parameters that the model was given
+        same kind, floating type and batch. ``covariates`` are the parameters that the model was given
         in training, such as ``{"rho": 28.0}``: numbers, or one each of a batch. Raises UserError
         for another shape, a value that is not finite, a parameter too many or missing, or
         ``steps`` < 1.
         """
-        return self._like(context, self._roll(self._taken(context, steps, known), steps))
+        return self._like(context, self._roll(self._taken(context, steps, covariates), steps))
 
     def ensemble(
         self,
@@ -90,7 +92,7 @@ class Forecaster(pl.LightningModule):
         steps: int,
         members: int = 16,
         seed: int = 0,
-        known: Mapping[str, Any] | None = None,
+        covariates: Mapping[str, Any] | None = None,
     ) -> Array:
         """``members`` futures of each context, drawn state by state from p(x_t | past).
 
@@ -105,7 +107,7 @@ class Forecaster(pl.LightningModule):
                 "this model has no deviation to draw from: train it with ensemble.members=16, or "
                 "with objective=log_likelihood"
             )
-        x = self.read(self._taken(context, steps, known))
+        x = self.read(self._taken(context, steps, covariates))
         with torch.inference_mode():
             y = futures(self.core, x, steps, members, seed)
             return self._like(context, self.normaliser.back(y))
@@ -122,12 +124,12 @@ class Forecaster(pl.LightningModule):
         steps = metrics.valid_steps(spread, threshold)
         return steps[0] if single else steps
 
-    def _taken(self, context: Array, steps: int, known: Mapping[str, Any] | None) -> Tensor:
+    def _taken(self, context: Array, steps: int, covariates: Mapping[str, Any] | None) -> Tensor:
         """``context`` as (B, c, C + known, *space) where the core is; UserError."""
         x = torch.as_tensor(context)
         x = x if x.ndim == len(self.info.shape) + 2 else x[None]
         self._check(x, tuple(context.shape), steps)
-        return self.with_known(x, known or {}).to(self.device)
+        return self.with_covariates(x, covariates or {}).to(self.device)
 
     def _like(self, context: Array, future: Tensor) -> Array:
         """``future`` (..., B, steps, *shape) of the kind, type and batch of ``context``."""
@@ -155,9 +157,9 @@ class Forecaster(pl.LightningModule):
         prediction = self._roll(context, truth.shape[1], state).cpu().numpy()
         return metrics.normalised_error(truth, prediction, np.asarray(self.std))
 
-    def states(self, x: np.ndarray, known: Mapping[str, Any]) -> Tensor:
+    def states(self, x: np.ndarray, covariates: Mapping[str, Any]) -> Tensor:
         """x (B, T, *shape) in physical units as the core reads it."""
-        return self.read(self.with_known(torch.as_tensor(x), known).to(self.device))
+        return self.read(self.with_covariates(torch.as_tensor(x), covariates).to(self.device))
 
     def read(self, x: Tensor) -> Tensor:
         """Normalised in float64, then cast to the core's type."""
@@ -165,7 +167,7 @@ class Forecaster(pl.LightningModule):
 
     def _check(self, x: Tensor, given: tuple[int, ...], steps: int) -> None:
         shape = tuple(self.info.shape)
-        fits = x.ndim == len(shape) + 2 and self.core.fits(tuple(x.shape[2:]))
+        fits = x.ndim == len(shape) + 2 and self.core.accepts_shape(tuple(x.shape[2:]))
         if not fits or x.shape[1] < 1:
             channels = ", ".join(self.info.channels)
             raise UserError(
@@ -177,19 +179,19 @@ class Forecaster(pl.LightningModule):
         if steps < 1:
             raise UserError(f"steps={steps} must be at least 1")
 
-    def with_known(self, x: Tensor, known: Mapping[str, Any]) -> Tensor:
+    def with_covariates(self, x: Tensor, covariates: Mapping[str, Any]) -> Tensor:
         """x (B, c, *shape) with the known parameters as further, constant channels."""
-        names = self.info.known
-        if set(known) != set(names):
-            given = ", ".join(known) or "none"
+        names = self.info.covariates
+        if set(covariates) != set(names):
+            given = ", ".join(covariates) or "none"
             raise UserError(f"known has {given}; this model was given {', '.join(names) or 'none'}")
         if not names:
             return x
         columns = torch.empty(len(x), len(names), dtype=torch.float64)
         for i, name in enumerate(names):
-            columns[:, i] = torch.as_tensor(known[name], dtype=torch.float64)
+            columns[:, i] = torch.as_tensor(covariates[name], dtype=torch.float64)
         if not torch.isfinite(columns).all():
-            raise UserError(f"known={known} holds a value that is not finite; give numbers")
+            raise UserError(f"known={covariates} holds a value that is not finite; give numbers")
         columns = columns.reshape(len(x), 1, len(names), *[1] * (x.ndim - 3))
         shape = (len(x), x.shape[1], len(names), *x.shape[3:])
         return torch.cat([x, columns.expand(shape).to(x)], dim=2)

@@ -23,7 +23,7 @@ _CHOICES = {
 def fits(core: Core, shapes: Mapping[str, tuple[int, ...]]) -> None:
     """Refuse a split whose states the core cannot read."""
     for split, shape in shapes.items():
-        if not core.fits(shape):
+        if not core.accepts_shape(shape):
             raise UserError(
                 f"sim.splits.{split} has states of shape {shape}, but this model reads those of "
                 f"train, {core.shape}, only; take a convolutional one, or the same size"

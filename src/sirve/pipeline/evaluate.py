@@ -84,11 +84,11 @@ def material(job: Job, data: Data) -> rollouts.Test:
 
 def baselines(job: Job, data: Data) -> dict[str, Forecaster]:
     """Those that every model stands beside."""
-    shape, known = job.info.shape, len(job.info.known)
+    shape, covariates = job.info.shape, len(job.info.covariates)
     cores: dict[str, Core] = {
-        "persistence": Persistence(shape, known),
-        "climatology": Climatology(shape, known),
-        "linear": Linear(shape, job.info.walls, known=known),
+        "persistence": Persistence(shape, covariates),
+        "climatology": Climatology(shape, covariates),
+        "linear": Linear(shape, job.info.boundary, covariates=covariates),
     }
     found = {name: make_forecaster(job, data, core, {}) for name, core in cores.items()}
     for forecaster in found.values():
@@ -122,7 +122,7 @@ def look_inside(
             test.seen,
             test.clean,
             test.context,
-            test.known,
+            test.covariates,
             median=int(np.argsort(held)[(len(held) - 1) // 2]),
             initial=initial,
             count=len(exponents) or 1,

@@ -67,7 +67,7 @@ def _require_projectable(core: Core, varpro: VarPro, config: Mapping[str, Any]) 
     sim, trainer = config["sim"], config["trainer"]
     try:
         varpro.mover(varpro.weights(core))
-        varpro.draw(core, 0)
+        varpro.init_weights(core, 0)
     except ValueError as error:
         raise UserError(f"fit=varpro: {one_line(str(error))}") from error
     if trainer["accelerator"] != "cpu" or trainer["devices"] > 1:

@@ -69,16 +69,16 @@ class Ridge:
     def settings(self, core: Any) -> list[dict[str, Any]]:
         """Every combination for this core; raises UserError for what it does not take."""
         for name in self.grid or {}:
-            if name not in core.grid:
+            if name not in core.search_grid:
                 raise UserError(
                     f"ridge.grid.{name}: {type(core).__name__} draws nothing by that; "
-                    + nearest(name, core.grid)
+                    + nearest(name, core.search_grid)
                 )
-        grid = {**core.grid, **(self.grid or {})}
+        grid = {**core.search_grid, **(self.grid or {})}
         settings = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
         for setting in settings:
             try:
-                core.draw(0, **setting)
+                core.init_weights(0, **setting)
             except (TypeError, ValueError) as error:
                 raise UserError(f"ridge.grid: {one_line(str(error))}") from error
         return settings
@@ -112,8 +112,8 @@ class Search:
         """Fit in place; what was tried and taken, in plain types."""
         self.forecaster.core.double()
         start = time.process_time()
-        self.forecaster.core.look(self._read(self.train.blocks()))
-        noises = self.forecaster.core.noises if self.plan.noise is None else self.plan.noise
+        self.forecaster.core.fit_statistics(self._read(self.train.blocks()))
+        noises = self.forecaster.core.search_noises if self.plan.noise is None else self.plan.noise
         pairs = list(product(settings, noises))
         steps = self.valid[1].shape[1]
         few, short = self.plan.few, max(1, steps // SHARE)
@@ -153,7 +153,7 @@ class Search:
         """One for each ridge, fitted on a few trajectories or on all, scored over ``steps``."""
         core: Core = self.forecaster.core
         if setting:
-            core.draw(self.seed, **setting)
+            core.init_weights(self.seed, **setting)
         source = torch.Generator().manual_seed(self.seed)
 
         def normal(x: Tensor) -> Tensor:
@@ -225,7 +225,7 @@ class Search:
 
     def _take(self, candidate: Candidate) -> None:
         if candidate.setting:
-            self.forecaster.core.draw(self.seed, **candidate.setting)
+            self.forecaster.core.init_weights(self.seed, **candidate.setting)
         self._assign(candidate.table)
 
     def _assign(self, table: Tensor) -> None:

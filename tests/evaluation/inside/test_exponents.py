@@ -58,10 +58,10 @@ def core_of(name: str) -> tuple[Core, Tensor]:
     torch.manual_seed(0)
     core: Core
     if name == "conv":
-        core = ConvRecurrent((1, 6), GRU(), walls="periodic", hidden=2, known=1)
+        core = ConvRecurrent((1, 6), GRU(), boundary="periodic", hidden=2, covariates=1)
         context = torch.randn(4, 3, 2, 6)
     else:
-        core = Recurrent((2,), LSTM(), hidden=3, layers=2, known=1)
+        core = Recurrent((2,), LSTM(), hidden=3, layers=2, covariates=1)
         context = torch.randn(4, 3, 3)
     for parameter in core.parameters():
         nn.init.normal_(parameter, std=0.4)

@@ -29,23 +29,23 @@ SHAPES = {
 }
 
 
-def forecaster_of(name: str, known: bool = False) -> Forecaster:
+def forecaster_of(name: str, covariates: bool = False) -> Forecaster:
     torch.manual_seed(0)
-    shape, extra = SHAPES[name], int(known)
+    shape, extra = SHAPES[name], int(covariates)
     core: Core
     if name == "convgru":
-        core = ConvRecurrent(shape, GRU(), "neumann", hidden=3, residual=False, known=extra)
+        core = ConvRecurrent(shape, GRU(), "neumann", hidden=3, residual=False, covariates=extra)
     elif name == "resgru":
         core = ResidualRecurrent(
-            shape, GRU(), "neumann", hidden=3, width=4, depth=2, innovation=True, known=extra
+            shape, GRU(), "neumann", hidden=3, width=4, depth=2, innovation=True, covariates=extra
         )
     elif name == "persistence":
-        core = Persistence(shape, known=extra)
+        core = Persistence(shape, covariates=extra)
     elif name == "linear":
-        core = Linear(shape, known=extra)
+        core = Linear(shape, covariates=extra)
     else:
         cell = {"gru": GRU(), "lstm": LSTM()}[name]
-        core = Recurrent(shape, cell, hidden=5, residual=False, known=extra)
+        core = Recurrent(shape, cell, hidden=5, residual=False, covariates=extra)
     for parameter in core.parameters():
         nn.init.normal_(parameter, std=0.2)
     core.scale.fill_(0.01 if name == "resgru" else 0.1)
@@ -56,10 +56,10 @@ def forecaster_of(name: str, known: bool = False) -> Forecaster:
     return Forecaster(core, normaliser, {}, info, [2.0] * shape[0])
 
 
-def material(name: str, known: bool = False, **changes: object) -> Material:
+def material(name: str, covariates: bool = False, **changes: object) -> Material:
     rng = np.random.default_rng(0)
     states = rng.normal(size=(5, LENGTH, *SHAPES[name]))
-    given = {"rho": np.linspace(1, 2, 5)} if known else {}
+    given = {"rho": np.linspace(1, 2, 5)} if covariates else {}
     return Material(states, states, CONTEXT, given, **changes)  # type: ignore[arg-type]
 
 
@@ -71,12 +71,12 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "known"), [("gru", True), ("lstm", False), ("convgru", True), ("resgru", False)]
+    ("name", "covariates"), [("gru", True), ("lstm", False), ("convgru", True), ("resgru", False)]
 )
-def test_everything_is_measured_and_read_back(name: str, known: bool, tmp_path: Path) -> None:
-    forecaster = forecaster_of(name, known)
-    initial = forecaster_of(name, known).core
-    found = measure(forecaster, material(name, known, initial=initial, median=2, count=2))
+def test_everything_is_measured_and_read_back(name: str, covariates: bool, tmp_path: Path) -> None:
+    forecaster = forecaster_of(name, covariates)
+    initial = forecaster_of(name, covariates).core
+    found = measure(forecaster, material(name, covariates, initial=initial, median=2, count=2))
     assert set(found.summary) == {"reach", "gates", "drift", "exponents"}
     assert not [part for part in found.summary.values() if "skipped" in part]
     assert found.summary["reach"]["windows"] == 5
@@ -153,13 +153,13 @@ def test_work_is_bounded_whatever_the_size(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_finished_run_is_looked_at_again_for_longer(tmp_path: Path) -> None:
-    forecaster, given = forecaster_of("gru", known=True), material("gru", known=True)
+    forecaster, given = forecaster_of("gru", covariates=True), material("gru", covariates=True)
     with create(tmp_path / "rollouts.h5") as file:
         file["context"], file["truth"] = given.seen[:, :CONTEXT], given.seen[:, CONTEXT:]
-        file["parameters/rho"] = given.known["rho"]
+        file["parameters/rho"] = given.covariates["rho"]
     again = material_of(tmp_path, forecaster)
     np.testing.assert_array_equal(again.seen, given.seen)
-    np.testing.assert_array_equal(again.known["rho"], given.known["rho"])
+    np.testing.assert_array_equal(again.covariates["rho"], given.covariates["rho"])
     longer = settle(forecaster, again, count=4, orbits=7, time=5.0)
     assert longer.summary["exponents"]["orbits"] == 7
     assert longer.summary["exponents"]["time"] == pytest.approx(5.0)

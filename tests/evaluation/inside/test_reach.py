@@ -36,7 +36,7 @@ def vector_core(cell: Cell, layers: int = 1) -> Recurrent:
 
 def conv_core(cell: Cell) -> ConvRecurrent:
     torch.manual_seed(0)
-    return randomised(ConvRecurrent((2, 5, 4), cell, walls="neumann", hidden=3))
+    return randomised(ConvRecurrent((2, 5, 4), cell, boundary="neumann", hidden=3))
 
 
 def randomised(core: Recurrent | ConvRecurrent) -> Recurrent | ConvRecurrent:

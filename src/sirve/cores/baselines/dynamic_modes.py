@@ -34,17 +34,17 @@ class DynamicModes(Delayed):
         modes: int = 64,
         delays: int = 1,
         stride: int = 1,
-        known: int = 0,
+        covariates: int = 0,
     ) -> None:
-        super().__init__(shape, delays, stride, residual=False, known=known)
+        super().__init__(shape, delays, stride, residual=False, covariates=covariates)
         require_positive(modes=modes)
         size = delays * prod(shape)
         modes = min(modes, size)
         self.register_buffer("basis", torch.eye(size, modes))  # before there are any states
-        self.readout = zeroed(make_lift(modes + known, prod(shape), 0, 1, None))
+        self.readout = zeroed(make_lift(modes + covariates, prod(shape), 0, 1, None))
 
     @torch.no_grad()
-    def look(self, sequences: Iterable[Tensor]) -> None:
+    def fit_statistics(self, sequences: Iterable[Tensor]) -> None:
         size, modes = self.basis.shape
         factor = self.basis.new_zeros(0, size)
         for x in sequences:
@@ -59,11 +59,11 @@ class DynamicModes(Delayed):
         self.basis[:, : found.shape[1]] = found
 
     def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        z, known, past = self._parts(x, state)
-        return torch.cat([z @ self.basis, known], dim=2), past
+        z, covariates, past = self._parts(x, state)
+        return torch.cat([z @ self.basis, covariates], dim=2), past
 
     def _parts(self, x: Tensor, past: Any) -> tuple[Tensor, Tensor, Any]:
         """z (B, T, numbers), the known values, which are the same at all places, the past."""
         stacked, past = self.stack(x, past)
-        z, known = stacked.split([self.delays * self.shape[0], self.known], dim=2)
-        return z.flatten(2), known.unsqueeze(-1).flatten(3).mean(3), past
+        z, covariates = stacked.split([self.delays * self.shape[0], self.covariates], dim=2)
+        return z.flatten(2), covariates.unsqueeze(-1).flatten(3).mean(3), past

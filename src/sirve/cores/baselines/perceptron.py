@@ -23,7 +23,7 @@ class Perceptron(Delayed):
     Source: D. Rumelhart, G. Hinton, R. Williams, Nature 323 (1986).
     """
 
-    grid: ClassVar = RandomFeatures.grid
+    search_grid: ClassVar = RandomFeatures.search_grid
 
     def __init__(
         self,
@@ -32,9 +32,9 @@ class Perceptron(Delayed):
         layers: int = 2,
         delays: int = 1,
         stride: int = 1,
-        known: int = 0,
+        covariates: int = 0,
     ) -> None:
-        super().__init__(shape, delays, stride, known=known)
+        super().__init__(shape, delays, stride, covariates=covariates)
         require_positive(hidden=hidden, layers=layers)
         cells = flattened(shape, "model=rescnn")
         inputs = self.inputs * cells
@@ -42,7 +42,7 @@ class Perceptron(Delayed):
         self.layers = nn.ModuleList(make_lift(a, b, 0, 1, None) for a, b in sizes)
         self.readout = zeroed(make_lift(hidden + inputs, shape[0] * cells, 0, 1, None))
 
-    def draw(self, seed: int, **setting: Any) -> None:
+    def init_weights(self, seed: int, **setting: Any) -> None:
         of = Draw(**setting)
         source = torch.Generator().manual_seed(seed)
         with torch.no_grad():

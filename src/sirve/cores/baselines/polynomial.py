@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sirve.cores.base import AnySize, make_lift, require_fits, require_positive, zeroed
 from sirve.cores.delays import Delayed, require_vector
-from sirve.cores.lift import Walls
+from sirve.cores.lift import Boundary
 
 MONOMIALS = 10_000  # more columns than a least-squares fit is done with here
 
@@ -29,15 +29,15 @@ class Polynomial(Delayed, AnySize):
     def __init__(
         self,
         shape: tuple[int, ...],
-        walls: Walls | None = None,
+        boundary: Boundary | None = None,
         degree: int = 3,
         delays: int = 1,
         stride: int = 1,
         kernel: int = 7,
         symmetric: bool = False,
-        known: int = 0,
+        covariates: int = 0,
     ) -> None:
-        super().__init__(shape, delays, stride, known=known)
+        super().__init__(shape, delays, stride, covariates=covariates)
         require_positive(degree=degree, kernel=kernel)
         require_fits(shape, kernel=kernel)
         self.degree = degree
@@ -48,7 +48,7 @@ class Polynomial(Delayed, AnySize):
                 f"{MONOMIALS}; take a lower degree or fewer delays"
             )
         dims = len(shape) - 1
-        lift = make_lift(count, shape[0], dims, kernel, walls, symmetric=symmetric)
+        lift = make_lift(count, shape[0], dims, kernel, boundary, symmetric=symmetric)
         self.readout = zeroed(lift)
 
     def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
@@ -74,10 +74,10 @@ class NGRC(Polynomial):
         degree: int = 4,
         delays: int = 2,
         stride: int = 1,
-        known: int = 0,
+        covariates: int = 0,
     ) -> None:
         require_vector("NGRC", shape, "model=polynomial")
-        super().__init__(shape, None, degree, delays, stride, kernel=1, known=known)
+        super().__init__(shape, None, degree, delays, stride, kernel=1, covariates=covariates)
 
 
 def monomials(z: Tensor, degree: int) -> Tensor:

@@ -12,19 +12,19 @@ from sirve.cores.delays import Delayed, require_vector
 
 @dataclass(frozen=True)
 class Draw:
-    """``gain``: deviation of W z over normalised z; ``bias``: b is uniform in +- bias."""
+    """``input_scaling``: deviation of W z over normalised z; ``bias``: b is uniform in +- bias."""
 
-    gain: float = 0.3
+    input_scaling: float = 0.3
     bias: float = 0.5
 
     def __post_init__(self) -> None:
-        require_not_negative(gain=self.gain, bias=self.bias)
+        require_not_negative(input_scaling=self.input_scaling, bias=self.bias)
 
     def into(self, w: Tensor, b: Tensor, source: torch.Generator) -> None:
         """Draw W and b of one layer, in place; the numbers depend on ``source`` alone."""
         drawn = torch.randn(w.shape, generator=source, dtype=torch.float64)
         share = torch.rand(b.shape, generator=source, dtype=torch.float64)
-        w.copy_(self.gain / w.shape[1] ** 0.5 * drawn)
+        w.copy_(self.input_scaling / w.shape[1] ** 0.5 * drawn)
         b.copy_(self.bias * (2 * share - 1))
 
 
@@ -38,7 +38,10 @@ class RandomFeatures(Delayed):
     """
 
     closed_form = True
-    grid: ClassVar = {"gain": [0.03, 0.1, 0.3, 0.6, 1.0, 3.0], "bias": [0.5, 1.0, 2.0]}
+    search_grid: ClassVar = {
+        "input_scaling": [0.03, 0.1, 0.3, 0.6, 1.0, 3.0],
+        "bias": [0.5, 1.0, 2.0],
+    }
     w: Tensor
     b: Tensor
 
@@ -48,16 +51,18 @@ class RandomFeatures(Delayed):
         hidden: int = 300,
         delays: int = 1,
         stride: int = 1,
-        known: int = 0,
+        covariates: int = 0,
     ) -> None:
         require_vector("RandomFeatures", shape, "model=polynomial or convrnn")
-        super().__init__(shape, delays, stride, known=known)
+        super().__init__(shape, delays, stride, covariates=covariates)
         require_positive(hidden=hidden)
-        self.register_buffer("w", Draw.gain / self.inputs**0.5 * torch.randn(hidden, self.inputs))
+        self.register_buffer(
+            "w", Draw.input_scaling / self.inputs**0.5 * torch.randn(hidden, self.inputs)
+        )
         self.register_buffer("b", Draw.bias * (2 * torch.rand(hidden) - 1))
         self.readout = zeroed(make_lift(hidden + self.inputs, shape[0], 0, 1, None))
 
-    def draw(self, seed: int, **setting: Any) -> None:
+    def init_weights(self, seed: int, **setting: Any) -> None:
         Draw(**setting).into(self.w, self.b, torch.Generator().manual_seed(seed))
 
     def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from sirve.cores.base import AnySize, Zero, make_lift, require_fits, require_positive, zeroed
 from sirve.cores.delays import Delayed
-from sirve.cores.lift import Walls
+from sirve.cores.lift import Boundary
 
 
 class Memoryless(AnySize):
@@ -20,16 +20,16 @@ class Memoryless(AnySize):
 class Persistence(Memoryless):
     """Tomorrow is as today: y = x."""
 
-    def __init__(self, shape: tuple[int, ...], known: int = 0) -> None:
-        super().__init__(shape, residual=True, known=known)
+    def __init__(self, shape: tuple[int, ...], covariates: int = 0) -> None:
+        super().__init__(shape, residual=True, covariates=covariates)
         self.readout = Zero()
 
 
 class Climatology(Memoryless):
     """Tomorrow is as the average day: y = the training mean, 0 in normalised units."""
 
-    def __init__(self, shape: tuple[int, ...], known: int = 0) -> None:
-        super().__init__(shape, residual=False, known=known)
+    def __init__(self, shape: tuple[int, ...], covariates: int = 0) -> None:
+        super().__init__(shape, residual=False, covariates=covariates)
         self.readout = Zero()
 
 
@@ -39,8 +39,8 @@ class ContextMean(AnySize):
     Free steps read that mean, and so keep it. The memory is the mean and how many it is of.
     """
 
-    def __init__(self, shape: tuple[int, ...], known: int = 0) -> None:
-        super().__init__(shape, residual=False, known=known)
+    def __init__(self, shape: tuple[int, ...], covariates: int = 0) -> None:
+        super().__init__(shape, residual=False, covariates=covariates)
         self.readout = nn.Identity()
 
     def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
@@ -66,18 +66,18 @@ class Linear(Delayed, AnySize):
     def __init__(
         self,
         shape: tuple[int, ...],
-        walls: Walls | None = None,
+        boundary: Boundary | None = None,
         kernel: int = 3,
         symmetric: bool = False,
         delays: int = 1,
         stride: int = 1,
-        known: int = 0,
+        covariates: int = 0,
     ) -> None:
-        super().__init__(shape, delays, stride, known=known)
+        super().__init__(shape, delays, stride, covariates=covariates)
         require_positive(kernel=kernel)
         require_fits(shape, kernel=kernel)
         dims = len(shape) - 1
-        lift = make_lift(self.inputs, shape[0], dims, kernel, walls, symmetric=symmetric)
+        lift = make_lift(self.inputs, shape[0], dims, kernel, boundary, symmetric=symmetric)
         self.readout = zeroed(lift)
 
     def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:

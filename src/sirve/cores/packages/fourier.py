@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from sirve.cores.base import make_lift, require_frames, require_positive, zeroed
-from sirve.cores.lift import Walls
+from sirve.cores.lift import Boundary
 from sirve.cores.packages.optional import imported
 from sirve.cores.stacked import Stacked
 
@@ -27,18 +27,18 @@ class FourierOperator(Stacked):
     def __init__(
         self,
         shape: tuple[int, ...],
-        walls: Walls | None = None,
+        boundary: Boundary | None = None,
         frames: int = 1,
         width: int = 10,
         modes: int = 4,
         layers: int = 4,
-        known: int = 0,
+        covariates: int = 0,
     ) -> None:
-        super().__init__(shape, residual=True, known=known)
+        super().__init__(shape, residual=True, covariates=covariates)
         require_frames(shape)
         require_positive(frames=frames, width=width, modes=modes, layers=layers)
-        self.frames, self.walls, self.dims = frames, walls, len(shape) - 1
-        self.readout = zeroed(make_lift(width, shape[0], self.dims, 1, walls))
+        self.frames, self.boundary, self.dims = frames, boundary, len(shape) - 1
+        self.readout = zeroed(make_lift(width, shape[0], self.dims, 1, boundary))
         self.waves = [min(modes, (n - 1) // 2) for n in self._periodic(shape[1:])]
         self.net = imported("neuralop.models", "neuraloperator").FNO(
             n_modes=self.waves,
@@ -51,16 +51,16 @@ class FourierOperator(Stacked):
         )
         self.register_state_dict_post_hook(_without_metadata)
 
-    def fits(self, shape: tuple[int, ...]) -> bool:
+    def accepts_shape(self, shape: tuple[int, ...]) -> bool:
         cells = self._periodic(shape[1:])
-        return super().fits(shape) and all(
+        return super().accepts_shape(shape) and all(
             (n - 1) // 2 >= waves for n, waves in zip(cells, self.waves, strict=True)
         )
 
     def maps(self, stack: Tensor) -> Tensor:
         whole = stack
-        if self.walls != "periodic":
-            sign = -1 if self.walls == "dirichlet" else 1
+        if self.boundary != "periodic":
+            sign = -1 if self.boundary == "dirichlet" else 1
             for axis in range(2, stack.ndim):
                 whole = torch.cat([whole, sign * whole.flip(axis)], dim=axis)
         phi = self.net(whole)
@@ -69,7 +69,7 @@ class FourierOperator(Stacked):
         return phi
 
     def _periodic(self, cells: tuple[int, ...]) -> list[int]:
-        return [n if self.walls == "periodic" else 2 * n for n in cells]
+        return [n if self.boundary == "periodic" else 2 * n for n in cells]
 
 
 class Spectral(nn.Module):

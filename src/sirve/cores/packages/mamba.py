@@ -36,12 +36,12 @@ class Mamba(Core):
         width: int = 32,
         layers: int = 2,
         states: int = 16,
-        known: int = 0,
+        covariates: int = 0,
     ) -> None:
         require_vector("Mamba", shape, "model=fno, unet or stacked")
-        super().__init__(shape, residual=True, known=known)
+        super().__init__(shape, residual=True, covariates=covariates)
         require_positive(width=width, layers=layers, states=states)
-        inputs = shape[0] + known
+        inputs = shape[0] + covariates
         package = imported("mambapy.mamba", "mambapy")
         config = package.MambaConfig(d_model=width, n_layers=layers, d_state=states)
         self.enter = make_lift(inputs, width, 0, 1, None)

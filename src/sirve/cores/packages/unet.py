@@ -6,7 +6,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from sirve.cores.base import make_lift, require_frames, require_positive, zeroed
-from sirve.cores.lift import Walls
+from sirve.cores.lift import Boundary
 from sirve.cores.packages.optional import imported
 from sirve.cores.stacked import Stacked
 
@@ -38,19 +38,19 @@ class UNet(Stacked):
     def __init__(
         self,
         shape: tuple[int, ...],
-        walls: Walls | None = None,
+        boundary: Boundary | None = None,
         frames: int = 1,
         width: int = 9,
         depth: int = 2,
-        known: int = 0,
+        covariates: int = 0,
     ) -> None:
-        super().__init__(shape, residual=True, known=known)
+        super().__init__(shape, residual=True, covariates=covariates)
         require_frames(shape)
         require_positive(frames=frames, width=width, depth=depth)
         self.frames, self.depth = frames, depth
         dims = len(shape) - 1
-        self.readout = zeroed(make_lift(width, shape[0], dims, 1, walls))
-        if not self.fits(shape):
+        self.readout = zeroed(make_lift(width, shape[0], dims, 1, boundary))
+        if not self.accepts_shape(shape):
             raise ValueError(
                 f"depth={depth} halves a field of {tuple(shape[1:])} cells to nothing; take less"
             )
@@ -63,13 +63,13 @@ class UNet(Stacked):
         self.up = nn.ModuleList(
             monai.UpCat(dims, b, a, a, halves=a > width, **look) for a, b in reversed(steps)
         )
-        assert walls is not None  # make_lift has refused that
+        assert boundary is not None  # make_lift has refused that
         for module in self.modules():
             if isinstance(module, nn.Conv1d | nn.Conv2d) and module.padding != (0,) * dims:
-                module.padding_mode = PADDING[walls]
+                module.padding_mode = PADDING[boundary]
 
-    def fits(self, shape: tuple[int, ...]) -> bool:
-        return super().fits(shape) and min(shape[1:]) >= 2**self.depth
+    def accepts_shape(self, shape: tuple[int, ...]) -> bool:
+        return super().accepts_shape(shape) and min(shape[1:]) >= 2**self.depth
 
     def maps(self, stack: Tensor) -> Tensor:
         sizes = [self.first(stack)]

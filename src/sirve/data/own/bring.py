@@ -38,7 +38,7 @@ def from_arrays(
     axes: Sequence[str] | None = None,
     channels: Sequence[str] | None = None,
     units: Sequence[str] | None = None,
-    walls: str | None = None,
+    boundary: str | None = None,
     name: str | None = None,
     time_unit: str | None = None,
     unit: float | None = None,
@@ -59,7 +59,7 @@ def from_arrays(
             name=name or folder.name,
             channels=channels,
             units=units,
-            walls=walls,
+            boundary=boundary,
             dt=dt,
             time_unit=time_unit,
             unit=unit,
@@ -112,9 +112,11 @@ def _describe(opened: Opened, choices: Choices, shape: Sequence[int]) -> tuple[I
     if len(units) != len(channels):
         raise UserError(f"sim.units={list(units)} must be {len(channels)}, one a channel")
     field = len(shape) > 1
-    if choices.walls and not field:
-        raise UserError(f"sim.walls={choices.walls} is for fields, these are vectors ({said[0]})")
-    walls = (choices.walls or opened.walls or "neumann") if field else None
+    if choices.boundary and not field:
+        raise UserError(
+            f"sim.boundary={choices.boundary} is for fields, these are vectors ({said[0]})"
+        )
+    boundary = (choices.boundary or opened.boundary or "neumann") if field else None
     dt = choices.dt or opened.dt
     if dt is None:
         raise UserError(
@@ -126,15 +128,15 @@ def _describe(opened: Opened, choices: Choices, shape: Sequence[int]) -> tuple[I
         + (f"{time_unit}s of {unit:g}" if unit else "steps")
     )
     if field:
-        known = choices.walls or opened.walls
-        said.append(f"walls {walls}{'' if known else ' (a guess: else sim.walls=)'}")
+        known = choices.boundary or opened.boundary
+        said.append(f"boundary {boundary}{'' if known else ' (a guess: else sim.boundary=)'}")
     name = choices.name or re.sub(r"[^A-Za-z0-9._-]+", "-", opened.name).strip("-._")[:60] or "own"
     info = Info(
         name=name,
         shape=tuple(shape),
         channels=tuple(channels),
         units=tuple(units),
-        walls=walls,  # type: ignore[arg-type]
+        boundary=boundary,  # type: ignore[arg-type]
         dt=float(dt),
         time_unit=time_unit or "step",
         unit=float(unit or dt),

@@ -40,7 +40,7 @@ class Opened:
     content: str = ""  # sha256
     channels: Sequence[str] | None = None
     units: Sequence[str] | None = None
-    walls: str | None = None
+    boundary: str | None = None
     dt: float | None = None
     time_unit: str | None = None
     unit: float | None = None
@@ -149,7 +149,7 @@ def _well(
             if opened.channels not in (None, channels):
                 raise UserError(f"{file} has {channels}, others {opened.channels}; bring one kind")
             if opened.channels is None:
-                opened.channels, opened.walls = channels, well.walls(found)
+                opened.channels, opened.boundary = channels, well.boundary(found)
                 opened.said += [f"left out: {', '.join(left)}"] if left else []
             opened.stacks.setdefault(split, []).append(stack)
             if info is None and choices.dt is None and "dimensions/time" in found.arrays:
@@ -161,7 +161,7 @@ def _well(
         f"{' x '.join(map(str, shapes[0][2:]))}",
     )
     if info:
-        opened.units, opened.walls, opened.dt = info.units, info.walls, info.dt
+        opened.units, opened.boundary, opened.dt = info.units, info.boundary, info.dt
         if info.time_unit != "step":
             opened.time_unit, opened.unit = info.time_unit, info.unit
     return opened

@@ -21,7 +21,7 @@ class Choices:
     name: str | None = None
     channels: Sequence[str] | None = None
     units: Sequence[str] | None = None
-    walls: str | None = None
+    boundary: str | None = None
     dt: float | None = None
     time_unit: str | None = None
     unit: float | None = None
@@ -53,8 +53,13 @@ class Choices:
             value = getattr(self, key)
             number = isinstance(value, int | float) and not isinstance(value, bool)
             self._require(key, value, number and 0 < value < float("inf"), "a positive number")
-        walls = ("neumann", "dirichlet", "periodic")
-        self._require("walls", self.walls, self.walls in walls, f"one of {', '.join(walls)}")
+        boundaries = ("neumann", "dirichlet", "periodic")
+        self._require(
+            "boundary",
+            self.boundary,
+            self.boundary in boundaries,
+            f"one of {', '.join(boundaries)}",
+        )
         by = ("trajectory", "time")
         self._require("split", self.split, self.split in by, f"one of {', '.join(by)}")
         self._require_axes()

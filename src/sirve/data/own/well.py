@@ -61,7 +61,7 @@ def read(
     return Stack(place, tuple(pieces)), channels, left
 
 
-def walls(found: Outline) -> str | None:
+def boundary(found: Outline) -> str | None:
     """Periodic where all boundaries are; what others are, the layout does not say."""
     places = [group for group in found.groups if group.startswith("boundary_conditions/")]
     kinds = {found.attribute(place, "bc_type") for place in places}

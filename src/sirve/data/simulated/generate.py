@@ -169,7 +169,7 @@ def simulate_block(
         attributes: dict[str, Any] = {
             "first_trajectory": first,
             "dt": info.dt,
-            "walls": info.walls or "none",
+            "walls": info.boundary or "none",
             "solver": info.solver,
             "seed": recipe.seed,
             "split": split,

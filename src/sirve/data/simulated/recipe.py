@@ -204,7 +204,7 @@ def describe(name: str, family: Family, dt: float) -> Info:
         shape=sim.shape,
         channels=tuple(c.name for c in sim.channels),
         units=tuple(c.unit for c in sim.channels),
-        walls=sim.walls,
+        boundary=sim.boundary,
         dt=dt,
         time_unit=time_unit,
         unit=unit,

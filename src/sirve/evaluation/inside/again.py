@@ -16,9 +16,11 @@ def material_of(run: Path, forecaster: Forecaster) -> Material:
     """The run's own test states. Raises UserError."""
     with reading(run / "rollouts.h5", _REMEDY) as file:
         context, truth = np.asarray(file["context"]), np.asarray(file["truth"])
-        known = {name: np.asarray(file["parameters"][name]) for name in forecaster.info.known}
+        covariates = {
+            name: np.asarray(file["parameters"][name]) for name in forecaster.info.covariates
+        }
     states = np.concatenate([context, truth], axis=1)
-    return Material(states, states, context.shape[1], known)
+    return Material(states, states, context.shape[1], covariates)
 
 
 def settle(
@@ -33,7 +35,7 @@ def settle(
     pieces = []
     for first in starts:
         window = material.seen[:, first : first + material.context]
-        pieces.append(forecaster.states(window, material.known))
+        pieces.append(forecaster.states(window, material.covariates))
     context = torch.cat(pieces)[:orbits]
     found = Inside({}, {})
     steps = round(1.25 * time / forecaster.info.dt)

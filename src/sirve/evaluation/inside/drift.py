@@ -16,9 +16,9 @@ def reread(core: Core, context: Tensor, steps: int, every: int) -> Tensor:
     can drift but the forecast itself; where ``rollout``, which carries its memory on, errs more
     than this, the memory has gone where training never took it.
     """
-    known, length = context, context.shape[1]
+    seen, length = context, context.shape[1]
     for first in range(0, steps, every):
         count = min(every, steps - first)
-        y, _ = rollout(core, known[:, -length:], count)
-        known = torch.cat([known, y[:, -count:]], dim=1)
-    return known[:, length:]
+        y, _ = rollout(core, seen[:, -length:], count)
+        seen = torch.cat([seen, y[:, -count:]], dim=1)
+    return seen[:, length:]

@@ -88,7 +88,7 @@ def _autonomous(
 
     Known channels are constants of the map, no part of z.
     """
-    known = x[:, :, core.shape[0] :]
+    covariates = x[:, :, core.shape[0] :]
     memory, form = pytree.tree_flatten(state if state is not None else ())
     leaves = [core.own(x), *memory]
     shapes = [leaf.shape[1:] for leaf in leaves]
@@ -102,7 +102,7 @@ def _autonomous(
         own, *rest = (part.unflatten(1, shape) for part, shape in parts)
         state = pytree.tree_unflatten(rest, form) if rest else None
         for _ in range(every):
-            y, state = core(torch.cat([own, known], dim=2) if core.known else own, state)
+            y, state = core(torch.cat([own, covariates], dim=2) if core.covariates else own, state)
             own = core.own(y)
         return pack([own, *pytree.tree_leaves(state)] if rest else [own])
 

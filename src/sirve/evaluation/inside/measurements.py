@@ -40,7 +40,7 @@ WORK = {"reach": 1e10, "drift": 2e10, "exponents": 2e10}
 class Material:
     """What a forecaster is looked at with: test states, in physical units.
 
-    ``seen`` (n, T, *shape) with noise, ``clean`` without; ``known`` are its known parameters,
+    ``seen`` (n, T, *shape) with noise, ``clean`` without; ``covariates`` are its known parameters,
     (n,) each; ``median`` is the trajectory whose forecast is shown. ``initial``: the core before
     training, None where training changed only its readout. ``count`` exponents are sought.
     """
@@ -48,7 +48,7 @@ class Material:
     seen: np.ndarray
     clean: np.ndarray
     context: int
-    known: Mapping[str, np.ndarray] = field(default_factory=dict)
+    covariates: Mapping[str, np.ndarray] = field(default_factory=dict)
     median: int = 0
     initial: Core | None = None
     count: int = 3
@@ -102,8 +102,8 @@ def _reach(forecaster: Forecaster, material: Material, found: Inside) -> dict[st
 
 def _gates(forecaster: Forecaster, material: Material, found: Inside) -> dict[str, Any]:
     one = slice(material.median, material.median + 1)
-    known = {name: values[one] for name, values in material.known.items()}
-    context = forecaster.states(material.seen[one, : material.context], known)
+    covariates = {name: values[one] for name, values in material.covariates.items()}
+    context = forecaster.states(material.seen[one, : material.context], covariates)
     paths = along(forecaster.core, context, FREE)
     if paths is None:
         return NO_CELLS
@@ -199,8 +199,8 @@ def _affordable(
 def _read(forecaster: Forecaster, material: Material, count: int, times: slice) -> Tensor:
     """``count`` trajectories, evenly spread over all, as the core reads them."""
     rows = _spread(len(material.seen), count)
-    known = {name: values[rows] for name, values in material.known.items()}
-    return forecaster.states(material.seen[rows][:, times], known)
+    covariates = {name: values[rows] for name, values in material.covariates.items()}
+    return forecaster.states(material.seen[rows][:, times], covariates)
 
 
 def _spread(length: int, count: int) -> np.ndarray:
@@ -224,5 +224,5 @@ def _with_readout_of(core: Core, initial: Core) -> Core:
 
 @torch.no_grad()
 def _has_memory(core: Core) -> bool:
-    shape = (1, 1, core.shape[0] + core.known, *core.shape[1:])
+    shape = (1, 1, core.shape[0] + core.covariates, *core.shape[1:])
     return core(core.scale.new_zeros(shape))[1] is not None

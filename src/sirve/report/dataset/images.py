@@ -106,7 +106,7 @@ def spectrum_in_space(seen: Seen) -> Figure:
     spacing = [float(np.diff(a).mean()) if len(a) > 1 else 1.0 for a in seen.axes.values()]
     at = thin(seen.x.shape[1], 4)
     ramp = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(at)))
-    k, energy = spectra.in_space(seen.x[:, at], spacing, seen.info.walls)
+    k, energy = spectra.in_space(seen.x[:, at], spacing, seen.info.boundary)
     held = k <= np.pi / max(spacing)  # beyond it only corners of the grid have modes
     k, mean = k[held], energy.mean(0)[..., held]
     for row in range(rows):

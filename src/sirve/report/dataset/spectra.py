@@ -9,7 +9,7 @@ SEGMENT = 512  # states
 
 
 def in_space(
-    x: np.ndarray, spacing: Sequence[float], walls: str | None
+    x: np.ndarray, spacing: Sequence[float], boundary: str | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Wavenumbers k (K,), radians per unit of length, and E(k) (..., K) of fields x (..., *space).
 
@@ -18,10 +18,10 @@ def in_space(
     """
     axes = tuple(range(x.ndim - len(spacing), x.ndim))
     sizes = [x.shape[axis] for axis in axes]
-    if walls in ("neumann", "dirichlet"):
-        transform = fft.dctn if walls == "neumann" else fft.dstn
+    if boundary in ("neumann", "dirichlet"):
+        transform = fft.dctn if boundary == "neumann" else fft.dstn
         first = [np.pi / (n * h) for n, h in zip(sizes, spacing, strict=True)]
-        numbers = [np.arange(n) + (walls == "dirichlet") for n in sizes]
+        numbers = [np.arange(n) + (boundary == "dirichlet") for n in sizes]
     else:
         transform = fft.fftn
         first = [2 * np.pi / (n * h) for n, h in zip(sizes, spacing, strict=True)]

@@ -24,7 +24,7 @@ class SquaredError:
     over components too, averaged over windows (so that batch size and ranks do not change it);
     errors are divided by the core's ``scale``. Predictions are teacher-forced inside the context
     and free-running beyond its last state: ``horizon`` 1 is teacher forcing alone. Over the first
-    ``growth`` of the training, a share, it grows from 1 to its whole length. ``noise`` is
+    ``horizon_curriculum`` of the training, a share, it grows from 1 to its whole length. ``noise`` is
     the deviation, in normalised units, of Gaussian noise on the states that are read, the targets
     staying clean: it teaches a core to damp what it was never shown, such as the finest waves of a
     smooth field (A. Sanchez-Gonzalez et al., ICML 2020, section 3.3).
@@ -38,7 +38,7 @@ class SquaredError:
     context: int = 30
     horizon: int = 1
     warmup: int = 0
-    growth: float = 0.0
+    horizon_curriculum: float = 0.0
     noise: float = 0.0
     symmetry: bool = False
     reduction: str = "mean"
@@ -48,8 +48,10 @@ class SquaredError:
         require_positive(context=self.context, horizon=self.horizon)
         if not isinstance(self.warmup, int) or self.warmup < 0:
             raise ValueError(f"warmup={self.warmup} must be a whole number, 0 or more")
-        if not 0 <= self.growth <= 1:
-            raise ValueError(f"growth={self.growth} is a share of the training: take 0 to 1")
+        if not 0 <= self.horizon_curriculum <= 1:
+            raise ValueError(
+                f"horizon_curriculum={self.horizon_curriculum} is a share of the training: take 0 to 1"
+            )
         if not 0 <= self.noise < float("inf"):
             raise ValueError(f"noise={self.noise} must not be negative")
         if self.reduction not in ("mean", "sum"):
@@ -68,7 +70,7 @@ class SquaredError:
         ``normal`` draws noise and symmetries, anew at each call; ``passed`` is the share of the
         training that has passed.
         """
-        grown = passed / self.growth if passed < self.growth else 1.0
+        grown = passed / self.horizon_curriculum if passed < self.horizon_curriculum else 1.0
         horizon = max(1, math.ceil(grown * self.horizon))
         window = self.shown(window, normal)
         first = self.warmup + self.context

@@ -39,7 +39,7 @@ class Descent:
         self.weights = plan.weights(core)
         self.mover = plan.mover(self.weights)
         self.step, self.best = 0, float("inf")
-        plan.draw(core, seed)
+        plan.init_weights(core, seed)
         self.kept = self._theta()
 
     @property

@@ -40,8 +40,8 @@ class VarPro(ABC):
 
         min over theta of min over V of || phi(theta) V' - (x_next - base) / scale ||^2
 
-    ``moving``: "all" recurrent weights, or "inputs", W and its bias alone. ``gain``, ``radius``
-    and ``memory`` are those of the random weights it begins with; see ``Reservoir``. A step sees
+    ``moving``: "all" recurrent weights, or "inputs", W and its bias alone. ``input_scaling``, ``spectral_radius``
+    and ``time_scale`` are those of the random weights it begins with; see ``Reservoir``. A step sees
     ``batch`` windows of ``washout`` states, which warm the memory, and ``scored`` ones, whose
     outputs should be several times more than the weights that move. ``ridge`` is that of the
     solve, on squared singular values of columns of length 1. ``validations`` times, evenly spread
@@ -53,9 +53,9 @@ class VarPro(ABC):
     """
 
     moving: str = "all"
-    gain: float = 0.03
-    radius: float = 0.1
-    memory: Sequence[float] = (1.1, 1.1)
+    input_scaling: float = 0.03
+    spectral_radius: float = 0.1
+    time_scale: Sequence[float] = (1.1, 1.1)
     steps: int = 100
     batch: int = 1024
     washout: int = 12
@@ -79,9 +79,14 @@ class VarPro(ABC):
         """States in a window."""
         return self.washout + self.scored + 1
 
-    def draw(self, core: Core, seed: int) -> None:
+    def init_weights(self, core: Core, seed: int) -> None:
         """The weights to begin with, in place; ValueError for numbers out of range."""
-        core.draw(seed, gain=self.gain, radius=self.radius, memory=self.memory)
+        core.init_weights(
+            seed,
+            input_scaling=self.input_scaling,
+            spectral_radius=self.spectral_radius,
+            time_scale=self.time_scale,
+        )
 
     def weights(self, core: Core) -> list[nn.Parameter]:
         """Those of ``core`` that move; ValueError for a core that is not fitted so."""
