@@ -31,10 +31,10 @@ from simulators import Lorenz
 from sirve import metrics
 from sirve.cores import GRU, NGRC, Core, Recurrent
 from sirve.cores.lift import Lift
-from sirve.forecasting.forecaster import log_error
 from sirve.forecasting.rollout import rollout
+from sirve.metrics.validation import log_error
 from sirve.report.style import digits
-from sirve.training.least_squares import PATH, triangle
+from sirve.training.least_squares import PATH, factorise
 
 START = (17.67715816276679, 12.931379185960404, 43.91404334248268)
 DT, STRETCHES, WARM, STATES, STEPS = 0.025, 10, 200, 400, 43
@@ -85,7 +85,7 @@ def chosen(core: Core, settings: Sequence[dict[str, Any]], seed: int = 0) -> Mod
         core.double().scale = x.diff(dim=0).std(0)
         best, _ = min(_tried(core, settings, seed, x), key=lambda pair: pair[1])
         core.init_weights(seed, **best[0])
-        _assign(core, triangle(core, [x[None]], CONTEXT).solve([best[1]])[0])
+        _assign(core, factorise(core, [x[None]], CONTEXT).solve([best[1]])[0])
         return _free(core, x[None, -CONTEXT:])[0] * std + mean
 
     return forecast
@@ -101,7 +101,7 @@ def _tried(
     truth = np.stack([x[i : i + STEPS].numpy() for i in starts])
     for setting in settings:
         core.init_weights(seed, **setting)
-        tables = triangle(core, [fitted[None]], CONTEXT).solve(PATH)
+        tables = factorise(core, [fitted[None]], CONTEXT).solve(PATH)
         for ridge, table in zip(PATH, tables, strict=True):
             _assign(core, table)
             error = metrics.normalised_error(truth, _free(core, contexts), np.ones(3))

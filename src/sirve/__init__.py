@@ -1,29 +1,40 @@
 """sirve: can a recurrent network roll my simulation forward, how far, and is it worth it?
 
-import sirve
-forecaster = sirve.load("runs/lorenz-gru/2026-11-23_10-00-00")
-future = forecaster.forecast(context, steps=500)
-sirve.from_arrays(x, "mine", dt=0.02)  # for python train.py sim=file sim.path=mine
+    import sirve
+
+    forecaster = sirve.fit(x, dt=0.02, model="gru")  # x (trajectory, time, channel[, x, y])
+    future = forecaster.forecast(context, steps=500)
+    scores = sirve.evaluate(forecaster, test)
+    data = sirve.simulate("lorenz", trajectories=64, steps=1000)
 """
 
+from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
 __version__ = version("sirve")
 
+# Each name and the module that defines it. Importing torch takes seconds: only when one is used.
+_PUBLIC = {
+    "fit": "sirve.api",
+    "evaluate": "sirve.api",
+    "simulate": "sirve.api",
+    "Trajectories": "sirve.api",
+    "score": "sirve.evaluation.score",
+    "load": "sirve.export.export",
+    "export": "sirve.export.export",
+    "from_arrays": "sirve.data.own.bring",
+    "Forecaster": "sirve.forecasting.forecaster",
+    "UserError": "sirve.errors",
+}
+__all__ = [*_PUBLIC]  # noqa: PLE0604
+
 
 def __getattr__(name: str) -> Any:
-    # torch and Lightning take seconds to import: only when a forecaster is asked for.
-    if name in ("load", "export"):
-        from sirve.export import export
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'sirve' has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)
 
-        return getattr(export, name)
-    if name == "Forecaster":
-        from sirve.forecasting import forecaster
 
-        return forecaster.Forecaster
-    if name == "from_arrays":
-        from sirve.data.own import bring
-
-        return bring.from_arrays
-    raise AttributeError(f"module 'sirve' has no attribute {name!r}")
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PUBLIC])

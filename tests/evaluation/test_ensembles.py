@@ -19,6 +19,7 @@ from sirve.cores.spread import Constant, give_spread
 from sirve.data.simulated.recipe import describe
 from sirve.errors import UserError
 from sirve.evaluation import ensembles, rollouts
+from sirve.forecasting.checkpoint import save
 from sirve.forecasting.forecaster import Forecaster
 from sirve.forecasting.normaliser import Normaliser
 from sirve.training.calibration import calibrate
@@ -92,7 +93,7 @@ def test_saved_and_loaded_it_gives_the_same_ensemble(
     assert small.core.spread is not None
     for value in small.core.spread.state_dict().values():
         value.normal_(std=0.1)
-    small.save(tmp_path / "model.ckpt")
+    save(small, tmp_path / "model.ckpt")
     x = np.random.default_rng(1).normal(size=(2, 6, 3))
     loaded = sirve.load(tmp_path / "model.ckpt")
     assert np.array_equal(loaded.ensemble(x, 5), small.ensemble(x, 5))
@@ -104,7 +105,7 @@ def test_a_checkpoint_with_an_unknown_deviation_is_refused(
 ) -> None:
     about = {**small.about(), "spread": ["constant"]}
     monkeypatch.setattr(small, "about", lambda: about)
-    small.save(tmp_path / "model.ckpt")
+    save(small, tmp_path / "model.ckpt")
     with pytest.raises(UserError, match="not a checkpoint of sirve"):
         sirve.load(tmp_path / "model.ckpt")
 

@@ -35,7 +35,7 @@ def test_loaded_it_forecasts_the_same_and_its_step_nearly(
     sim, dt = SYSTEMS[system]
     before, context = forecaster_of(model, system), states(sim, dt, count=7)
     before.core.to(dtype)
-    before.save(tmp_path / "best.ckpt")
+    save(before, tmp_path / "best.ckpt")
     sirve.export(tmp_path / "best.ckpt", tmp_path / "out")
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(FILES)
     after = sirve.load(tmp_path / "out")
@@ -73,7 +73,7 @@ def iterated(folder: Path, context: Tensor, steps: int) -> Tensor:
 
 def test_the_readme_tells_the_truth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    forecaster_of("gru", "lorenz").save(Path("run/checkpoints/best.ckpt"))
+    save(forecaster_of("gru", "lorenz"), Path("run/checkpoints/best.ckpt"))
     sirve.export("run", "lorenz-gru")
     (code,) = re.findall(r"```python\n(step = .*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     context = torch.as_tensor(states(*SYSTEMS["lorenz"], count=5)[0])
@@ -86,7 +86,7 @@ def test_the_readme_tells_the_truth(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("exported")
-    forecaster_of("gru", "lorenz").save(folder / "best.ckpt")
+    save(forecaster_of("gru", "lorenz"), folder / "best.ckpt")
     sirve.export(folder / "best.ckpt", folder / "out")
     return folder / "out"
 

@@ -17,9 +17,12 @@ from sirve.cores import Core, Polynomial
 from sirve.cores.base import Zero
 from sirve.data.simulated.recipe import describe
 from sirve.errors import UserError
-from sirve.forecasting.forecaster import Forecaster, Normaliser, log_error
+from sirve.forecasting.checkpoint import save
+from sirve.forecasting.forecaster import Forecaster
+from sirve.forecasting.normaliser import Normaliser
 from sirve.io import checkpoints
 from sirve.io.instantiate import build
+from sirve.metrics.validation import log_error
 
 SYSTEMS: dict[str, tuple[Simulator, float]] = {
     "lorenz": (Lorenz(), 0.02),
@@ -96,7 +99,7 @@ def test_saved_and_loaded_it_gives_the_same_forecast(
 ) -> None:
     sim, dt = SYSTEMS[system]
     before, context = forecaster_of(model, system), states(sim, dt, count=7)
-    before.save(tmp_path / "checkpoints" / "best.ckpt")
+    save(before, tmp_path / "checkpoints" / "best.ckpt")
     torch.load(tmp_path / "checkpoints" / "best.ckpt", weights_only=True)
     after = sirve.load(tmp_path)
     assert np.array_equal(after.forecast(context, 9), before.forecast(context, 9))
@@ -157,7 +160,7 @@ def test_a_foreign_checkpoint_is_refused(tmp_path: Path) -> None:
 def test_a_checkpoint_from_an_untrusted_package_is_refused(tmp_path: Path) -> None:
     forecaster = forecaster_of("gru", "lorenz")
     forecaster.model_config = {**forecaster.model_config, "_target_": "evil.Core"}
-    forecaster.save(tmp_path / "evil.ckpt")
+    save(forecaster, tmp_path / "evil.ckpt")
     with pytest.raises(UserError, match=r"evil.Core is outside the trusted packages"):
         sirve.load(tmp_path / "evil.ckpt")
 

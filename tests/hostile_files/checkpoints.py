@@ -14,7 +14,9 @@ import torch
 import sirve
 from hostile_files.row import INFO, Row
 from sirve.cores import GRU, Recurrent
-from sirve.forecasting.forecaster import Forecaster, Normaliser
+from sirve.forecasting.checkpoint import save
+from sirve.forecasting.forecaster import Forecaster
+from sirve.forecasting.normaliser import Normaliser
 from sirve.runs.saved import Saved
 
 MODEL = {"_target_": "sirve.cores.Recurrent", "cell": {"_target_": "sirve.cores.GRU"}, "hidden": 4}
@@ -47,7 +49,7 @@ def payload(folder: Path) -> Payload:
 def good_checkpoint(folder: Path, dtype: torch.dtype = torch.float32) -> Path:
     core = Recurrent((3,), GRU(), hidden=4).to(dtype)
     forecaster = Forecaster(core, Normaliser(np.zeros(3), np.ones(3), 0), MODEL, INFO, [1.0] * 3)
-    forecaster.save(folder / "x.ckpt")
+    save(forecaster, folder / "x.ckpt")
     (folder / "x.ckpt.sha256").unlink()
     return folder / "x.ckpt"
 

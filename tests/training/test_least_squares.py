@@ -6,7 +6,7 @@ import torch
 
 from sirve.cores import GRU, ConvRecurrent, Core, Linear, Recurrent
 from sirve.cores.lift import Lift
-from sirve.training.least_squares import solve_readout, triangle
+from sirve.training.least_squares import factorise, solve_readout
 
 
 def test_linear_recovers_a_linear_system() -> None:
@@ -110,7 +110,7 @@ def test_ridge_shrinks() -> None:
 def test_every_so_many_states_are_those_of_the_whole(every: int) -> None:
     core = Linear((2,)).double()
     x = torch.randn(5, 41, 2, dtype=torch.float64)
-    found = triangle(core, x.split(2), every=every).solve([0.0])[0]
+    found = factorise(core, x.split(2), every=every).solve([0.0])[0]
     now = torch.cat([part[:, :-1].flatten(0, 1) for part in x.split(2)])[::every]
     later = torch.cat([part[:, 1:].flatten(0, 1) for part in x.split(2)])[::every]
     columns = core.readout.columns(now)  # type: ignore[operator]

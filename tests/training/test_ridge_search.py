@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sirve.training.plan import Fit
 from support import FEW, SMALL, TWO, Command, configure
 
 from simulators import Family, Lorenz
@@ -15,9 +16,9 @@ from sirve.cores.lift import images
 from sirve.data.simulated.recipe import describe
 from sirve.data.states import Held
 from sirve.errors import UserError
-from sirve.forecasting.forecaster import Forecaster, log_error
+from sirve.forecasting.forecaster import Forecaster
 from sirve.forecasting.normaliser import Normaliser
-from sirve.training.plan import Fit
+from sirve.metrics.validation import log_error
 from sirve.training.ridge_search import Ridge, Search
 
 

@@ -20,8 +20,10 @@ from sirve.cores.recurrent import Layer
 from sirve.data.shards import Info
 from sirve.data.states import Held
 from sirve.data.windows import Windows
-from sirve.forecasting.forecaster import Forecaster, Normaliser, Training
-from sirve.training.gradient import Hardware, Rhythm, Seen, fit
+from sirve.forecasting.forecaster import Forecaster
+from sirve.forecasting.normaliser import Normaliser
+from sirve.training.gradient import Hardware, Monitoring, TrainingData, train
+from sirve.training.module import TrainingModule, TrainingPlan
 from sirve.training.objectives.squared_error import SquaredError
 
 from .forecast import CELLS, CHANNELS, make, only
@@ -105,16 +107,16 @@ def steps(options: argparse.Namespace) -> dict[str, Any]:
     return results
 
 
-def forecaster(plan: Training | None) -> Forecaster:
+def forecaster() -> Forecaster:
     """A GRU of the main job's size."""
     core = make("gru", 64, torch.float32).requires_grad_()
     info = Info("walk", (CHANNELS,), ("x", "y", "z"), ("1",) * 3, None, 0.02, "step", 1.0, "", {})
     normaliser = Normaliser(np.zeros(CHANNELS), np.ones(CHANNELS), 0)
-    return Forecaster(core, normaliser, {}, info, [1.0] * CHANNELS, plan)
+    return Forecaster(core, normaliser, {}, info, [1.0] * CHANNELS)
 
 
 def epoch(options: argparse.Namespace) -> dict[str, Any]:
-    """Each window once: by sirve.training.gradient.fit, and by a loop of PyTorch on the same windows."""
+    """Each window once: by sirve.training.gradient.train, and by a loop of PyTorch on the same windows."""
     x = 0.1 * torch.randn(64, 380, CHANNELS, dtype=torch.float64).cumsum(1)
     objective = SquaredError(context=50, horizon=1)
     count = len(x) * (x.shape[1] - objective.length + 1) // BATCH
@@ -123,7 +125,7 @@ def epoch(options: argparse.Namespace) -> dict[str, Any]:
         return torch.optim.AdamW(parameters, RATE)
 
     def bare() -> None:
-        model = forecaster(None)
+        model = forecaster()
         windows = Windows(Held(x), objective.length, BATCH, 0)
         descend = optimizer(model.core.parameters())
         for step in range(count):
@@ -132,10 +134,11 @@ def epoch(options: argparse.Namespace) -> dict[str, Any]:
             descend.step()
 
     def ours() -> None:
-        plan = Training(objective, optimizer, count)
+        plan = TrainingPlan(objective, optimizer, count)
         with tempfile.TemporaryDirectory() as folder:
-            seen = Seen(Held(x), x[:1, :5].numpy(), x[:1, 5:6].numpy())
-            fit(forecaster(plan), seen, Path(folder), Hardware(), [], BATCH, Rhythm(1))
+            data = TrainingData(Held(x), x[:1, :5].numpy(), x[:1, 5:6].numpy())
+            module = TrainingModule(forecaster(), plan)
+            train(module, data, Path(folder), Hardware(), [], BATCH, Monitoring(1))
 
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     rows = rounds({"fit": ours, "bare": bare}, options.repeats, "bare")
@@ -144,7 +147,7 @@ def epoch(options: argparse.Namespace) -> dict[str, Any]:
         f"\nAn epoch of {count} steps, {BATCH} windows of {objective.length} states, GRU of 64.\n"
     )
     print(
-        "| sirve.training.gradient.fit, ms a step | bare loop, ms a step | ratio |\n|--:|--:|--:|"
+        "| sirve.training.gradient.train, ms a step | bare loop, ms a step | ratio |\n|--:|--:|--:|"
     )
     print(f"| {each['fit']:.3g} | {each['bare']:.3g} | {shown(rows['fit']['ratio'])} |", flush=True)
     return rows

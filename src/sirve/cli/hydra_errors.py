@@ -37,11 +37,6 @@ def explain(error: Exception) -> str:
     missing = re.search(r"Environment variable '(\w+)' not found", text)
     if missing:
         return f"the environment has no {missing.group(1)}; set it, or write the value"
-    fit = re.search(r"Interpolation key 'sizes\.([^']+)\.\w+' not found", text)
-    if fit:  # a model's size is looked up by it, before all else is checked
-        from sirve.training.plan import unknown
-
-        return unknown(fit.group(1))
     return one_line(text)
 
 

@@ -37,7 +37,7 @@ def main() -> None:
         else:
             signals.end_with_parent()
             with told(), signals.deferred():  # until all ranks can agree
-                _work(*_resolved(OmegaConf.load(shared / "config.yaml")))
+                _work(*resolved(OmegaConf.load(shared / "config.yaml")))
 
 
 @contextmanager
@@ -83,7 +83,7 @@ def compose(work: Callable[[dict[str, Any], str], object]) -> None:
         names = {group: Path(choices[group]).name for group in ("sim", "model")}
         named = OmegaConf.merge({"names": names}, OmegaConf.create(OmegaConf.to_yaml(config)))
         with told():
-            return work(*_resolved(named))
+            return work(*resolved(named))
 
     composed()
 
@@ -158,7 +158,7 @@ def told() -> Iterator[None]:
         sys.exit(_code(error))
 
 
-def _resolved(config: Any) -> tuple[dict[str, Any], str]:
+def resolved(config: Any) -> tuple[dict[str, Any], str]:
     """The configuration with its references resolved, and config.yaml; UserError for secrets."""
     try:
         settled: Any = _settled(config)

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from sirve.errors import Stopped, UserError, one_line
-from sirve.export import load as loading
 from sirve.export import model_folder
 from sirve.export.step_program import Step, iterate, program
+from sirve.forecasting import checkpoint
 from sirve.forecasting.forecaster import Forecaster
 from sirve.io.files import whole_folder
 from sirve.io.instantiate import trusted
@@ -53,12 +53,12 @@ def load(run: str | Path, trust: Sequence[str] = ()) -> Forecaster:
     """
     path = Path(run)
     if not model_folder.is_exported(path):
-        return loading.load(path, trust)
+        return checkpoint.load(path, trust)
     packages = trusted(trust)
     about, tensors = model_folder.read(path)
     try:
         context, expected = tensors.pop("check.context"), tensors.pop("check.forecast")
-        loaded = loading.assemble(about, tensors, packages)
+        loaded = checkpoint.assemble(about, tensors, packages)
         found = loaded.forecast(context, STEPS, check_covariates(loaded))
     except UserError:
         raise
@@ -97,7 +97,7 @@ def _write(original: Forecaster, folder: Path) -> None:
     step, x = Step(original.core, original.normaliser), _read(original, context)[:, 0]
     about = {
         "versions": {name: version(name) for name in ("sirve", "torch")},
-        **original.about(),
+        **checkpoint.describe(original),
         "step": {"x": _form(x), "y": _form(x), "state": [_form(part) for part in step.blank]},
     }
     check = {"check.context": context[0], "check.forecast": forecast[0]}

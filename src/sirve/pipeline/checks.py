@@ -1,4 +1,4 @@
-"""What can be told of a configuration before any work."""
+"""Checks of a configuration before any work."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,8 +9,10 @@ from joblib import cpu_count
 from sirve.cores import Core
 from sirve.data.sizes import require_sizes, require_whole
 from sirve.errors import UserError
-from sirve.training.gradient import Hardware, Rhythm
+from sirve.training.fits import Fit
+from sirve.training.gradient import Hardware, Monitoring
 from sirve.training.objectives.squared_error import SquaredError
+from sirve.training.varpro import VarPro
 
 _CHOICES = {
     "accelerator": ("cpu", "gpu"),
@@ -20,34 +22,57 @@ _CHOICES = {
 }
 
 
-def fits(core: Core, shapes: Mapping[str, tuple[int, ...]]) -> None:
+def shapes(core: Core, splits: Mapping[str, tuple[int, ...]]) -> None:
     """Refuse a split whose states the core cannot read."""
-    for split, shape in shapes.items():
+    for split, shape in splits.items():
         if not core.accepts_shape(shape):
             raise UserError(
                 f"sim.splits.{split} has states of shape {shape}, but this model reads those of "
-                f"train, {core.shape}, only; take a convolutional one, or the same size"
+                f"train, {core.shape}, only; use a convolutional model, or the same size"
             )
 
 
-def spread(objective: SquaredError, fit: str) -> None:
-    """Refuse a deviation that nothing would learn."""
-    if objective.spread and fit != "gradient":
+def spread(objective: SquaredError, fit: Fit) -> None:
+    """Refuse an objective that learns a standard deviation, where the fit would not learn it."""
+    if objective.spread and fit.kind != "gradient":
         raise UserError(
             f"objective={type(objective).__name__} needs fit=gradient, but this model is fitted by "
-            f"{fit}; ensemble.members gives it a deviation without a likelihood"
+            f"{fit.kind}; ensemble.members gives it a standard deviation without a likelihood"
         )
 
 
-def trainer(config: Mapping[str, Any], loaders: int) -> tuple[Hardware, Rhythm, dict[str, Any]]:
-    """Split the trainer's config into hardware, rhythm and plan, refusing devices not there."""
+def varpro(fit: Fit, core: Core, hardware: Hardware, sim: Mapping[str, Any]) -> None:
+    """Refuse variable projection for a core, hardware or data that it cannot use."""
+    if not isinstance(fit, VarPro):
+        return
+    fit.require_suits(core)
+    if hardware.accelerator != "cpu" or hardware.devices > 1:
+        raise UserError(
+            f"fit=varpro runs in one process on the CPU, not trainer.accelerator="
+            f"{hardware.accelerator} with {hardware.devices} devices; take trainer=cpu"
+        )
+    count = sim["trajectories"]["train"] * (sim["states"] - fit.length + 1)
+    if fit.batch > count:
+        raise UserError(
+            f"fit.batch={fit.batch} is more than the {max(count, 0)} windows of "
+            f"{fit.length} states in the training trajectories; ask for less"
+        )
+
+
+def trainer(config: Mapping[str, Any], loaders: int) -> tuple[Hardware, Monitoring, dict[str, Any]]:
+    """Split the trainer's settings into hardware, monitoring and the numbers of a TrainingPlan.
+
+    Raises UserError for a choice that does not exist and for devices that are not visible.
+    """
     for key, choices in _CHOICES.items():
         if config[key] not in choices:
             raise UserError(f"trainer.{key}={config[key]}; choose from: {', '.join(choices)}")
     places = ("accelerator", "devices", "strategy", "precision", "timeout")
     hardware = Hardware(**{key: config[key] for key in places}, loaders=loaders)
-    rhythm = Rhythm(**{k: config[k] for k in ("validations", "patience", "checkpoint_every")})
-    plan = {k: config[k] for k in ("steps", "warmup", "schedule", "clip", "log_every")}
+    monitoring = Monitoring(
+        **{k: config[k] for k in ("validations", "patience", "checkpoint_every")}
+    )
+    plan = {k: config[k] for k in ("updates", "warmup", "schedule", "clip", "log_every")}
     if hardware.accelerator == "gpu" and not torch.cuda.is_available():
         raise UserError("trainer.accelerator=gpu, but no GPU is visible; take trainer=cpu")
     there = torch.cuda.device_count() if hardware.accelerator == "gpu" else cpu_count()
@@ -59,11 +84,11 @@ def trainer(config: Mapping[str, Any], loaders: int) -> tuple[Hardware, Rhythm, 
         raise UserError(f"data.loaders={loaders}, but there are {cpu_count()} cores; ask for less")
     if hardware.devices > 1 and hardware.strategy != "ddp":
         raise UserError(f"trainer.devices={hardware.devices} needs trainer.strategy=ddp")
-    return hardware, rhythm, plan
+    return hardware, monitoring, plan
 
 
 def sizes(config: Mapping[str, Any], objective: SquaredError) -> None:
-    """Refuse sizes that are no sizes, and windows that do not fit the trajectories."""
+    """Refuse numbers out of range, and windows that do not fit into the trajectories."""
     sim, data, trainer = config["sim"], config["data"], config["trainer"]
     if not isinstance(config["runs"], str):
         raise UserError(
@@ -75,7 +100,7 @@ def sizes(config: Mapping[str, Any], objective: SquaredError) -> None:
     require_sizes(config)
     require_whole("data.batch", data["batch"], least=1)
     require_whole("data.memory", data["memory"], least=0)
-    for key in ("steps", "validations", "checkpoint_every", "devices", "log_every", "threads"):
+    for key in ("updates", "validations", "checkpoint_every", "devices", "log_every", "threads"):
         require_whole(f"trainer.{key}", trainer[key], least=1)
     if trainer["patience"] is not None:
         require_whole("trainer.patience", trainer["patience"], least=1)
@@ -84,7 +109,7 @@ def sizes(config: Mapping[str, Any], objective: SquaredError) -> None:
     require_whole("seed", config["seed"], least=0)
     require_whole("ensemble.members", config["ensemble"]["members"], least=0)
     if config["ensemble"]["members"] == 1:
-        raise UserError("ensemble.members=1 has no spread; take 0, which is none, or 2 and more")
+        raise UserError("ensemble.members=1 has no spread; give 0 for no ensemble, or at least 2")
     for key in ("clip", "timeout"):
         value = trainer[key]
         if not isinstance(value, (int, float)) or not 0 < value < float("inf"):
@@ -97,8 +122,8 @@ def sizes(config: Mapping[str, Any], objective: SquaredError) -> None:
         raise UserError(
             f"objective.warmup={objective.warmup}, objective.context={objective.context} and "
             f"objective.horizon={objective.horizon} make windows of {objective.length} states, "
-            f"longer than the training trajectories (sim.states={sim['states']}); shorten the one "
-            "or lengthen the other"
+            f"longer than the training trajectories (sim.states={sim['states']}); shorten "
+            "one or lengthen the other"
         )
     if data["batch"] > count:
         raise UserError(

@@ -1,138 +1,168 @@
-"""From the training data to a fitted forecaster, by whichever fit was asked for."""
+"""Fit the forecaster of a job, and the baselines that it is compared with."""
 
+import copy
 import time
 from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.loggers import Logger
 
-from sirve.cores import Core
+from sirve.cores import Climatology, Core, Linear, Persistence
 from sirve.data.gather import Data
-from sirve.export.load import restore
+from sirve.forecasting.checkpoint import restore, save
 from sirve.forecasting.forecaster import Forecaster
 from sirve.forecasting.normaliser import Normaliser
 from sirve.io.checkpoints import BEST, LAST
-from sirve.pipeline.prepare import Job
-from sirve.training.gradient import Seen, device, fit
+from sirve.pipeline.job import Fitted, Job
+from sirve.training.calibration import calibrate
+from sirve.training.fits import Gradient, GradientRidge, NotFitted, Readout, Ridge
+from sirve.training.gradient import TrainingData, device, train
 from sirve.training.least_squares import solve_readout
+from sirve.training.module import TrainingModule
 from sirve.training.ridge_search import Search
-from sirve.training.saver import Saver
+from sirve.training.varpro import VarPro
 from sirve.training.varpro.run import Projection
 
 
-def learn(
-    job: Job, data: Data, loggers: list[Any]
-) -> tuple[Forecaster | None, float, dict[str, Any]]:
-    """The fitted forecaster, from its best checkpoint, the seconds it took, and how it was fitted.
+def fit(job: Job, data: Data, loggers: list[Logger]) -> Fitted | None:
+    """Fit the job's core and the baselines, and save the checkpoints.
 
-    No forecaster on every rank but the first.
+    Returns None on every rank but the first, which only helped to train.
     """
-    forecaster = make_forecaster(job, data, job.core, job.config["model"])
-    if job.fit.kind in ("none", "ridge"):
-        start = time.perf_counter()
-        how = {"kind": job.fit.kind}
-        if job.fit.kind == "ridge":
-            how |= search(job, data, forecaster).run(job.fit.settings)
-        for name in (BEST, LAST):
-            forecaster.save(job.run / "checkpoints" / name)
-        return forecaster.eval(), time.perf_counter() - start, how
-    if job.fit.kind == "varpro":
-        return project(job, data, forecaster, loggers)
-    return train(job, data, forecaster, loggers)
+    initial = copy.deepcopy(job.core) if isinstance(job.fit, Gradient | GradientRidge) else None
+    forecaster = make_forecaster(job, data, job.core, job.model)
+    if isinstance(job.fit, NotFitted | Ridge):
+        fitted = _closed_form(job, data, forecaster)
+    elif isinstance(job.fit, VarPro):
+        fitted = _varpro(job, data, forecaster, job.fit, loggers)
+    else:
+        found = _gradient(job, data, forecaster, loggers)
+        if found is None:
+            return None
+        fitted = found
+    best, seconds, details = fitted
+    if job.members and not job.plan.objective.spread:
+        calibrate(best, data.seen["valid"], data.clean["valid"], job.context, job.seed)
+        save(best, job.run / "checkpoints" / BEST)
+    return Fitted(best, _baselines(job, data), seconds, details, initial)
 
 
-def train(
-    job: Job, data: Data, forecaster: Forecaster, loggers: list[Any]
-) -> tuple[Forecaster | None, float, dict[str, Any]]:
-    """By gradient, and then, where it is asked for, the readout in closed form."""
+_Found = tuple[Forecaster, float, dict[str, Any]]  # forecaster, seconds, details
+
+
+def _closed_form(job: Job, data: Data, forecaster: Forecaster) -> _Found:
+    """Search for the random weights and the readout, where there is something to fit."""
+    start = time.perf_counter()
+    details: dict[str, Any] = {"kind": job.fit.kind}
+    if isinstance(job.fit, Ridge):
+        settings = job.fit.settings(job.core)
+        details |= _search(job, data, forecaster, job.fit).run(settings)
+    for name in (BEST, LAST):
+        save(forecaster, job.run / "checkpoints" / name)
+    return forecaster.eval(), time.perf_counter() - start, details
+
+
+def _gradient(job: Job, data: Data, forecaster: Forecaster, loggers: list[Logger]) -> _Found | None:
+    """Train by gradient, and then, for fit=gradient_ridge, solve for the readout."""
     best = job.run / "checkpoints" / BEST
-    how: dict[str, Any] = {"kind": job.fit.kind}
+    details: dict[str, Any] = {"kind": job.fit.kind}
 
     def refit(trainer: pl.Trainer) -> None:
+        assert isinstance(job.fit, GradientRidge)
         trained = restore(best, trust=None)
         ranks = (trainer.global_rank, trainer.world_size)
-        how.update(search(job, data, trained, *ranks).run(job.fit.settings))
+        details.update(_search(job, data, trained, job.fit, *ranks).run([{}]))
         if trainer.is_global_zero:
-            trained.save(best)
+            save(trained, best)
 
-    # What is on disk is what is scored; its classes were trusted when the job was prepared.
+    # What is on disk is scored; its classes were trusted when the job was prepared.
     if job.saved and job.saved.done:
-        how |= {"valid_log_error": job.saved.best, "seconds": job.saved.processor}
-        return restore(best, trust=None).to(device(job.hardware)), job.saved.seconds, how
-    trainer, seconds = fit(
-        forecaster,
-        Seen(data.train, *valid(job, data)),
+        details |= {"valid_log_error": job.saved.best, "seconds": job.saved.processor}
+        return restore(best, trust=None).to(device(job.hardware)), job.saved.seconds, details
+    trainer, saver = train(
+        TrainingModule(forecaster, job.plan),
+        TrainingData(data.train, *_validation(job, data)),
         job.run,
         job.hardware,
         loggers,
-        job.config["data"]["batch"],
-        job.rhythm,
+        job.batch,
+        job.monitoring,
         job.saved.path if job.saved else None,
-        refit if "ridge" in job.fit.kind else None,
+        refit if isinstance(job.fit, GradientRidge) else None,
     )
     if not trainer.is_global_zero:
-        return None, seconds, how
-    (saver,) = (c for c in trainer.callbacks if isinstance(c, Saver))  # type: ignore[attr-defined]
-    how.setdefault("valid_log_error", saver.best)
-    how["seconds"] = saver.processor
-    return restore(best, trust=None).to(device(job.hardware)), seconds, how
+        return None
+    details.setdefault("valid_log_error", saver.best)
+    details["seconds"] = saver.processor
+    return restore(best, trust=None).to(device(job.hardware)), saver.seconds, details
 
 
-def project(
-    job: Job, data: Data, forecaster: Forecaster, loggers: list[Any]
-) -> tuple[Forecaster, float, dict[str, Any]]:
-    """By variable projection, and then the readout in closed form on all trajectories."""
+def _varpro(
+    job: Job, data: Data, forecaster: Forecaster, fit: VarPro, loggers: list[Logger]
+) -> _Found:
+    """Train by variable projection, and then solve for the readout on all trajectories."""
     folder = job.run / "checkpoints"
-    how: dict[str, Any] = {"kind": job.fit.kind}
+    details: dict[str, Any] = {"kind": fit.kind}
     if job.saved and job.saved.done:
-        how["valid_log_error"] = job.saved.best
-        return restore(folder / BEST, trust=None), job.saved.seconds, how
+        details["valid_log_error"] = job.saved.best
+        return restore(folder / BEST, trust=None), job.saved.seconds, details
     projection = Projection(
-        job.fit.varpro,
+        fit,
         forecaster,
         data.train,
-        valid(job, data),
-        job.config["seed"],
+        _validation(job, data),
+        job.seed,
         folder,
-        job.rhythm.checkpoint_every,
+        job.monitoring.checkpoint_every,
         loggers,
     )
-    seconds = projection.run(job.saved.path if job.saved else None, how)
+    seconds = projection.run(job.saved.path if job.saved else None, details)
     start = time.perf_counter()
-    how["readout"] = search(job, data, forecaster).run(job.fit.settings)
-    how["valid_log_error"] = how["readout"]["valid_log_error"]
+    details["readout"] = _search(job, data, forecaster, fit.readout).run([{}])
+    details["valid_log_error"] = details["readout"]["valid_log_error"]
     seconds += time.perf_counter() - start
-    forecaster.save(folder / BEST)
+    save(forecaster, folder / BEST)
     projection.finish(seconds)
-    return forecaster.eval(), seconds, how
+    return forecaster.eval(), seconds, details
 
 
-def search(job: Job, data: Data, forecaster: Forecaster, rank: int = 0, ranks: int = 1) -> Search:
-    """The choice of a closed form on this job's data."""
-    steps, seed = job.config["sim"]["steps"], job.config["seed"]
-    return Search(job.fit.ridge, forecaster, data.train, valid(job, data), steps, seed, rank, ranks)
+def _search(
+    job: Job, data: Data, forecaster: Forecaster, readout: Readout, rank: int = 0, ranks: int = 1
+) -> Search:
+    valid = _validation(job, data)
+    return Search(readout, forecaster, data.train, valid, job.steps, job.seed, rank, ranks)
 
 
-def valid(job: Job, data: Data) -> tuple[np.ndarray, np.ndarray]:
-    """Contexts of the validation set as seen, and the clean truth after them."""
-    context = job.config["sim"]["context"]
-    return data.seen["valid"][:, :context], data.clean["valid"][:, context:]
+def _validation(job: Job, data: Data) -> tuple[np.ndarray, np.ndarray]:
+    """Return the observed contexts of the validation set and the clean truth after them."""
+    return data.seen["valid"][:, : job.context], data.clean["valid"][:, job.context :]
 
 
 def make_forecaster(job: Job, data: Data, core: Core, model: dict[str, Any]) -> Forecaster:
-    """Put a core into a forecaster whose normaliser and scale are those of the training data."""
+    """Return a forecaster whose normaliser and scale are those of the training data."""
     states, increments = data.moments
     own = job.info.shape[0]
     mean, std, delta = states.mean, states.std, increments.std[:own]
     scale = np.where((std[:own] > 0) & (delta > 0), delta / np.where(std > 0, std, 1.0)[:own], 1.0)
     core.scale.copy_(torch.as_tensor(scale).reshape(core.scale.shape))
     normaliser = Normaliser(mean, std, len(job.info.shape) - 1)
-    return Forecaster(core, normaliser, model, job.info, data.std.tolist(), job.training)
+    return Forecaster(core, normaliser, model, job.info, data.std.tolist())
 
 
-def solve(forecaster: Forecaster, data: Data) -> None:
-    """Fit a core's readout in closed form, in float64, on all training trajectories."""
-    forecaster.core.double()
-    blocks = (torch.as_tensor(x) for x in data.train.blocks())
-    solve_readout(forecaster.core, (forecaster.read(x) for x in blocks))
+def _baselines(job: Job, data: Data) -> dict[str, Forecaster]:
+    """Fit persistence, climatology and least squares, with which every model is compared."""
+    shape, covariates = job.info.shape, len(job.info.covariates)
+    cores: dict[str, Core] = {
+        "persistence": Persistence(shape, covariates),
+        "climatology": Climatology(shape, covariates),
+        "linear": Linear(shape, job.info.boundary, covariates=covariates),
+    }
+    found = {name: make_forecaster(job, data, core, {}) for name, core in cores.items()}
+    for forecaster in found.values():
+        if forecaster.core.closed_form:
+            forecaster.core.double()
+            blocks = (torch.as_tensor(x) for x in data.train.blocks())
+            solve_readout(forecaster.core, (forecaster.read(x) for x in blocks))
+    return found

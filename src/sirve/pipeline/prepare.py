@@ -1,6 +1,8 @@
-"""One job: everything that can be built and checked before any work."""
+"""Prepare a job: build and check everything before any work.
 
-from dataclasses import dataclass
+Nothing after this sees the composed configuration.
+"""
+
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,45 +14,28 @@ from sirve.cores import Core
 from sirve.cores.spread import give_spread
 from sirve.data.dataset import SPLITS
 from sirve.data.observe import Observe
-from sirve.data.shards import Info
 from sirve.data.source import Source, Wanted
 from sirve.data.sources import source_of, wanted_of
-from sirve.export.load import make_core
-from sirve.forecasting.forecaster import Training
+from sirve.forecasting.checkpoint import make_core
 from sirve.io import instantiate
 from sirve.io.instantiate import TRUSTED
 from sirve.pipeline import checks
+from sirve.pipeline.job import Job
 from sirve.runs import provenance, resume, run_folder
-from sirve.runs.saved import Saved
 from sirve.tracking.wandb_tracker import Tracker
-from sirve.training.gradient import Hardware, Rhythm, device_name
+from sirve.training.fits import Fit, fit_for
+from sirve.training.gradient import Hardware, device_name
+from sirve.training.module import TrainingPlan
 from sirve.training.objectives.squared_error import SquaredError
-from sirve.training.plan import Fit
-
-
-@dataclass(frozen=True)
-class Job:
-    """Everything that could be checked and built before any work."""
-
-    config: dict[str, Any]
-    names: dict[str, str]  # {"sim": "lorenz", "model": "gru"}
-    source: Source
-    wanted: Wanted
-    observe: Observe
-    info: Info
-    core: Core
-    fit: Fit
-    training: Training
-    hardware: Hardware
-    rhythm: Rhythm
-    tracker: Tracker
-    run: Path
-    saved: Saved | None  # the checkpoint it goes on from
 
 
 def prepare(config: dict[str, Any], plain: str) -> Job:
-    """Build and check everything, then take a folder; raises UserError before any work."""
-    # What the command line composed is trusted; what a run's folder says is not.
+    """Build and check everything, then take a folder for the run; raise UserError before any work.
+
+    ``config`` is the composed configuration with its references resolved, ``plain`` the text of
+    config.yaml, in which references to the environment are not resolved.
+    """
+    # The composed configuration is trusted; that of a run folder is not.
     trust = None if resume.asked(config) is None else (*TRUSTED, *config["trust"])
     build = partial(instantiate.build, trust=trust)
     observe = build(config["observe"], Observe, place="observe")
@@ -58,50 +43,83 @@ def prepare(config: dict[str, Any], plain: str) -> Job:
     observe = observe.of(source.scene)
     objective = build(config["objective"], SquaredError, place="objective")
     checks.sizes(config, objective)
-    hardware, rhythm, plan = checks.trainer(config["trainer"], config["data"]["loaders"])
-    tracker = instantiate.build(config["logger"], Tracker, place="logger")  # never a run folder's
+    hardware, monitoring, numbers = checks.trainer(config["trainer"], config["data"]["loaders"])
+    # A run folder never says where to send things.
+    tracker = instantiate.build(config["logger"], Tracker, place="logger")
     info = observe.info(source.infos["train"])
-    pl.seed_everything(config["seed"], verbose=False)
-    torch.set_num_threads(config["trainer"]["threads"])
-    torch.backends.cudnn.allow_tf32 = False  # float32 means float32, on a GPU's convolutions too
+    _seed(config["seed"], config["trainer"]["threads"])
     core = make_core(config["model"], info, trust)
-    checks.fits(core, {split: observe.info(source.infos[split]).shape for split in SPLITS})
+    checks.shapes(core, {split: observe.info(source.infos[split]).shape for split in SPLITS})
 
     def optimizer(parameters: Any) -> torch.optim.Optimizer:
         return build(config["optimizer"], torch.optim.Optimizer, parameters, place="optimizer")
 
-    how = Fit.of(config, core, trust)
-    checks.spread(objective, how.kind)
+    asked = build(config["fit"], Fit, place="fit")
+    checks.varpro(asked, core, hardware, config["sim"])
+    fit = fit_for(core, asked)
+    checks.spread(objective, fit)
     if objective.spread:
         give_spread(core, objective.spread)
-    if how.kind != "none":
-        optimizer(core.parameters())  # only to refuse a wrong one now
-    training = Training(objective, optimizer, seed=config["seed"], **plan)
+    if fit.kind != "none":
+        optimizer(core.parameters())  # to refuse a wrong one now
     run_folder.require_writable(Path(config["data"]["root"]), "data.root")
     wanted = wanted_of(config, observe)
-    said = source.look(wanted)
-    if said and run_folder.inherited() is None:
-        print(*said, sep="\n")
-    made_by = provenance.here(
-        (source.code, type(core), type(objective)),
-        device_name(hardware),
-        source.digest(wanted),
-        {type(part) for part in core.modules()},
-    )
-    folder = resume.folder(config, plain, made_by)
+    _print_findings(source, wanted)
+    run = _take_folder(config, plain, source, wanted, core, objective, hardware)
     return Job(
-        config=config,
         names=config["names"],
         source=source,
         wanted=wanted,
         observe=observe,
         info=info,
+        context=config["sim"]["context"],
+        steps=config["sim"]["steps"],
+        model=config["model"],
         core=core,
-        fit=how,
-        training=training,
+        fit=fit,
+        plan=TrainingPlan(objective, optimizer, seed=config["seed"], **numbers),
+        batch=config["data"]["batch"],
+        memory=config["data"]["memory"],
         hardware=hardware,
-        rhythm=rhythm,
+        monitoring=monitoring,
+        seed=config["seed"],
+        data_seed=config["data"]["seed"],
+        members=config["ensemble"]["members"],
+        inside=config["inside"],
+        limits=config["data"]["limits"],
         tracker=tracker,
-        run=folder,
-        saved=resume.newest(folder),
+        run=run,
+        saved=resume.newest(run),
     )
+
+
+def _seed(seed: int, threads: int) -> None:
+    pl.seed_everything(seed, verbose=False)
+    torch.set_num_threads(threads)
+    torch.backends.cudnn.allow_tf32 = False  # float32 means float32, on a GPU's convolutions too
+
+
+def _print_findings(source: Source, wanted: Wanted) -> None:
+    """Print, once, what was understood of the user's data."""
+    lines = source.look(wanted)
+    if lines and run_folder.inherited() is None:
+        print(*lines, sep="\n")
+
+
+def _take_folder(
+    config: dict[str, Any],
+    plain: str,
+    source: Source,
+    wanted: Wanted,
+    core: Core,
+    objective: SquaredError,
+    hardware: Hardware,
+) -> Path:
+    """Return the folder of the run, new or to be resumed, with the record of what makes it."""
+    record = provenance.here(
+        (source.code, type(core), type(objective)),
+        device_name(hardware),
+        source.digest(wanted),
+        {type(part) for part in core.modules()},
+    )
+    return resume.folder(config, plain, record)

@@ -1,7 +1,8 @@
-"""Going on with a run: which one, under which configuration, from which checkpoint.
+"""Resume a run: find its folder, its configuration and its newest good checkpoint.
 
-A run named by ``resume=`` is not trusted: its config.yaml may come from anyone. What says where
-things are written or sent is taken from the command line, and the rest refers to no environment.
+A run named by ``resume=`` is not trusted: its config.yaml may come from anyone. Settings that say
+where things are written or sent are taken from the command line, and the others must not refer to
+the environment.
 """
 
 import copy
@@ -19,37 +20,37 @@ from sirve.runs.metrics_log import last_step
 from sirve.runs.saved import Saved
 
 AUTO, NEVER = "auto", "never"
-# What may differ between two commands that make the same run: the machine's part.
+# Settings of the machine: they may differ between two commands that make the same run.
 _MACHINE = ("runs", "resume", "trust", "accept_changes", "logger")
 _GROUPS = (
-    *("sim", "model", "observe", "data", "ridge", "varpro", "objective", "optimizer"),
+    *("sim", "training", "model", "fit", "observe", "data", "objective", "optimizer"),
     *("trainer", "names", "ensemble"),
 )
 _MACHINE_DATA = ("root", "workers", "loaders", "memory", "limits")
 
 
 def asked(config: Mapping[str, Any]) -> Path | None:
-    """The run that ``resume=`` names."""
+    """Return the run that ``resume=`` names, or None."""
     wish = config["resume"]
     return None if wish in (AUTO, NEVER) else Path(str(wish))
 
 
 def configuration(run: Path, composed: dict[str, Any], keys: Sequence[str]) -> dict[str, Any]:
-    """The run's own configuration, with the machine's part of the one composed here.
+    """Return the configuration of ``run``, with the machine's settings of ``composed``.
 
-    ``keys`` are those that the command line sets. Raises UserError where one of them differs,
-    unless ``accept_changes``, and for a folder that is no run.
+    ``keys`` are those that the command line sets. Raises UserError where one of them differs from
+    the run's, unless ``accept_changes``, and for a folder that is not a run.
     """
     stored = _stored(run)
     for key, name in composed["names"].items():
         if f"names.{key}" in keys and stored["names"].get(key) != name:
-            raise UserError(f"{run} is no run of {key}={name}; leave {key}= out, or name another")
+            raise UserError(f"{run} is not a run of {key}={name}; leave {key}= out, or name another")
     found = {key: (_get(stored, key), _get(composed, key)) for key in keys if not _machine(key)}
     differing = {key: pair for key, pair in found.items() if pair[0] != pair[1]}
     if differing and not composed["accept_changes"]:
         lines = ", ".join(f"{key} {old} (here {new})" for key, (old, new) in differing.items())
         raise UserError(
-            f"{run} was begun with {lines}: it would not be the same run; leave that out, or give "
+            f"{run} was started with {lines}: it would not be the same run; leave that out, or give "
             "accept_changes=true"
         )
     for key, (_, new) in differing.items():
@@ -66,10 +67,11 @@ def configuration(run: Path, composed: dict[str, Any], keys: Sequence[str]) -> d
 
 
 def folder(config: dict[str, Any], plain: str, record: dict[str, Any]) -> Path:
-    """The folder of this run, owned: the one asked for, an unfinished one of the same command, or
+    """Return a folder that this process owns: the run to resume, or a new one.
 
-    a new one. ``plain`` becomes its config.yaml, ``record`` its environment.json; what a killed
-    process left half written is removed. Raises UserError.
+    Without ``resume=`` an unfinished run of the same command is resumed. ``plain`` becomes its
+    config.yaml, ``record`` its environment.json; files that a killed process left half written
+    are removed. Raises UserError.
     """
     shared = run_folder.inherited()
     if shared is not None:
@@ -85,7 +87,7 @@ def folder(config: dict[str, Any], plain: str, record: dict[str, Any]) -> Path:
     else:
         provenance.require_same(run, record, config["accept_changes"])
         if not run_folder.own(run):
-            raise UserError(f"{run} is at work in another process; wait for it, or end it first")
+            raise UserError(f"{run} is in use by another process; wait for it, or end it first")
         run_folder.clean(run)
     provenance.write(run, record)
     write_text(run / "config.yaml", plain)
@@ -93,7 +95,7 @@ def folder(config: dict[str, Any], plain: str, record: dict[str, Any]) -> Path:
 
 
 def newest(run: Path) -> Saved | None:
-    """The newest checkpoint that is good; says on stderr what a damaged one costs."""
+    """Return the newest intact checkpoint; print a warning for each damaged one."""
     damaged, found = [], None
     for name in (checkpoints.LAST, checkpoints.PREVIOUS):
         path = run / "checkpoints" / name
@@ -104,15 +106,15 @@ def newest(run: Path) -> Saved | None:
             damaged.append(name)
     if found and found.has_best and not checkpoints.intact(run / "checkpoints" / checkpoints.BEST):
         damaged.append(checkpoints.BEST)
-        found = None  # what was best so far is lost: only the start leads to it again
+        found = None  # the best weights are lost: start again
     step, reached = found.step if found else 0, last_step(run / "metrics.jsonl")
     source = found.path.name if found else "the start"
     if run_folder.inherited() is None:
         for name in damaged:
             warn(f"{run / 'checkpoints' / name} is damaged: it differs from its checksum")
         if found or damaged or reached:
-            again = f", {reached - step} steps are done again" if reached > step else ""
-            print(f"{run} goes on from {source}, step {step}{again}")
+            again = f", {reached - step} steps are repeated" if reached > step else ""
+            print(f"{run} resumes from {source}, step {step}{again}")
     return found
 
 
@@ -129,14 +131,18 @@ def _unfinished(parent: Path, config: dict[str, Any], record: dict[str, Any]) ->
 
 
 def _stored(run: Path) -> dict[str, Any]:
-    """A run's config.yaml, of the right outline."""
+    """Read config.yaml of a run; raise UserError where a group of settings is missing."""
     path = run / "config.yaml"
     if not path.is_file():
-        raise UserError(f"resume={run} is no run's folder: it has no config.yaml; name one")
+        raise UserError(f"resume={run} is not the folder of a run: it has no config.yaml; name one")
     run_folder.require_own_files(run)
     found = read_yaml(path)
+    if isinstance(found, dict) and {"ridge", "varpro"} <= set(found):
+        raise UserError(
+            f"{path} was written by sirve 0.1, whose settings had other names; start the run again"
+        )
     whole = isinstance(found, dict) and all(isinstance(found.get(g), dict) for g in _GROUPS)
-    if not whole or not {"fit", "inside"} <= set(found):
+    if not whole or "inside" not in found:
         raise UserError(f"{path} is not the configuration of a run; name another run")
     for key in ("sim", "model"):
         require_name(str(found["names"].get(key)))
@@ -144,16 +150,16 @@ def _stored(run: Path) -> dict[str, Any]:
 
 
 def _require_settled(config: dict[str, Any], run: Path) -> None:
-    """Only the command line says what of the environment is read."""
+    """Refuse references to the environment: only the command line may have them."""
     if "${" in yaml.safe_dump(config):
         raise UserError(
-            f"{run}/config.yaml refers to the environment; go on with it by its own command, or "
+            f"{run}/config.yaml refers to the environment; resume it by its own command, or "
             "write the values into it"
         )
 
 
 def _binding(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Without the machine's part."""
+    """Return the configuration without the machine's settings."""
     rest = {key: value for key, value in copy.deepcopy(dict(config)).items() if key not in _MACHINE}
     for key in _MACHINE_DATA:
         rest["data"].pop(key, None)

@@ -12,7 +12,10 @@ SAVER = "Saver"  # the callback's name: the key of its state in a checkpoint
 
 
 class Saved:
-    """The newest checkpoint of a run that is good, to go on from."""
+    """The training state in a checkpoint: steps, seconds, best validation score.
+
+    Raises UserError for a file that a trainer would not have left.
+    """
 
     def __init__(self, path: Path) -> None:
         content = checkpoints.load(path)
@@ -40,7 +43,7 @@ _TRAINERS: dict[str, type[Any]] = {
 
 
 def _entry(path: Path, content: dict[str, Any], key: str, kind: type[T]) -> T:
-    """What a trainer has left under ``key``; UserError where it is something else."""
+    """Return the value under ``key``; raise UserError where its type is wrong."""
     found = content.get(key)
     if not isinstance(found, kind) or (kind is int and isinstance(found, bool)):
         raise UserError(f"{path} has no {key} that a trainer would have left; {_OTHER}")

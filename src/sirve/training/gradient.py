@@ -1,4 +1,4 @@
-"""Training a forecaster with Lightning: budget, checkpoints, early stopping, progress."""
+"""Training by gradient descent with Lightning: budget, checkpoints, early stopping, progress."""
 
 import logging
 import os
@@ -24,22 +24,22 @@ from torch.utils.data import DataLoader, TensorDataset
 from sirve.data.states import States
 from sirve.data.windows import Windows, load
 from sirve.errors import Stopped, one_line
-from sirve.forecasting.forecaster import Forecaster, Training
 from sirve.io.checkpoints import WholeCheckpointIO
 from sirve.runs import run_folder, signals
+from sirve.training.module import TrainingModule, TrainingPlan
 from sirve.training.saver import Saver
 
-# One rank's share is a gather from memory: Lightning's advice on loader workers does not apply.
-_NOISE = (
+# Lightning's advice on loader workers does not apply: a batch is one gather from memory.
+_WARNINGS = (
     "does not have many workers",
     "IterableDataset",
     "isinstance.treespec",
     "litlogger",
-    "srun. command is available",  # on the login node of a cluster, where one machine is meant
+    "srun. command is available",  # on the login node of a cluster, without srun
 )
 
 
-CONTINUE = "the same command goes on from the last checkpoint"
+RESUME = "the same command resumes from the last checkpoint"
 _RANK_VARIABLES = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
@@ -47,8 +47,8 @@ _RANK_VARIABLES = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MAST
 class Hardware:
     """Where training runs: Lightning's accelerator, devices, strategy and precision.
 
-    ``timeout`` is how many seconds a silent rank is waited for, ``loaders`` how many processes
-    gather batches beside each rank, which gathers them itself if there are none.
+    The other ranks wait ``timeout`` seconds for a silent one. ``loaders`` processes gather batches
+    for each rank; with 0 the rank gathers them itself.
     """
 
     accelerator: str = "cpu"
@@ -60,8 +60,11 @@ class Hardware:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What the model may see, in physical units: training states, and contexts with their truth."""
+class TrainingData:
+    """Training states and validation contexts as observed, and the truth after the contexts.
+
+    All are in physical units.
+    """
 
     train: States  # (n, T, *shape)
     valid_context: np.ndarray  # (n, c, *shape)
@@ -69,41 +72,56 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Rhythm:
-    """How often, over a run: validations evenly spread, checkpoints every so many steps."""
+class Monitoring:
+    """How often a run is validated (evenly spread) and saved (every so many updates)."""
 
     validations: int = 12
     patience: int | None = None  # validations without a better one before stopping early
     checkpoint_every: int = 500
 
 
-def fit(
-    forecaster: Forecaster,
-    seen: Seen,
+def train(
+    module: TrainingModule,
+    data: TrainingData,
     run: Path,
     hardware: Hardware,
     loggers: Sequence[Logger],
     batch: int,
-    rhythm: Rhythm,
+    monitoring: Monitoring,
     saved: Path | None = None,
     after: Callable[[pl.Trainer], None] | None = None,
-) -> tuple[pl.Trainer, float]:
-    """Train to the budget of the forecaster's plan; leaves checkpoints/best.ckpt and last.ckpt.
+) -> tuple[pl.Trainer, Saver]:
+    """Train to the budget of the module's plan, leaving checkpoints/best.ckpt and last.ckpt.
 
-    From the checkpoint ``saved`` on, it is bit for bit the run that was never interrupted: batches,
-    noise and whatever else a core draws are functions of (seed, step). ``after`` is called on all
-    ranks when training is over. Returns the trainer and the seconds spent training. Raises
-    Interrupted on a signal, after the step and a checkpoint, and Stopped where a rank has died.
+    A run that resumes from the checkpoint ``saved`` is bit for bit the run that was never
+    interrupted: batches, noise and whatever a core draws are functions of (seed, step).
+
+    Args:
+        module: the forecaster and its plan.
+        data: training and validation states.
+        run: the folder of the run.
+        hardware: where to train.
+        loggers: receive every logged row.
+        batch: windows in an update, over all ranks.
+        monitoring: how often to validate and save.
+        saved: the checkpoint to resume from.
+        after: called with the trainer on all ranks when training is over.
+
+    Returns:
+        Lightning's trainer, and the saver, which knows the best score and the seconds spent.
+
+    Raises:
+        Interrupted: on a signal, after the update and a checkpoint.
+        Stopped: where a rank has died.
     """
-    plan = forecaster.training_plan
-    assert plan is not None
-    _quiet()
-    if hardware.precision == "64-true":  # Lightning would do so after it has read a checkpoint
-        forecaster.core.double()
-    saver = Saver(run / "checkpoints", rhythm.checkpoint_every)
-    trainer = _trainer(plan, run, hardware, loggers, rhythm, saver)
+    plan = module.plan
+    _silence_lightning()
+    if hardware.precision == "64-true":  # Lightning would convert after it has read a checkpoint
+        module.core.double()
+    saver = Saver(run / "checkpoints", monitoring.checkpoint_every)
+    trainer = _trainer(plan, run, hardware, loggers, monitoring, saver)
     windows = Windows(
-        seen.train if hardware.loaders else seen.train.to(trainer.strategy.root_device),
+        data.train if hardware.loaders else data.train.to(trainer.strategy.root_device),
         plan.objective.length,
         batch,
         plan.seed,
@@ -111,42 +129,42 @@ def fit(
         trainer.world_size,
     )
     batches = load(windows, lambda: trainer.global_step, hardware.loaders, _as_loader)
-    truth = TensorDataset(torch.as_tensor(seen.valid_context), torch.as_tensor(seen.valid_truth))
+    truth = TensorDataset(torch.as_tensor(data.valid_context), torch.as_tensor(data.valid_truth))
     with _own_ranks(), signals.deferred():
         try:
-            trainer.fit(forecaster, batches, DataLoader(truth, batch_size=64), ckpt_path=saved)
+            trainer.fit(module, batches, DataLoader(truth, batch_size=64), ckpt_path=saved)
             if after is not None:
                 after(trainer)
             saver.finish(trainer)
-        except RuntimeError as error:  # gloo and NCCL have no type of their own for it
+        except RuntimeError as error:  # gloo and NCCL raise no type of their own
             if trainer.world_size == 1:
                 raise
-            if trainer.strategy.launcher is not None:  # on the first rank: one that hangs stays
+            if trainer.strategy.launcher is not None:  # on the first rank: end those that hang
                 trainer.strategy.launcher.kill(signal.SIGKILL)
-            raise Stopped(f"a rank has failed ({one_line(str(error))}); {CONTINUE}") from error
-    return trainer, saver.seconds
+            raise Stopped(f"a rank has failed ({one_line(str(error))}); {RESUME}") from error
+    return trainer, saver
 
 
 def _trainer(
-    plan: Training,
+    plan: TrainingPlan,
     run: Path,
     hardware: Hardware,
     loggers: Sequence[Logger],
-    rhythm: Rhythm,
+    monitoring: Monitoring,
     saver: Saver,
 ) -> pl.Trainer:
-    """Lightning's trainer, counting steps, with our checkpoints and our progress bar."""
-    callbacks: list[Callback] = [saver, Bar(plan.steps)]
-    if rhythm.patience is not None:
-        callbacks.append(EarlyStopping("valid/log_error", patience=rhythm.patience, mode="min"))
+    """Build Lightning's trainer with our checkpoints and our progress bar."""
+    callbacks: list[Callback] = [saver, Bar(plan.updates)]
+    if monitoring.patience is not None:
+        callbacks.append(EarlyStopping("valid/log_error", patience=monitoring.patience, mode="min"))
     ddp = hardware.strategy == "ddp"
     trainer = pl.Trainer(
         accelerator=hardware.accelerator,
         devices=hardware.devices,
         strategy=DDPStrategy(timeout=timedelta(seconds=hardware.timeout)) if ddp else "auto",
         precision=hardware.precision,  # type: ignore[arg-type]
-        max_steps=plan.steps,
-        val_check_interval=max(1, plan.steps // rhythm.validations),
+        max_steps=plan.updates,
+        val_check_interval=max(1, plan.updates // monitoring.validations),
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
         logger=list(loggers),
@@ -159,30 +177,30 @@ def _trainer(
         enable_model_summary=False,
         default_root_dir=run,
     )
-    # Lightning's own handlers run collectives inside a signal, and a shell under Slurm; ours stay.
+    # Lightning's handlers run collectives inside a signal, and a shell under Slurm: keep ours.
     trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
     return trainer
 
 
 def _as_loader(_number: int) -> None:
-    """In a process that gathers batches: it neither stops by itself nor owns the run's folder."""
+    """Prepare a process that gathers batches: it ignores signals and does not own the folder."""
     signals.ignore()
     run_folder.release()
 
 
 def device(hardware: Hardware) -> torch.device:
-    """Where this process forecasts."""
+    """Return the device on which this process forecasts."""
     return torch.device("cuda" if hardware.accelerator == "gpu" else "cpu")
 
 
 def device_name(hardware: Hardware) -> str | None:
-    """The GPU's, None without one."""
+    """Return the name of the GPU; None without one."""
     return torch.cuda.get_device_name() if hardware.accelerator == "gpu" else None
 
 
 @contextmanager
 def _own_ranks() -> Iterator[None]:
-    """Leave no process group and no rank behind: the next run of a sweep starts its own."""
+    """Clean up the process group and its variables: the next run of a sweep starts its own."""
     before = {key: os.environ.get(key) for key in _RANK_VARIABLES}
     try:
         yield
@@ -194,15 +212,15 @@ def _own_ranks() -> Iterator[None]:
                 os.environ.pop(key, None)
 
 
-def _quiet() -> None:
+def _silence_lightning() -> None:
     for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    for text in _NOISE:
+    for text in _WARNINGS:
         warnings.filterwarnings("ignore", message=f".*{text}.*")
 
 
 class Bar(Callback):
-    """One line: steps done, loss, the last validation."""
+    """A progress line: updates done and the last validation score."""
 
     def __init__(self, steps: int) -> None:
         self.progress = Progress(

@@ -17,7 +17,7 @@ ENOUGH = 1000  # rows a feature: of the frames that give more, evenly spread one
 Noise = Callable[[Tensor], Tensor]
 
 
-class Triangle:
+class IncrementalQR:
     """R of a QR of the rows (columns, targets) seen so far: all that least squares has to know.
 
     It is updated block by block, so memory does not grow with the data. The Gram matrix is never
@@ -72,13 +72,13 @@ class Triangle:
 
 
 @torch.no_grad()
-def triangle(
+def factorise(
     core: Core,
     sequences: Iterable[Tensor],
     skip: int = 0,
     noise: Noise | None = None,
     every: int = 1,
-) -> Triangle:
+) -> IncrementalQR:
     """Of phi and (x_next - base) / scale, over normalised sequences (B, T, *shape) in float64.
 
     The first ``skip`` states of each sequence are read only, to warm the memory. ``noise`` is
@@ -87,7 +87,7 @@ def triangle(
     """
     lift = core.readout
     assert isinstance(lift, Lift)
-    found = Triangle(lift.weight.shape[0])
+    found = IncrementalQR(lift.weight.shape[0])
     seen = 0
     for x in sequences:
         read, state = x[:, :-1], None
@@ -139,9 +139,9 @@ def solve_readout(
 
         min over V of || phi V' - (x_next - base) / scale ||^2 + ridge || D V ||^2
 
-    over all ``sequences`` (B, T, *shape), normalised; see ``Triangle.solve`` and ``triangle``.
+    over all ``sequences`` (B, T, *shape), normalised; see ``IncrementalQR.solve`` and ``factorise``.
     """
     lift = core.double().readout
     assert isinstance(lift, Lift)
     double = (x.double() for x in sequences)
-    lift.assign(triangle(core, double, skip).solve([ridge])[0])
+    lift.assign(factorise(core, double, skip).solve([ridge])[0])

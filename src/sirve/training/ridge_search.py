@@ -1,12 +1,12 @@
-"""Fitting in closed form: random recurrent weights, a readout by least squares, chosen by rollouts.
+"""The search for a readout by least squares, every candidate judged by its forecasts.
 
-The error of one step does not tell how far a forecast holds: a readout of 9e-8 may run away after
-two Lyapunov times. So everything is chosen by forecasts of the validation set.
+The one-step error does not say how long a forecast stays valid: a readout with an error of 9e-8
+may run away after two Lyapunov times. So every choice is made by forecasts of the validation set.
 """
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, product
 from typing import Any
@@ -18,75 +18,24 @@ from torch import Tensor
 from sirve.cores import Core
 from sirve.cores.lift import Lift
 from sirve.data.states import States, first
-from sirve.errors import UserError, nearest, one_line
-from sirve.forecasting.forecaster import Forecaster, log_error
+from sirve.forecasting.forecaster import Forecaster
 from sirve.forecasting.rollout import pieces
 from sirve.io.progress import track
-from sirve.training.least_squares import PATH, spare, triangle
+from sirve.metrics.validation import log_error
+from sirve.training.fits import Readout
+from sirve.training.least_squares import factorise, spare
 
 log = logging.getLogger(__name__)
 
-SHARE = 8  # of the validation's steps are enough to leave out what is hopeless
-NEAR = 2  # ridges on either side of the best are tried again on all data
-BOUND = 1.5  # times the largest state of the training set: a forecast beyond it has run away
+SHARE = 8  # the first round forecasts 1 / SHARE of the validation steps
+NEAR = 2  # ridges on either side of the best that the second round tries again
+BOUND = 1.5  # times the largest training state: a forecast beyond it has run away
 STARTS = 4  # of the test of stability
-
-
-@dataclass(frozen=True)
-class Ridge:
-    """A small search: every combination of ``grid``, ``noise`` and ``path``.
-
-    ``grid``: values to try of each number by which a core draws its random weights. ``noise``:
-    deviations, in normalised units, of Gaussian noise on the states that are read, the targets
-    staying clean. Of both None is what the core finds worth trying. ``path``: ridges, on the
-    squared singular values of columns of length 1. All are fitted on the ``few`` first trajectories
-    and forecast the beginning of the validation set; the best ``keep`` pairs of setting and noise
-    are fitted again on all trajectories and forecast the whole of it. Of these the best is taken
-    that stays bounded over twice the steps of a test after a ``perturbation`` of its context, in
-    normalised units.
-    """
-
-    grid: Mapping[str, Sequence[Any]] | None = None
-    path: Sequence[float] = PATH
-    noise: Sequence[float] | None = None
-    few: int = 16
-    keep: int = 4
-    perturbation: float = 0.01
-
-    def __post_init__(self) -> None:
-        for name, values in {"path": self.path, "noise": self.noise}.items():
-            if values is None:
-                continue
-            if not values or not all(0 <= value < float("inf") for value in values):
-                raise ValueError(f"{name}={list(values)} must be numbers, none of them negative")
-        for name, least in {"few": 1, "keep": 1}.items():
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < least:
-                raise ValueError(f"{name}={getattr(self, name)} must be a positive whole number")
-        for name, values in (self.grid or {}).items():
-            if not isinstance(values, list | tuple) or not values:
-                raise ValueError(f"grid.{name}={values} must be a list of values to try")
-
-    def settings(self, core: Any) -> list[dict[str, Any]]:
-        """Every combination for this core; raises UserError for what it does not take."""
-        for name in self.grid or {}:
-            if name not in core.search_grid:
-                raise UserError(
-                    f"ridge.grid.{name}: {type(core).__name__} draws nothing by that; "
-                    + nearest(name, core.search_grid)
-                )
-        grid = {**core.search_grid, **(self.grid or {})}
-        settings = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
-        for setting in settings:
-            try:
-                core.init_weights(0, **setting)
-            except (TypeError, ValueError) as error:
-                raise UserError(f"ridge.grid: {one_line(str(error))}") from error
-        return settings
 
 
 @dataclass
 class Candidate:
-    """A readout, and how well it forecasts: ``score`` is ``log_error``, lower is better."""
+    """A fitted readout and the ``log_error`` of its forecasts: lower is better."""
 
     setting: dict[str, Any]
     noise: float
@@ -97,31 +46,44 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Search:
-    """One fit of one forecaster; ``valid`` is contexts as seen and the clean truth after them."""
+    """The search for the readout of one forecaster.
 
-    plan: Ridge
+    Args:
+        plan: what to try.
+        forecaster: is fitted in place.
+        train: training states, as observed.
+        valid: contexts (n, c, *shape + covariates) as observed, and the clean truth after them.
+        steps: length of a test forecast, for the test of stability.
+        seed: of the random weights and the noise.
+        rank, ranks: this process, and how many share the trajectories in one process group.
+    """
+
+    plan: Readout
     forecaster: Forecaster
     train: States
     valid: tuple[np.ndarray, np.ndarray]
-    steps: int  # of a test
+    steps: int
     seed: int
-    rank: int = 0  # of ``ranks`` that share the trajectories, in one process group
+    rank: int = 0
     ranks: int = 1
 
     def run(self, settings: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """Fit in place; what was tried and taken, in plain types."""
+        """Fit in place and return, in plain types, how many settings were tried and the best one.
+
+        ``settings`` are those of the random weights; [{}] leaves the weights as they are.
+        """
         self.forecaster.core.double()
         start = time.process_time()
         self.forecaster.core.fit_statistics(self._read(self.train.blocks()))
         noises = self.forecaster.core.search_noises if self.plan.noise is None else self.plan.noise
         pairs = list(product(settings, noises))
         steps = self.valid[1].shape[1]
-        few, short = self.plan.few, max(1, steps // SHARE)
+        few, short = self.plan.screening_size, max(1, steps // SHARE)
         tried = [
             min(self.candidates(setting, noise, self.plan.path, few, short), key=_score)
             for setting, noise in track(pairs, "try settings", len(pairs))
         ]
-        best = sorted(tried, key=_score)[: self.plan.keep]
+        best = sorted(tried, key=_score)[: self.plan.finalists]
         found = [
             candidate
             for c in track(best, "fit", len(best))
@@ -150,7 +112,10 @@ class Search:
         few: int | None,
         steps: int,
     ) -> list[Candidate]:
-        """One for each ridge, fitted on a few trajectories or on all, scored over ``steps``."""
+        """Return a candidate for each ridge, scored over ``steps`` steps.
+
+        They are fitted to the first ``few`` trajectories, or to all of them.
+        """
         core: Core = self.forecaster.core
         if setting:
             core.init_weights(self.seed, **setting)
@@ -163,20 +128,20 @@ class Search:
         skip = min(context.shape[1] - 1, self.train.shape[1] - 2)
         count = min(few or self.train.shape[0], self.train.shape[0])
         every = spare(core, count * (self.train.shape[1] - 1 - skip))
-        # Few are read by every rank: there may be fewer blocks than ranks.
+        # Every rank reads the few: there may be fewer blocks than ranks.
         blocks = self._mine() if few is None else iter([first(self.train.blocks(), few)])
-        factor = triangle(core, self._read(blocks), skip, normal if noise else None, every)
+        factor = factorise(core, self._read(blocks), skip, normal if noise else None, every)
         if self.ranks > 1 and few is None:
             factor.merge()
         tables = factor.solve(path)
         with torch.inference_mode():  # the same for all readouts
             before = self.forecaster.read(context[:, :-1])
-            memory = core.read(before) if before.shape[1] else None
+            state = core.read(before) if before.shape[1] else None
         found = []
         for ridge, table in zip(path, tables, strict=True):
             candidate = Candidate(setting, noise, ridge, table=table)
             self._assign(table)
-            error = self.forecaster.errors(context[:, -1:], truth[:, :steps], memory)
+            error = self.forecaster.errors(context[:, -1:], truth[:, :steps], state)
             candidate.score = log_error(error)
             found.append(candidate)
         return found
@@ -192,7 +157,7 @@ class Search:
         return list(self.plan.path[max(0, index - NEAR) : index + NEAR + 1])
 
     def _first_stable(self, found: Sequence[Candidate]) -> tuple[Candidate, bool]:
-        """The best of those that a small push does not make run away, else the best."""
+        """Return the best candidate that stays bounded after a small perturbation, else the best."""
         bound = max(float(self._size(x).max()) for x in self._read(self.train.blocks()))
         context = self.forecaster.read(torch.as_tensor(self.valid[0][:STARTS]))
         source = torch.Generator().manual_seed(self.seed)
@@ -204,8 +169,8 @@ class Search:
             if self._stays(pushed, BOUND * bound):
                 return candidate, True
         log.warning(
-            "none of the %d best readouts stays bounded over %d steps after a push of %g: the best "
-            "forecaster is taken all the same; try ridge.noise=[1e-4,1e-3,1e-2]",
+            "none of the %d best readouts stays bounded over %d steps after a perturbation of %g: "
+            "the best one is used; try fit.noise=[1e-4,1e-3,1e-2]",
             len(found),
             2 * self.steps,
             self.plan.perturbation,
@@ -214,12 +179,12 @@ class Search:
 
     @torch.inference_mode()
     def _stays(self, context: Tensor, bound: float) -> bool:
-        """Whether the forecast after ``context`` stays below ``bound``."""
+        """Return whether the forecast after ``context`` stays below ``bound``."""
         future = pieces(self.forecaster.core, context, 2 * self.steps)
         return all(bool((self._size(y) < bound).all()) for y in future)
 
     def _size(self, x: Tensor) -> Tensor:
-        """Root mean square of each state of x (B, T, *shape); what is not finite is infinite."""
+        """Return the root mean square (B, T) of each state of x, infinite where it is not finite."""
         size = self.forecaster.core.own(x).flatten(2).pow(2).mean(2).sqrt()
         return torch.nan_to_num(size, nan=float("inf"))
 

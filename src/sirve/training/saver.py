@@ -1,4 +1,4 @@
-"""When a run is saved, and how it stops: between two steps, where nothing is half done."""
+"""Saves checkpoints during training, and stops a run between two updates."""
 
 import time
 from pathlib import Path
@@ -8,20 +8,21 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
 from sirve.errors import Stopped
-from sirve.forecasting.forecaster import Forecaster
+from sirve.forecasting import checkpoint as saved
 from sirve.io.checkpoints import BEST, LAST
 from sirve.runs import signals
+from sirve.training.module import TrainingModule
 
 
 class Saver(Callback):
-    """last.ckpt every ``every`` steps, previous.ckpt the one before it, and best.ckpt.
+    """Writes last.ckpt every ``every`` updates, previous.ckpt (the one before) and best.ckpt.
 
-    Best is judged by free rollouts over the validation set, never by one-step loss. A signal is
-    noted when it comes; before the next step all ranks agree on it, a checkpoint is written, and
-    Interrupted is raised.
+    The best weights are those whose free rollouts over the validation set are best, never those
+    with the lowest one-step loss. When a signal has arrived, all ranks agree on it before the next
+    update, write a checkpoint and raise Interrupted.
 
-    ``seconds`` is the time spent training and ``processor`` that of this rank's processor, over
-    all processes that went on with the run, ``done`` whether there is nothing left to train.
+    ``seconds`` is the time spent training and ``processor`` the CPU time of this rank, summed over
+    all processes that resumed the run; ``done`` says that nothing is left to train.
     """
 
     def __init__(self, folder: Path, every: int) -> None:
@@ -46,7 +47,7 @@ class Saver(Callback):
         self._saved = trainer.global_step
 
     def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
-        # What belongs to the step before, its validation too, has been done.
+        # The update before, and its validation, are complete here.
         step = trainer.global_step
         asked = signals.received()
         stop = trainer.strategy.reduce_boolean_decision(asked is not None, all=False)
@@ -59,10 +60,11 @@ class Saver(Callback):
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Lightning has counted the batch that comes next as ready already.
+        """Correct Lightning's counters, so that a resumed run does the same updates.
 
-        Left so, it would count it twice when it goes on, and validate one step too early. Its
-        count for loggers, too, runs ahead where it goes on from a validation.
+        Lightning has already counted the next batch as ready. Without this it would count that
+        batch twice after resuming, and validate one step too early. Its counter for loggers also
+        runs ahead when it resumes from a validation.
         """
         loops = checkpoint["loops"]["fit_loop"]
         for part in ("total", "current"):
@@ -80,10 +82,10 @@ class Saver(Callback):
         if score < self.best:
             self.best = score
             if trainer.is_global_zero:
-                assert isinstance(pl_module, Forecaster)
-                pl_module.save(self.folder / BEST)
+                assert isinstance(pl_module, TrainingModule)
+                saved.save(pl_module.forecaster, self.folder / BEST, trainer.global_step)
 
     def finish(self, trainer: pl.Trainer) -> None:
-        """The last checkpoint of all: whoever goes on from it has nothing to train."""
+        """Write the final checkpoint, which says that nothing is left to train."""
         self.done = True
         trainer.save_checkpoint(self.folder / LAST)

@@ -12,7 +12,8 @@ from sirve.cores.residual import ResidualRecurrent
 from sirve.data.shards import Info
 from sirve.errors import UserError
 from sirve.evaluation.inside import Inside, Material, material_of, measure, measurements, settle
-from sirve.forecasting.forecaster import Forecaster, Normaliser
+from sirve.forecasting.forecaster import Forecaster
+from sirve.forecasting.normaliser import Normaliser
 from sirve.io.hdf5 import create
 from sirve.metrics import normalised_error
 from sirve.report.inside.load import load_inside, measured

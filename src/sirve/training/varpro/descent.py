@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from sirve.cores import Core
 from sirve.cores.lift import Lift
-from sirve.training.least_squares import triangle
+from sirve.training.least_squares import factorise
 from sirve.training.varpro.methods import VarPro
 from sirve.training.varpro.problem import put
 
@@ -44,14 +44,14 @@ class Descent:
 
     @property
     def done(self) -> bool:
-        return self.step == self.plan.steps
+        return self.step == self.plan.updates
 
     def advance(self) -> dict[str, float]:
         """One step, and a validation if it is due; what there is to record."""
         problem = self.plan.problem(self.core, self.windows(self.step))
         row = {"train/loss": self.mover.move(problem, self.step)}
         self.step += 1
-        every = self.plan.steps // self.plan.validations
+        every = self.plan.updates // self.plan.validations
         if self.step % every == 0 or self.done:
             row["valid/log_error"] = self._validate()
         return row
@@ -79,7 +79,7 @@ class Descent:
     def _validate(self) -> float:
         lift = self.core.readout
         assert isinstance(lift, Lift)
-        lift.assign(triangle(self.core, [self.few], self.skip).solve([self.plan.ridge])[0])
+        lift.assign(factorise(self.core, [self.few], self.skip).solve([self.plan.ridge])[0])
         score = self.score()
         if score < self.best:
             self.best, self.kept = score, self._theta()

@@ -1,10 +1,10 @@
-"""How the recurrent weights move: Levenberg-Marquardt for small cores, SOAP for larger ones."""
+"""The methods that move recurrent weights: Levenberg-Marquardt for small cores, else SOAP."""
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
 
 import pytorch_optimizer
 import torch
@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from sirve.cores import Core
 from sirve.cores.base import require_positive
+from sirve.errors import UserError, one_line
+from sirve.training.fits import Fit, Readout
 from sirve.training.varpro.problem import Batch, layer_of, put
 from sirve.training.varpro.separable import LevenbergMarquardt, solve
 
@@ -23,64 +25,84 @@ class Mover(ABC):
 
     @abstractmethod
     def move(self, problem: Batch, step: int) -> float:
-        """Move the weights in place; the mean square of the residual there was before."""
+        """Update the weights in place. Returns the mean squared residual before the update."""
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
-        """What it remembers from step to step, in plain types."""
+        """Return what it remembers from update to update, in plain types."""
 
     @abstractmethod
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Restore what ``state_dict`` returned."""
 
 
 @dataclass(frozen=True)
-class VarPro(ABC):
-    """How recurrent weights are trained with the readout solved for at every step.
+class VarPro(Fit):
+    """Trains recurrent weights with the readout solved for at every update.
 
         min over theta of min over V of || phi(theta) V' - (x_next - base) / scale ||^2
 
-    ``moving``: "all" recurrent weights, or "inputs", W and its bias alone. ``input_scaling``, ``spectral_radius``
-    and ``time_scale`` are those of the random weights it begins with; see ``Reservoir``. A step sees
-    ``batch`` windows of ``washout`` states, which warm the memory, and ``scored`` ones, whose
-    outputs should be several times more than the weights that move. ``ridge`` is that of the
-    solve, on squared singular values of columns of length 1. ``validations`` times, evenly spread
-    over the ``steps``, the readout is fitted to ``few`` whole trajectories and the validation set
-    is forecast: the best weights are kept.
+    Args:
+        trainable: "all" recurrent weights, or "inputs", W and its bias alone.
+        input_scaling, spectral_radius, time_scale: of the initial random weights, see
+            ``sirve.cores.reservoir``.
+        updates: budget of training.
+        batch: windows in an update.
+        washout: states of a window that only warm the memory.
+        scored: states of a window that count; their outputs should be several times more than
+            the trainable weights.
+        ridge: of the solve, on squared singular values of columns of length 1.
+        validations: how often the validation set is forecast, evenly spread; the best weights
+            are kept.
+        readout_size: whole trajectories to which the readout is fitted for a validation.
+        readout: the final fit of the readout, on all trajectories.
 
     Source: G. Golub, V. Pereyra, SIAM J. Numer. Anal. 10 (1973); their review, Inverse Problems 19
     (2003).
     """
 
-    moving: str = "all"
+    kind: ClassVar[str] = "varpro"
+    trainable: str = "all"
     input_scaling: float = 0.03
     spectral_radius: float = 0.1
     time_scale: Sequence[float] = (1.1, 1.1)
-    steps: int = 100
+    updates: int = 100
     batch: int = 1024
     washout: int = 12
     scored: int = 2
     ridge: float = 1e-26
     validations: int = 10
-    few: int = 64
+    readout_size: int = 64
+    readout: Readout = field(default_factory=Readout)
+    hidden: int = 64
+    readout_kernel: int = 3
 
     def __post_init__(self) -> None:
-        if self.moving not in ("all", "inputs"):
-            raise ValueError(f'moving="{self.moving}" is unknown: take "all" or "inputs"')
-        for name in ("steps", "batch", "washout", "scored", "validations", "few"):
+        if self.trainable not in ("all", "inputs"):
+            raise ValueError(f'trainable="{self.trainable}" is unknown: take "all" or "inputs"')
+        for name in ("updates", "batch", "washout", "scored", "validations", "readout_size"):
             require_positive(**{name: getattr(self, name)})
-        if self.validations > self.steps:
-            raise ValueError(f"validations={self.validations} must be at most steps={self.steps}")
+        if self.validations > self.updates:
+            raise ValueError(
+                f"validations={self.validations} must be at most updates={self.updates}"
+            )
         if not 0 <= self.ridge < float("inf"):
             raise ValueError(f"ridge={self.ridge} must not be negative")
 
     @property
     def length(self) -> int:
-        """States in a window."""
+        """Number of states in a window."""
         return self.washout + self.scored + 1
 
+    def require_suits(self, core: Core) -> None:
+        try:
+            self.mover(self.weights(core))
+            self.init_weights(core, 0)
+        except ValueError as error:
+            raise UserError(f"fit=varpro: {one_line(str(error))}") from error
+
     def init_weights(self, core: Core, seed: int) -> None:
-        """The weights to begin with, in place; ValueError for numbers out of range."""
+        """Set the initial weights in place; raise ValueError for numbers out of range."""
         core.init_weights(
             seed,
             input_scaling=self.input_scaling,
@@ -89,27 +111,28 @@ class VarPro(ABC):
         )
 
     def weights(self, core: Core) -> list[nn.Parameter]:
-        """Those of ``core`` that move; ValueError for a core that is not fitted so."""
+        """Return the trainable weights of ``core``; raise ValueError for a core without any."""
         layer = layer_of(core)
-        return list((layer.w if self.moving == "inputs" else layer).parameters())
+        return list((layer.w if self.trainable == "inputs" else layer).parameters())
 
     def problem(self, core: Core, x: Tensor) -> Batch:
-        """What a step makes small, of normalised windows x (batch, length, C)."""
+        """Return the least-squares problem of normalised windows x (batch, length, C)."""
         return Batch(core, x, self.weights(core), self.washout)
 
     @abstractmethod
     def mover(self, weights: Sequence[nn.Parameter]) -> Mover:
-        """What moves them; ValueError where they are too many."""
+        """Return the method that moves the weights; raise ValueError where they are too many."""
 
 
 @dataclass(frozen=True)
 class LM(VarPro):
-    """By Levenberg-Marquardt with Kaufman's Jacobian, which looks back ``reach`` steps.
+    """Variable projection by Levenberg-Marquardt with Kaufman's Jacobian.
 
-    ``damping`` is that of the first step; see ``LevenbergMarquardt``.
+    The Jacobian looks back ``reach`` steps; ``damping`` is that of the first update, see
+    ``LevenbergMarquardt``.
     """
 
-    moving: str = "inputs"
+    trainable: str = "inputs"
     reach: int = 6
     damping: float = 1e-4
 
@@ -128,8 +151,8 @@ class LM(VarPro):
         count = sum(w.numel() for w in weights)
         if count > LARGEST:
             raise ValueError(
-                f"moving={self.moving} are {count} weights, and Levenberg-Marquardt takes at most "
-                f"{LARGEST}: take moving=inputs, fewer units, or SOAP"
+                f"trainable={self.trainable} are {count} weights, and Levenberg-Marquardt takes at most "
+                f"{LARGEST}: take trainable=inputs, fewer units, or SOAP"
             )
         return _Damped(weights, self)
 
@@ -154,16 +177,17 @@ class _Damped(Mover):
 
 @dataclass(frozen=True)
 class SOAP(VarPro):
-    """By SOAP on the logarithm of the projected functional, its gradient through whole windows.
+    """Variable projection by SOAP on the logarithm of the projected functional.
 
-    The gradient does not go through the solve: at the best V it need not. The logarithm makes
-    steps of the same size however small the error has become, where Adam's epsilon would end them.
-    The learning rate is ``lr`` after ``warmup`` steps, then a cosine to zero.
+    The gradient goes through whole windows, but not through the solve: at the best V its
+    derivative is zero. The logarithm keeps the size of the updates however small the error has
+    become, where Adam's epsilon would stop them. The learning rate is ``lr`` after ``warmup``
+    updates, then a cosine to zero.
 
     Source: N. Vyas et al., SOAP, ICLR 2025.
     """
 
-    steps: int = 1500
+    updates: int = 1500
     batch: int = 256
     scored: int = 4
     lr: float = 1e-2
@@ -180,9 +204,9 @@ class SOAP(VarPro):
         return _Soap(weights, self)
 
     def rate(self, step: int) -> float:
-        """The learning rate of a step."""
+        """Return the learning rate of an update."""
         warm = min(1.0, (step + 1) / self.warmup)
-        return self.lr * warm * 0.5 * (1 + math.cos(math.pi * step / self.steps))
+        return self.lr * warm * 0.5 * (1 + math.cos(math.pi * step / self.updates))
 
 
 class _Soap(Mover):

@@ -15,10 +15,12 @@ from torch import Tensor
 from sirve.data.states import States, first
 from sirve.data.windows import Windows
 from sirve.errors import Stopped, UserError, one_line
-from sirve.forecasting.forecaster import Forecaster, log_error
+from sirve.forecasting import checkpoint as saved_forecaster
+from sirve.forecasting.forecaster import Forecaster
 from sirve.io import checkpoints
 from sirve.io.checkpoints import LAST
 from sirve.io.progress import track
+from sirve.metrics.validation import log_error
 from sirve.runs import signals
 from sirve.training.saver import Saver
 from sirve.training.varpro import Descent, VarPro
@@ -52,14 +54,14 @@ class Projection:
         descent, clock = self._descent(), _Clock()
         if saved is not None:
             self._restore(descent, clock, saved)
-        steps = range(descent.step, self.plan.steps)
+        steps = range(descent.step, self.plan.updates)
         with signals.deferred():
             for _ in track(steps, "train", len(steps)):
                 row = descent.advance()
                 if not np.isfinite(row["train/loss"]):
                     raise Stopped(
                         f"training stopped at step {descent.step}: loss {row['train/loss']:g}; "
-                        "raise varpro.ridge or lower varpro.lr (the last checkpoint is untouched)"
+                        "raise fit.ridge or lower fit.lr (the last checkpoint is untouched)"
                     )
                 for logger in self.loggers:
                     logger.log_metrics(row, descent.step)
@@ -72,9 +74,9 @@ class Projection:
         seconds, processor = clock.read()
         how |= {
             "method": type(self.plan).__name__.lower(),
-            "moving": self.plan.moving,
+            "trainable": self.plan.trainable,
             "weights": sum(weight.numel() for weight in descent.weights),
-            "steps": self.plan.steps,
+            "updates": self.plan.updates,
             "seconds": processor,
             "valid_log_error": descent.best,
         }
@@ -82,13 +84,13 @@ class Projection:
 
     def finish(self, seconds: float) -> None:
         """The last checkpoint of all, after the best: nothing is left to train."""
-        self._save(self.plan.steps, seconds, [], done=True)
+        self._save(self.plan.updates, seconds, [], done=True)
 
     def _descent(self) -> Descent:
         forecaster, (context, truth) = self.forecaster, self.valid
         core = forecaster.core.double()
         windows = Windows(self.train, self.plan.length, self.plan.batch, self.seed)
-        few = forecaster.read(torch.as_tensor(first(self.train.blocks(), self.plan.few)))
+        few = forecaster.read(torch.as_tensor(first(self.train.blocks(), self.plan.readout_size)))
         read = torch.as_tensor(context)
 
         def score() -> float:
@@ -114,7 +116,7 @@ class Projection:
             "optimizer_states": states,
             "lr_schedulers": [],
         }
-        self.forecaster.on_save_checkpoint(content)
+        content["sirve"] = saved_forecaster.describe(self.forecaster)
         checkpoints.save(content, self.folder / LAST)
 
     def _restore(self, descent: Descent, clock: "_Clock", saved: Path) -> None:

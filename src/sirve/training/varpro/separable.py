@@ -7,7 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from sirve.training.least_squares import Triangle
+from sirve.training.least_squares import IncrementalQR
 
 TRIALS = 8  # of a step, each more damped than the one before
 BLOCK = 192  # columns of the Gram matrix at once: only those on and above the diagonal are needed
@@ -32,8 +32,8 @@ class Separable(Protocol):
 
 
 def solve(columns: Tensor, targets: Tensor, ridge: float) -> Tensor:
-    """The best V (outputs, features) for these columns; see ``Triangle.solve``."""
-    found = Triangle(targets.shape[1])
+    """The best V (outputs, features) for these columns; see ``IncrementalQR.solve``."""
+    found = IncrementalQR(targets.shape[1])
     found.add(columns, targets)
     return found.solve([ridge])[0]
 
