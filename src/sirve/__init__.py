@@ -27,7 +27,7 @@ _PUBLIC = {
     "Forecaster": "sirve.forecasting.forecaster",
     "UserError": "sirve.errors",
 }
-__all__ = [*_PUBLIC]  # noqa: PLE0604
+__all__ = [*_PUBLIC]
 
 
 def __getattr__(name: str) -> Any:

@@ -276,11 +276,12 @@ def _folder(root: str | Path | None) -> Iterator[Path]:
 @contextmanager
 def _restored() -> Iterator[None]:
     """Restore the random generators and the threads of the caller afterwards."""
-    threads, numbers, python = torch.get_num_threads(), np.random.get_state(), random.getstate()
+    threads, python = torch.get_num_threads(), random.getstate()
+    numbers = np.random.get_state()  # noqa: NPY002  (the pipeline seeds the global generator)
     with torch.random.fork_rng():
         try:
             yield
         finally:
             torch.set_num_threads(threads)
-            np.random.set_state(numbers)
+            np.random.set_state(numbers)  # noqa: NPY002
             random.setstate(python)

@@ -1,4 +1,4 @@
-"""A forecaster as a folder that others can use, and back: ``sirve.export`` and ``sirve.load``."""
+"""Export a forecaster to a folder for other programs, and load it: sirve.export, sirve.load."""
 
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -16,21 +16,21 @@ from sirve.forecasting.forecaster import Forecaster
 from sirve.io.files import whole_folder
 from sirve.io.instantiate import trusted
 
-CONTEXT, STEPS = 4, 8  # of the check: short, so that chaos does not make rounding visible
+CONTEXT, STEPS = 4, 8  # of the check forecast: short, so that chaos does not amplify rounding
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}  # in standard deviations, see _close
 
 
 def export(run: str | Path, path: str | Path, trust: Sequence[str] = ()) -> None:
     """Write the forecaster of a run folder or a .ckpt file to a new folder ``path``.
 
-    What lies in it: sirve.export.model_folder. Before it gets its name it is loaded back: the same
-    forecasts bit for bit, and step.pt2, iterated, the same within ``TOLERANCE``. Whole or not at
-    all. Raises UserError for a target that exists and a model that cannot be exported, Stopped
-    where the disk refuses.
+    The files are described in sirve.export.model_folder. Before the folder gets its name it is
+    loaded again: it must give the same forecasts bit for bit, and step.pt2, iterated, the same
+    within ``TOLERANCE``. The folder is written whole or not at all. Raises UserError for a target
+    that exists and a model that cannot be exported, Stopped where the disk refuses.
     """
     target = Path(path)
     if target.exists() or target.is_symlink():
-        raise UserError(f"{target} exists already; name another folder, or remove it first")
+        raise UserError(f"{target} exists already; give another folder, or remove it first")
     original = load(run, trust).requires_grad_(False)
     try:
         with whole_folder(target) as folder:
@@ -45,11 +45,11 @@ def export(run: str | Path, path: str | Path, trust: Sequence[str] = ()) -> None
 
 
 def load(run: str | Path, trust: Sequence[str] = ()) -> Forecaster:
-    """The forecaster of a run folder (its best checkpoint), a .ckpt file or an exported folder.
+    """Load a forecaster: of a run folder (its best checkpoint), a .ckpt file, an exported folder.
 
     None of them is trusted: they hold plain types only, and their classes must come from sirve or
-    from the packages in ``trust``. An exported folder has to give its own check forecast again,
-    within ``TOLERANCE``. Raises UserError.
+    from the packages in ``trust``. An exported folder must reproduce its check forecast within
+    ``TOLERANCE``. Raises UserError.
     """
     path = Path(run)
     if not model_folder.is_exported(path):
@@ -75,7 +75,7 @@ def load(run: str | Path, trust: Sequence[str] = ()) -> Forecaster:
 
 
 def check_context(model: Forecaster, batch: int = 1) -> Tensor:
-    """(batch, CONTEXT, *shape), float64: slow waves of half a deviation about the training mean."""
+    """Return (batch, CONTEXT, *shape): slow waves of half a standard deviation about the mean."""
     shape = (batch, CONTEXT, *model.info.shape)
     wave = torch.arange(torch.Size(shape).numel(), dtype=torch.float64).mul(0.1).sin()
     mean, std = (part[: shape[2]] for part in (model.normaliser.mean, model.normaliser.std))
@@ -83,7 +83,7 @@ def check_context(model: Forecaster, batch: int = 1) -> Tensor:
 
 
 def check_covariates(model: Forecaster) -> dict[str, float]:
-    """The training mean of each known parameter."""
+    """Return the training mean of each covariate."""
     own = model.info.shape[0]
     means = model.normaliser.mean.flatten()[own:].tolist()
     return dict(zip(model.info.covariates, means, strict=True))
@@ -108,21 +108,21 @@ def _verify(original: Forecaster, folder: Path, trust: Sequence[str]) -> None:
     """Raise UserError unless the loaded model and the step program forecast as the original."""
     loaded = load(folder, trust)
     blank = Step(original.core, original.normaliser).blank
-    # It unpickles, but what this process has just written.
+    # This unpickles, but only what this process has just written.
     step = torch.export.load(folder / model_folder.STEP).module()
     for batch in (1, 3):
         context = check_context(original, batch)
         covariates = check_covariates(original)
         expected = original.forecast(context, STEPS, covariates)
         if not torch.equal(loaded.forecast(context, STEPS, covariates), expected):
-            raise UserError("loaded back, it does not give the same forecast bit for bit")
+            raise UserError("loaded again, it does not give the same forecast bit for bit")
         stepped = iterate(step, blank, _read(original, context), STEPS)[:, :, : context.shape[2]]
         if not _close(original, stepped, expected):
             raise UserError(f"{model_folder.STEP} does not give the model's own forecast")
 
 
 def _close(model: Forecaster, found: Tensor, expected: Tensor) -> bool:
-    """To TOLERANCE of a deviation, or of the forecast's largest value where it leaves those."""
+    """Compare to TOLERANCE of a standard deviation, or of the largest value where that is more."""
     if found.shape != expected.shape:
         return False
     a, b = model.normaliser(_read(model, found)), model.normaliser(_read(model, expected))
@@ -131,7 +131,7 @@ def _close(model: Forecaster, found: Tensor, expected: Tensor) -> bool:
 
 
 def _read(model: Forecaster, x: Tensor) -> Tensor:
-    """x as the step reads it, (..., T, *shape), with the known parameters."""
+    """Return x (..., T, *shape) with the covariates, as the step program reads it."""
     covariates = check_covariates(model)
     return (
         model.with_covariates(x, covariates)
@@ -141,5 +141,5 @@ def _read(model: Forecaster, x: Tensor) -> Tensor:
 
 
 def _form(x: Tensor) -> dict[str, Any]:
-    """Shape, the batch as 1, and type, in plain types."""
+    """Describe shape (with a batch of 1) and type in plain types."""
     return {"shape": list(x.shape), "dtype": str(x.dtype).removeprefix("torch.")}

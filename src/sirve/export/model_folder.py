@@ -1,14 +1,14 @@
-"""The folder of an exported model, read without trusting it: no pickle, nothing larger than it is.
+"""The folder of an exported model, read without trusting it: no pickle, sizes checked first.
 
     model.safetensors   weights, exact bits, and a context with its forecast to check them by
-    model.json          what the model is: plain config, data, types, checksums, and the step's
-                        shapes and types, (B, ...) with B as 1
+    model.json          description of the model: configuration, data, types, checksums, and the
+                        shapes and types of the step program, (B, ...) with B as 1
     step.pt2            one step, by torch.export, for programs without sirve
 
 step.pt2 is hashed here and never loaded: ``torch.export.load`` unpickles. In torch 2.13 weights and
 constants that the archive itself marks so go through ``torch.load(weights_only=False)`` or
 ``pickle.loads``, and sample inputs do where ``weights_only=True`` fails; its own documentation says
-never to load what one does not trust.
+not to load untrusted files.
 """
 
 import json
@@ -24,27 +24,27 @@ from sirve.io.files import sha256, write_text
 
 WEIGHTS, ABOUT, STEP = "model.safetensors", "model.json", "step.pt2"
 FORMAT = 1
-LARGEST = 2**24  # bytes of model.json; ours have some thousand
+LARGEST = 2**24  # bytes of model.json; ours have a few thousand
 
 
 def is_exported(path: Path) -> bool:
-    """Whether a folder is an exported model's, or what is left of one."""
+    """Return whether a folder holds an exported model, or parts of one."""
     return (path / ABOUT).exists() or (path / WEIGHTS).exists()
 
 
 def write(folder: Path, about: dict[str, Any], tensors: dict[str, Tensor], step: bytes) -> None:
     """Write the three files; OSError where the disk refuses."""
-    # By Python's own files: their errors say what is wrong with the disk.
+    # Python's own files raise errors that say what is wrong with the disk.
     (folder / WEIGHTS).write_bytes(save({k: v.contiguous() for k, v in tensors.items()}))
     (folder / STEP).write_bytes(step)
     sums = {name: sha256(folder / name) for name in (WEIGHTS, STEP)}
     about = {"format": FORMAT, **about, "sha256": sums}
-    sums[ABOUT] = _checksum(about)  # of all the rest of itself
+    sums[ABOUT] = _checksum(about)  # of everything else in the file
     write_text(folder / ABOUT, json.dumps(about, indent=2) + "\n")
 
 
 def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """What model.json says and the tensors, all three files whole; UserError if one is not."""
+    """Return model.json and the tensors; raise UserError where a file is damaged or missing."""
     for name in (WEIGHTS, ABOUT, STEP):
         if not (folder / name).is_file():
             raise UserError(f"{folder / name} is missing; export the model again")
@@ -64,7 +64,7 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             )
     try:
         return about, load_file(folder / WEIGHTS)
-    except Exception as error:  # safetensors raises several types for what is none of its own
+    except Exception as error:  # safetensors raises several types
         raise UserError(
             f"{folder / WEIGHTS} is not a safetensors file ({type(error).__name__}); "
             "export the model again"
@@ -79,7 +79,7 @@ def _about(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError):
         about = None
     if not isinstance(about, dict) or not isinstance(about.get("sha256"), dict):
-        raise UserError(f"{path} is damaged or not an exported model's; export the model again")
+        raise UserError(f"{path} is damaged or not from an exported model; export the model again")
     return about
 
 

@@ -1,4 +1,4 @@
-"""One step of a forecaster as a program by torch.export, for those who do not have sirve."""
+"""One step of a forecaster as a torch.export program, for use without sirve."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -13,13 +13,13 @@ from sirve.errors import UserError
 
 
 class Step(nn.Module):
-    """(x, *state) -> (y, *state) in physical units: y is the state one time step after x.
+    """Maps (x, *state) to (y, *state) in physical units: y is the state one time step after x.
 
-    x and y are (B, *shape) in float64, the normaliser inside; known parameters are the channels
-    after those that are predicted, the same in y as in x. The state's tensors are (B, ...), in
-    the core's type and flat: layer by layer, in each the cell's own order (h; an LSTM's h, c).
-    Zeros, as in ``blank`` (there B = 1), are the blank state. A core without a memory has none.
-    Raises UserError for a core whose state is not tensors, or not blank at zero.
+    x and y are (B, *shape) in float64; covariates are the channels after the predicted ones, equal
+    in x and y. The tensors of the core's state are (B, ...), in the core's type, in a flat list:
+    layer by layer, in each layer in the cell's order (h; of an LSTM h, c). Zeros, as in ``blank``
+    (there B = 1), are the blank state; a core without memory has no state. Raises UserError for a
+    core whose state is not tensors, or whose blank state is not zero.
     """
 
     def __init__(self, core: Core, normaliser: Any) -> None:
@@ -39,7 +39,7 @@ class Step(nn.Module):
             again, after = core(x, self._nested(self.blank))
         if not all(map(torch.equal, (y, *leaves), (again, *_flat(after)))):
             raise UserError(
-                "the core's blank state is not zeros, with which step.pt2 begins; make it so"
+                "the core's blank state is not zeros, which step.pt2 starts from; make it so"
             )
 
     def forward(self, x: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
@@ -52,19 +52,19 @@ class Step(nn.Module):
 
 
 def program(step: Step, x: Tensor) -> bytes:
-    """``step`` as torch.export saves it, for any batch; x (1, *shape) is an example."""
+    """Return ``step`` as torch.export saves it, for any batch; x (1, *shape) is an example."""
     batch = {0: torch.export.Dim("batch")}
     example = [_times(part, 2) for part in (x, *step.blank)]
     shapes = (batch, (batch,) * len(step.blank)) if step.blank else (batch,)
     try:
         with torch.no_grad():
             traced = torch.export.export(step, tuple(example), dynamic_shapes=shapes)
-    except Exception as error:  # whatever a core does that cannot be traced
+    except Exception as error:  # a core may do things that cannot be traced
         line = " ".join(str(error).split())[:200]
         raise UserError(f"torch.export cannot trace the core: {line}") from error
     for module in traced.graph_module.modules():
         for node in getattr(getattr(module, "graph", None), "nodes", ()):
-            node.meta.pop("stack_trace", None)  # it names folders of this machine
+            node.meta.pop("stack_trace", None)  # it would name folders of this machine
     file = io.BytesIO()
     torch.export.save(traced, file)
     return file.getvalue()
@@ -74,7 +74,7 @@ def program(step: Step, x: Tensor) -> bytes:
 def iterate(
     step: Callable[..., Sequence[Tensor]], blank: Sequence[Tensor], context: Tensor, steps: int
 ) -> Tensor:
-    """The ``steps`` states (B, steps, *shape) after a context (B, c, *shape), by a step program."""
+    """Return the ``steps`` states after a context (B, c, *shape), by iterating a step program."""
     state = [_times(part, len(context)) for part in blank]
     for x in context.unbind(1):
         y, *state = step(x, *state)

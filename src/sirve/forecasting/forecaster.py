@@ -161,7 +161,7 @@ class Forecaster(nn.Module):
         return self.with_covariates(x, covariates or {}).to(self.device)
 
     def _like(self, context: Array, future: Tensor) -> Array:
-        """Return ``future`` (..., B, steps, *shape) with the kind, type and batch of ``context``."""
+        """Give ``future`` (..., B, steps, *shape) the kind, type and batch of ``context``."""
         x = torch.as_tensor(context)
         future = future.to(x.device, x.dtype if x.is_floating_point() else torch.float64)
         if x.ndim == len(self.info.shape) + 1:

@@ -1,4 +1,4 @@
-"""Physical units and the units that a core reads."""
+"""The normaliser: physical units to those that a core reads, and back."""
 
 import numpy as np
 import torch
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class Normaliser(nn.Module):
-    """(x - mean) / std of each channel, and back; moments in float64."""
+    """Maps each channel to (x - mean) / std, and back; mean and std in float64."""
 
     mean: Tensor
     std: Tensor
@@ -14,16 +14,16 @@ class Normaliser(nn.Module):
     def __init__(self, mean: np.ndarray, std: np.ndarray, dims: int) -> None:
         super().__init__()
         shape = (-1, *[1] * dims)
-        safe = np.where(std > 0, std, 1.0)  # a constant channel is its mean, whatever the unit
+        safe = np.where(std > 0, std, 1.0)  # a constant channel becomes 0
         self.register_buffer("mean", torch.as_tensor(mean, dtype=torch.float64).reshape(shape))
         self.register_buffer("std", torch.as_tensor(safe, dtype=torch.float64).reshape(shape))
 
     def forward(self, x: Tensor) -> Tensor:
-        """As the core reads x (..., C, *space), whose last channels, the known, may be left out."""
+        """Normalise x (..., C, *space); the last channels, the covariates, may be left out."""
         channels = x.shape[-self.mean.ndim]
         return (x - self.mean[:channels]) / self.std[:channels]
 
     def back(self, x: Tensor) -> Tensor:
-        """Physical units of such an x, float64."""
+        """Return x in physical units, float64."""
         channels = x.shape[-self.mean.ndim]
         return x * self.std[:channels] + self.mean[:channels]

@@ -1,4 +1,4 @@
-"""Read the context, then feed a core its own output."""
+"""The rollout: read the context, then feed a core its own output."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,14 +12,20 @@ PIECE = 50  # states read at once when teacher-forced, so that memory does not g
 
 
 def rollout(core: Core, context: Tensor, steps: int, state: Any = None) -> tuple[Tensor, Any]:
-    """Predictions (B, c - 1 + steps, *shape) from a context (B, c, *shape), and the state after.
+    """Return the predictions (B, c - 1 + steps, *shape) from a context, and the state after.
 
-    The first c - 1 are teacher-forced, each one step ahead of a state of the context; the last
-    ``steps`` run free, the first of them from the context's last state and each further one from
-    the prediction before it. Normalised units.
+    The first c - 1 are teacher-forced, each one step ahead of a state of the context. The last
+    ``steps`` run free: the first starts from the context's last state, and each further one from
+    the prediction before it.
 
     Laws: ``steps=1`` is the core itself; n steps, then m more from the last prediction and the
     returned state, are n + m steps.
+
+    Args:
+        core: predicts the next state.
+        context: normalised states (B, c, *shape), c >= 1.
+        steps: free steps, at least 1.
+        state: the core's memory before the context; None is blank.
     """
     y, state = core(context, state)
     if steps == 1:
@@ -29,9 +35,10 @@ def rollout(core: Core, context: Tensor, steps: int, state: Any = None) -> tuple
 
 
 def forced(length: int, context: int) -> Iterator[tuple[slice, int]]:
-    """The times of ``length`` states to be read teacher-forced, PIECE at once; and how many of each
+    """Yield pieces of ``length`` states to read teacher-forced, PIECE at a time.
 
-    come before the context's last, so that no prediction from them counts.
+    With each slice of times comes the number of its states that lie before the last state of the
+    context: predictions from them do not count.
     """
     for first in range(0, length, PIECE):
         last = min(first + PIECE, length)
@@ -41,10 +48,9 @@ def forced(length: int, context: int) -> Iterator[tuple[slice, int]]:
 def pieces(
     core: Core, context: Tensor, steps: int, length: int = 256, state: Any = None
 ) -> Iterator[Tensor]:
-    """The ``steps`` free states of ``rollout``, at most ``length`` at a time: (B, <= length, ...).
+    """Yield the ``steps`` free states of ``rollout``, at most ``length`` at a time.
 
-    For whoever needs a number of each and not all of them at once, or may stop early: memory does
-    not grow with ``steps``.
+    Memory does not grow with ``steps``, and the caller may stop early.
     """
     y, state = core(context, state)
     y = y[:, -1:]

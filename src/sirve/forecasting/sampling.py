@@ -1,4 +1,4 @@
-"""Rollouts by sampling: each state is drawn from p(x_t | past) and read before the next."""
+"""Rollouts by sampling: each state is sampled from p(x_t | past) and read before the next."""
 
 from collections.abc import Callable, Iterable
 
@@ -8,32 +8,32 @@ from torch import Tensor
 
 from sirve.cores import Core
 
-ROOM = 2**24  # numbers of the futures that are sampled at once
+ROOM = 2**24  # numbers sampled at once
 
 
 def sample(core: Core, context: Tensor, steps: int, normal: Callable[[], Tensor]) -> Tensor:
-    """One future (B, steps, *shape) for each context (B, c, *shape), in normalised units.
+    """Return one future (B, steps, *shape) for each context (B, c, *shape), normalised.
 
-        x_{t+1} = y_t + scale * exp(log_deviation_t) * normal()
+        x_{t+1} = y_t + scale * exp(log_std_t) * normal()
 
-    ``normal`` gives (B, 1, *shape) of standard normal numbers at each call. The known channels
-    are read on as they are, and are no part of the result.
+    ``normal`` returns standard normal numbers (B, 1, *shape) at each call. Covariates are passed
+    on unchanged and are not part of the result.
 
     Law: where the numbers are 0, these are the ``steps`` free states of ``rollout``.
     """
     x, state, out = context, None, []
     for _ in range(steps):
-        y, log_deviation, state = core.distribution(x, state)
-        own = core.own(y[:, -1:]) + core.scale * torch.exp(log_deviation[:, -1:]) * normal()
+        y, log_std, state = core.distribution(x, state)
+        own = core.own(y[:, -1:]) + core.scale * torch.exp(log_std[:, -1:]) * normal()
         out.append(own)
         x = core.beside(own, y[:, -1:])
     return torch.cat(out, dim=1)
 
 
 def futures(core: Core, context: Tensor, steps: int, members: int, seed: int) -> Tensor:
-    """``members`` samples (members, B, steps, *shape) of each context, a few members at a time."""
+    """Return ``members`` samples of each context: (members, B, steps, *shape)."""
     shape = core.own(context)[:, -1:].shape
-    some = max(1, ROOM // (shape.numel() * max(steps, 256)))  # the core's state takes room, too
+    some = max(1, ROOM // (shape.numel() * max(steps, 256)))  # the core's state needs memory, too
     parts = []
     for numbers in torch.arange(members).split(some):
         normal = normals(seed, numbers.tolist(), shape, context)
@@ -45,18 +45,19 @@ def futures(core: Core, context: Tensor, steps: int, members: int, seed: int) ->
 def normals(
     seed: int, members: Iterable[int], shape: torch.Size, like: Tensor
 ) -> Callable[[], Tensor]:
-    """Draws of standard normal numbers, (members * B, ...) for the ``shape`` (B, ...) of one.
+    """Return a function that samples standard normal numbers (members * B, ...).
 
-    A member's numbers are a function of (seed, its number): not of how many others there are, of
-    the type, or of the device, which are those of ``like``.
+    ``shape`` is that of one member, (B, ...). The numbers of a member are a function of (seed, its
+    number): not of how many others there are, nor of the type and device, which are those of
+    ``like``.
     """
     generators = []
     for member in members:
         key = np.random.SeedSequence(seed, spawn_key=(member,)).generate_state(1)
         generators.append(torch.Generator().manual_seed(int(key[0])))
 
-    def draw() -> Tensor:
+    def normal() -> Tensor:
         draws = [torch.randn(shape, generator=g, dtype=torch.float64) for g in generators]
         return torch.cat(draws).to(like)
 
-    return draw
+    return normal

@@ -1,4 +1,4 @@
-"""metrics.jsonl: one flushed line per logged step, the record, whatever the tracker does."""
+"""metrics.jsonl: one flushed line per logged step, whatever the tracker does."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +14,7 @@ Row = dict[str, Any]
 
 
 class Rows(Logger):
-    """A Lightning logger that hands each row of scalars, with its step, to one function."""
+    """A Lightning logger that passes each row of scalars, with its step, to a function."""
 
     def __init__(self, write: Callable[[Row], None]) -> None:
         super().__init__()
@@ -37,9 +37,9 @@ class Rows(Logger):
 
 
 def record(path: Path, step: int = 0) -> Rows:
-    """A logger that appends to ``path``, of which it keeps the rows up to ``step``.
+    """Return a logger that appends to ``path``, keeping the existing rows up to ``step``.
 
-    They are what the checkpoint that a run goes on from has seen.
+    ``step`` is that of the checkpoint from which the run resumes.
     """
     kept = [json.dumps(row) + "\n" for row in _rows(path) if row["step"] <= step]
     rank_zero_only(write_text)(path, "".join(kept))
@@ -52,7 +52,7 @@ def record(path: Path, step: int = 0) -> Rows:
 
 
 def last_step(path: Path) -> int:
-    """The step of the last row; 0 where there is none."""
+    """Return the step of the last row; 0 where there is none."""
     return max((row["step"] for row in _rows(path)), default=0)
 
 

@@ -1,4 +1,4 @@
-"""What made a run: code, library versions, machine."""
+"""The record of what made a run: code, library versions, machine."""
 
 import ast
 import hashlib
@@ -17,12 +17,12 @@ from sirve.errors import UserError, one_line, warn
 from sirve.io.files import read_json, write_text
 
 _PACKAGES = ("torch", "pytorch_lightning", "pytorch_optimizer", "numpy", "scipy", "h5py")
-# Another of these makes other bits, or may: the rest of the record only warns.
+# A change of these may change the bits of a run; a change of the others only warns.
 _BINDING = (
     *("code", "data", "machine", "torch", "pytorch_lightning", "pytorch_optimizer", "numpy"),
-    *("numba", "libraries"),  # kernels that round otherwise than torch does, a model's own code
+    *("numba", "libraries"),  # numba's kernels round differently from torch's
 )
-_SILENT = {  # no number comes from these
+_SILENT = {  # folders that no number depends on
     *("cli", "export", "report", "tracking"),
 }
 _FILE = "environment.json"
@@ -30,10 +30,10 @@ _HERE = Path(__file__).parents[1]
 
 
 def code_of(cls: type) -> str:
-    """Digest of the module that defines a class and of those of its package that it imports,
+    """Return the digest of a class's module and of the modules of its package that it imports.
 
-    comments, layout and docstrings aside: results of equations, or of a solver, that were mended
-    since must not be taken for new ones.
+    Comments, layout and docstrings do not count. Data made by equations or a solver that have
+    been corrected since must not be taken for new data.
     """
     sources: dict[str, str] = {}
     _gather(cls.__module__, sources)
@@ -41,13 +41,13 @@ def code_of(cls: type) -> str:
 
 
 def _gather(name: str, sources: dict[str, str]) -> None:
-    """The source of a module and of what it imports ``from`` its own package, by their names."""
+    """Collect the sources of a module and of what it imports ``from`` its own package."""
     module = sys.modules.get(name)
     if name in sources or module is None:
         return
     try:
         sources[name] = inspect.getsource(module)
-    except (OSError, TypeError):  # typed at a prompt, or compiled
+    except (OSError, TypeError):  # defined at a prompt, or compiled
         sources[name] = ""
     package = name.partition(".")[0]
     for node in ast.walk(ast.parse(sources[name])):
@@ -62,10 +62,13 @@ def here(
     data: str | None = None,
     parts: Iterable[type] = (),
 ) -> dict[str, Any]:
-    """The record of this process; ``classes`` may come from a user's own modules.
+    """Return the record of this process.
 
-    ``data`` names, with a digest, what was brought and not simulated. ``parts`` are the classes
-    that a model is made of: of other people's the version is recorded.
+    Args:
+        classes: whose modules count as code, also those of the user.
+        gpu: its name, or None.
+        data: the digest of the user's data, or None for simulated data.
+        parts: classes that the model is made of; of other packages the versions are recorded.
     """
     own = sorted(_HERE.rglob("*.py"))
     sources = [p for p in own if p.relative_to(_HERE).parts[0].removesuffix(".py") not in _SILENT]
@@ -86,7 +89,7 @@ def here(
 
 
 def read(run: Path) -> dict[str, Any]:
-    """A run's record; empty where there is none."""
+    """Read the record of a run; empty where there is none."""
     try:
         return read_json(run / _FILE)
     except (OSError, UserError):
@@ -94,30 +97,30 @@ def read(run: Path) -> dict[str, Any]:
 
 
 def write(run: Path, record: dict[str, Any]) -> None:
-    """environment.json"""
+    """Write environment.json."""
     write_text(run / _FILE, json.dumps(record, indent=1) + "\n")
 
 
 def binding(then: dict[str, Any], now: dict[str, Any]) -> str:
-    """What differs so that a run could not be the same bit for bit; empty where nothing does."""
+    """Return the differences that may change the bits of a run; empty where there are none."""
     return _differences(then, now, _BINDING)
 
 
 def require_same(run: Path, now: dict[str, Any], accept: bool) -> None:
-    """Raise UserError where a run was made by something that could change its bits.
+    """Raise UserError where code or versions differ from those that started a run.
 
-    What may change them only on some machines, such as another CPU, is one warning.
+    Other differences, such as another CPU, give one warning.
     """
     then = read(run)
     found = binding(then, now)
     if found and not accept:
         raise UserError(
-            f"{run} was begun with {found}: it would not be the same run; go back to that, or "
+            f"{run} was started with {found}: it would not be the same run; go back to that, or "
             "give accept_changes=true"
         )
     others = _differences(then, now, tuple(set(now) - set(_BINDING) - {"sirve"}))
     for line in filter(None, (found, others)):
-        warn(f"{run} was begun with {line}; the rest may differ in its last digits")
+        warn(f"{run} was started with {line}; the rest may differ in its last digits")
 
 
 def _differences(then: dict[str, Any], now: dict[str, Any], keys: Iterable[str]) -> str:
@@ -129,7 +132,7 @@ def _differences(then: dict[str, Any], now: dict[str, Any], keys: Iterable[str])
 
 
 def _libraries(parts: Iterable[type]) -> str | None:
-    """The installed packages, and their versions, that define any of ``parts``; None of ours."""
+    """Return the other packages, with versions, that define any of ``parts``; None for ours."""
     tops = {cls.__module__.partition(".")[0] for cls in parts} - {"sirve", "torch"}
     owners = packages_distributions() if tops else {}
     names = {name for top in tops for name in owners.get(top, ())}
@@ -137,7 +140,7 @@ def _libraries(parts: Iterable[type]) -> str | None:
 
 
 def _source(cls: type) -> str:
-    """Of the module that defines a class; empty where there is none, as in a compiled one."""
+    """Return the source of a class's module; empty where there is none, as for compiled code."""
     try:
         return inspect.getsource(inspect.getmodule(cls) or cls)
     except (OSError, TypeError):
@@ -153,7 +156,7 @@ def _digest(sources: Iterable[str]) -> str:
 
 @cache
 def _meaning(source: str) -> bytes:
-    """Kept for the next run of a sweep: to parse all of it takes half a second."""
+    """Parse source without docstrings; cached, since parsing everything takes half a second."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         documented = (ast.Module, ast.ClassDef, ast.FunctionDef)

@@ -44,14 +44,16 @@ def configuration(run: Path, composed: dict[str, Any], keys: Sequence[str]) -> d
     stored = _stored(run)
     for key, name in composed["names"].items():
         if f"names.{key}" in keys and stored["names"].get(key) != name:
-            raise UserError(f"{run} is not a run of {key}={name}; leave {key}= out, or name another")
+            raise UserError(
+                f"{run} is not a run of {key}={name}; leave {key}= out, or name another"
+            )
     found = {key: (_get(stored, key), _get(composed, key)) for key in keys if not _machine(key)}
     differing = {key: pair for key, pair in found.items() if pair[0] != pair[1]}
     if differing and not composed["accept_changes"]:
         lines = ", ".join(f"{key} {old} (here {new})" for key, (old, new) in differing.items())
         raise UserError(
-            f"{run} was started with {lines}: it would not be the same run; leave that out, or give "
-            "accept_changes=true"
+            f"{run} was started with {lines}: it would not be the same run; leave that out, or "
+            "give accept_changes=true"
         )
     for key, (_, new) in differing.items():
         _set(stored, key, new)

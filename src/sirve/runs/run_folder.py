@@ -1,4 +1,4 @@
-"""Where a run lives: ``<root>/<sim>-<model>/<time>``; one process at a time owns it."""
+"""The folder of a run, ``<root>/<sim>-<model>/<time>``, owned by one process at a time."""
 
 import fcntl
 import os
@@ -10,15 +10,15 @@ from pathlib import Path
 from sirve.errors import UserError
 from sirve.io.files import require_inside, require_name
 
-_INHERITED = "SIRVE_RUN"  # tells the other ranks of this run where the first one writes
+_INHERITED = "SIRVE_RUN"  # tells the other ranks where the first one writes
 _LOCK = ".lock"
-_owned: list[int] = []  # the lock of this process's run, an open file
+_owned: list[int] = []  # the open lock file of this process's run
 
 
 def place(root: Path, sim: str, model: str) -> Path:
-    """The folder of all runs of this system and model.
+    """Return the folder of all runs of this system and model.
 
-    Raises UserError where a name could leave ``root`` or nothing can be written.
+    Raises UserError where a name would lead out of ``root`` or nothing can be written.
     """
     name = f"{sim}-{model}"
     require_name(name)
@@ -28,7 +28,7 @@ def place(root: Path, sim: str, model: str) -> Path:
 
 
 def create(parent: Path) -> Path:
-    """A folder of its own for a run, owned, even for two runs started in the same second."""
+    """Create and own a new folder, also for two runs started in the same second."""
     time = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     for suffix in ["", *(f"-{i}" for i in range(1, 1000))]:
         folder = parent / (time + suffix)
@@ -42,38 +42,38 @@ def create(parent: Path) -> Path:
 
 
 def unfinished(parent: Path) -> Iterator[Path]:
-    """Runs that have begun and not ended, the newest first."""
+    """Yield the unfinished runs, the newest first."""
     for folder in sorted(parent.iterdir(), reverse=True):
         if (folder / "config.yaml").is_file() and not finished(folder):
             yield folder
 
 
 def finished(run: Path) -> bool:
-    """Whether nothing is left to do: the report is the last file that is written."""
+    """Return whether nothing is left to do: the report is the last file written."""
     return (run / "report.html").exists()
 
 
 def require_own_files(run: Path) -> None:
-    """Raise UserError where a link in a run's folder would have something else read or written."""
+    """Raise UserError for a link in a run's folder that leads to other files."""
     for path in run.rglob("*"):
         inside = path.resolve().is_relative_to(run.resolve())
         parts = path.relative_to(run).parts
-        # W&B's service keeps its log elsewhere, and nobody opens it from here.
+        # W&B's service keeps its log elsewhere; nothing here opens it.
         log = len(parts) == 4 and parts[2:] == ("logs", "debug-core.log")
         if path.is_symlink() and not (parts[0] == "wandb" and (inside or log)):
-            raise UserError(f"{path} is a link, which a run's folder does not hold; remove it")
+            raise UserError(f"{path} is a link, which a run's folder must not hold; remove it")
 
 
 def clean(run: Path) -> None:
-    """Remove what a process that was killed had not finished writing."""
+    """Remove files that a killed process had not finished writing."""
     for path in run.rglob(".*.tmp"):
         path.unlink(missing_ok=True)
 
 
 def own(run: Path) -> bool:
-    """Take a run's folder for this process until it ends; False where another one has it.
+    """Take a run's folder for this process; return False where another process has it.
 
-    The system lets go of it when the process ends, killed or not.
+    The system releases the lock when the process ends, killed or not.
     """
     if _owned and current() == run.absolute():
         return True
@@ -90,31 +90,31 @@ def own(run: Path) -> bool:
 
 
 def leave(run: Path) -> None:
-    """Let go of a run that is finished: nobody will own it again."""
+    """Release a finished run."""
     (run / _LOCK).unlink(missing_ok=True)
     os.environ.pop(_INHERITED, None)
     release()
 
 
 def release() -> None:
-    """Let go of this process's run; in a forked process, of its share of the lock."""
+    """Release this process's run; in a forked process, its copy of the lock."""
     while _owned:
         os.close(_owned.pop())
 
 
 def current() -> Path | None:
-    """The run's folder that this process has taken."""
+    """Return the folder of the run that this process owns, or None."""
     folder = os.environ.get(_INHERITED)
     return Path(folder) if folder else None
 
 
 def inherited() -> Path | None:
-    """The run's folder on a further rank of it; None on the first, and without ranks."""
+    """Return the folder of the run on a further rank; None on the first rank and without ranks."""
     return current() if os.environ.get("LOCAL_RANK", "0") != "0" else None
 
 
 def require_alone() -> None:
-    """Raise UserError where something outside has started several processes."""
+    """Raise UserError where several processes were started from outside, as by srun."""
     if any(int(os.environ.get(key, 1)) > 1 for key in ("WORLD_SIZE", "SLURM_STEP_NUM_TASKS")):
         raise UserError(
             "several processes were started from outside; start one, with trainer=ddp and "
@@ -123,7 +123,7 @@ def require_alone() -> None:
 
 
 def require_writable(folder: Path, key: str) -> None:
-    """Make ``folder``; UserError naming ``key`` where nothing can be written in it."""
+    """Create ``folder``; raise UserError naming ``key`` where it is not writable."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

@@ -1,4 +1,4 @@
-"""SIGTERM, SIGUSR1 and Ctrl-C: stop at once, or while training between two steps.
+"""SIGTERM, SIGUSR1 and Ctrl-C: stop at once, or during training between two updates.
 
 Slurm sends SIGTERM before it kills, and the signal that ``--signal`` names before a time limit.
 """
@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
-STOPPED = 75  # exit code, EX_TEMPFAIL: stopped by a signal, the same command goes on
+STOPPED = 75  # exit code EX_TEMPFAIL: stopped by a signal, the same command resumes
 
 _received: int | None = None
 _deferred = False
 
 
 class Interrupted(BaseException):
-    """A signal asked the command to stop; no ``except Exception`` on the way keeps it from that."""
+    """Raised when a signal asks the command to stop; ``except Exception`` does not catch it."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(signal.Signals(signum).name)
@@ -33,9 +33,9 @@ class Interrupted(BaseException):
 
 @contextmanager
 def handled() -> Iterator[None]:
-    """The first signal raises Interrupted where the main thread is; a second one ends the process.
+    """Raise Interrupted in the main thread at the first signal; end the process at a second one.
 
-    Nothing is installed outside the main thread, where Python does not allow it.
+    Outside the main thread, where Python does not allow it, nothing is installed.
     """
     global _received
     if threading.current_thread() is not threading.main_thread():
@@ -52,7 +52,7 @@ def handled() -> Iterator[None]:
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Meanwhile the first signal is only noted: ``received()`` tells."""
+    """Only note the first signal, for ``received()``, while this context lasts."""
     global _deferred
     before, _deferred = _deferred, True
     try:
@@ -62,14 +62,14 @@ def deferred() -> Iterator[None]:
 
 
 def received() -> int | None:
-    """The number of the signal that came, if one has."""
+    """Return the number of the signal that has arrived, or None."""
     return _received
 
 
 def end_with_parent(parent: int | None = None) -> None:
-    """End this process soon after the one that started it, however that ended.
+    """End this process soon after its parent has ended, for whatever reason.
 
-    ``parent`` is its number, where it may have ended already.
+    ``parent`` is the parent's process id, for a parent that may have ended already.
     """
     alive = os.getppid() if parent is None else parent
 
@@ -82,10 +82,10 @@ def end_with_parent(parent: int | None = None) -> None:
 
 
 @contextmanager
-def spared() -> Iterator[None]:
-    """Signals come when this ends, and never to processes that are started meanwhile.
+def blocked() -> Iterator[None]:
+    """Block signals until this context ends, and in all processes started within it.
 
-    SIGUSR1 and Ctrl-C go to all of a job, and the one that leads decides.
+    SIGUSR1 and Ctrl-C are sent to all processes of a job, but only the first one decides.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
@@ -94,13 +94,13 @@ def spared() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def heed() -> None:
-    """In a process that was spared: it can be ended by SIGTERM all the same."""
+def unblock_sigterm() -> None:
+    """Unblock SIGTERM in a worker that was started under ``blocked()``."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def ignore() -> None:
-    """For a process that helps: signals go to all of a job, and the one that leads decides."""
+    """Ignore SIGUSR1 and Ctrl-C in a helper process: only the first process of a job decides."""
     for number in (signal.SIGUSR1, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
 
@@ -116,4 +116,4 @@ def _handle(number: int, _frame: FrameType | None) -> None:
 
 
 def _silent(_: object) -> None:
-    """Of threads that manage processes, when these end with this one: it is told in one line."""
+    """Print nothing for threads that manage processes: the main thread prints one line."""

@@ -1,4 +1,4 @@
-"""The deviation of a deterministic core: measured on validation trajectories, not trained."""
+"""The spread of a deterministic core: measured on validation trajectories, not trained."""
 
 import numpy as np
 import torch
@@ -28,20 +28,22 @@ def calibrate(
 
         s_c = factor * sqrt(mean of ((x_{t+1} - y_t) / scale_c)^2)
 
-    over all states after the context, teacher-forced. The factor makes ensembles spread as they
-    err: the mean of log ``standardised_error`` over all steps up to the median valid time of the
-    deterministic forecast is 0. It is 1 where residuals are independent of each other and of the
-    state, which those of a network are not. (By ``spread_over_error`` the one or two rollouts that
-    err most would decide it: errors differ by orders of magnitude.) ``seen`` (n, T, C + known,
-    *space) is what the model reads, ``clean`` (n, T, C, *space) the truth, in physical units.
+    over all states after the context, teacher-forced. The factor makes the spread of an ensemble
+    match its error: the mean of log ``standardised_error`` over all steps up to the median valid
+    time of the deterministic forecast is 0. The factor would be 1 if residuals were independent of
+    each other and of the state, which those of a network are not. (With ``spread_over_error`` the
+    one or two worst rollouts would decide: errors differ by orders of magnitude.)
+
+    ``seen`` (n, T, C + covariates, *space) are the observed states and ``clean``
+    (n, T, C, *space) the truth, in physical units; ``context`` states are read before a forecast.
     """
     core = forecaster.core
     x = forecaster.read(torch.as_tensor(seen).to(forecaster.device))
     truth = forecaster.normaliser(torch.as_tensor(clean).to(forecaster.device).double())
-    deviation = _residual(core, x, truth, context)
+    std = _residual(core, x, truth, context)
     give_spread(core, "constant")
     assert isinstance(core.spread, Constant)
-    core.spread.assign(deviation)
+    core.spread.assign(std)
     read, future = x[:, :context], truth[:, context:].cpu().numpy()
     unit = np.ones(future.shape[2])
     y, _ = rollout(core, read, future.shape[1])
@@ -54,12 +56,12 @@ def calibrate(
         found = probabilistic.standardised_error(mean, spread, future[:, :steps], MEMBERS)
         found = found[np.isfinite(found) & (found > 0)]
         factor *= float(np.exp(np.log(found).mean())) if len(found) else 1.0
-        core.spread.assign(factor * deviation)
+        core.spread.assign(factor * std)
     return factor
 
 
 def _residual(core: Core, x: Tensor, truth: Tensor, context: int) -> Tensor:
-    """Root mean square over the states after the context, (C,), in units of scale."""
+    """Return the root mean square residual (C,) after the context, in units of scale."""
     state, squares, count = None, torch.zeros(core.shape[0], dtype=torch.float64).to(x.device), 0
     for times, early in forced(x.shape[1] - 1, context):
         y, state = core(x[:, times], state)

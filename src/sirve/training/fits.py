@@ -1,6 +1,5 @@
 """The ways to fit a forecaster: one class for each file of conf/fit."""
 
-from abc import ABC
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -13,7 +12,7 @@ from sirve.training.least_squares import PATH
 
 
 @dataclass(frozen=True)
-class Fit(ABC):
+class Fit:
     """How the weights of a forecaster are found.
 
     ``hidden`` and ``readout_kernel`` are the sizes of recurrent models that suit this fit:

@@ -1,4 +1,4 @@
-"""The readout of any core by least squares in closed form, in float64, by QR."""
+"""The readout of any core by least squares, in float64, by QR."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import prod
@@ -11,17 +11,18 @@ from sirve.cores import Core
 from sirve.cores.lift import Lift
 
 PATH = tuple(10.0**power for power in range(-28, -3, 2))  # ridges, on squared singular values
-NUMBERS = 2**22  # of a block of rows
-ENOUGH = 1000  # rows a feature: of the frames that give more, evenly spread ones are taken
+NUMBERS = 2**22  # in a block of rows
+ENOUGH = 1000  # rows per feature: frames that give more rows are subsampled evenly
 
 Noise = Callable[[Tensor], Tensor]
 
 
 class IncrementalQR:
-    """R of a QR of the rows (columns, targets) seen so far: all that least squares has to know.
+    """The factor R of a QR decomposition of all rows (columns, targets) added so far.
 
-    It is updated block by block, so memory does not grow with the data. The Gram matrix is never
-    formed: its condition number is the square, which halves the digits.
+    It is all that least squares needs, and it is updated block by block, so that memory does not
+    grow with the data. The Gram matrix is never formed: its condition number is the square, which
+    halves the digits.
 
     Source: G. Golub, C. Van Loan, Matrix Computations, 4th ed., sections 5.3 and 6.5.
     """
@@ -31,11 +32,11 @@ class IncrementalQR:
         self.factor: Tensor | None = None
 
     def add(self, columns: Tensor, targets: Tensor) -> None:
-        """Rows (n, features) and what they should give, (n, outputs), in float64."""
+        """Add rows (n, features) and their targets (n, outputs), in float64."""
         self._stack(torch.cat([columns, targets], dim=1))
 
     def merge(self) -> None:
-        """With those of the other ranks of the process group: then all have the whole."""
+        """Merge with the factors of the other ranks, so that every rank has the whole."""
         factors: list[Tensor | None] = [None] * dist.get_world_size()
         dist.all_gather_object(factors, self.factor)
         self.factor = None
@@ -44,14 +45,14 @@ class IncrementalQR:
                 self._stack(factor)
 
     def solve(self, ridges: Sequence[float]) -> Tensor:
-        """Tables (ridges, outputs, features) that minimise, for each of ``ridges``,
+        """Return the best V for each of ``ridges``: (ridges, outputs, features).
 
-            || columns V' - targets ||^2 + ridge || D V ||^2
+            min over V of || columns V' - targets ||^2 + ridge || D V ||^2
 
-        D the norm of each column: singular values are those of columns of length 1. Those below
-        rounding are dropped where ridge is 0.
+        D is the norm of each column, so that singular values are those of columns of length 1.
+        Singular values below rounding are dropped where ridge is 0.
         """
-        assert self.factor is not None, "no data"
+        assert self.factor is not None, "no rows were added"
         features = self.factor.shape[1] - self.outputs
         r, qy = self.factor[:features, :features], self.factor[:features, features:]
         norm = r.norm(dim=0)
@@ -79,16 +80,19 @@ def factorise(
     noise: Noise | None = None,
     every: int = 1,
 ) -> IncrementalQR:
-    """Of phi and (x_next - base) / scale, over normalised sequences (B, T, *shape) in float64.
+    """Factorise the rows (phi, (x_next - base) / scale) of all sequences.
 
-    The first ``skip`` states of each sequence are read only, to warm the memory. ``noise`` is
-    added to the states that are read, the targets staying clean. Of the rest ``every``-th state is
-    used, one after the other over all times and members of a sequence.
+    Args:
+        core: gives the features phi.
+        sequences: normalised states (B, T, *shape), in float64.
+        skip: states at the start of each sequence that only warm the memory.
+        noise: is added to the observed states, the targets staying clean.
+        every: only every so many rows are used, counted over all times and members.
     """
     lift = core.readout
     assert isinstance(lift, Lift)
     found = IncrementalQR(lift.weight.shape[0])
-    seen = 0
+    count = 0
     for x in sequences:
         read, state = x[:, :-1], None
         if noise is not None:
@@ -100,8 +104,8 @@ def factorise(
             now = read[:, first:last]
             phi, state = core.features(now, state)
             target = (core.own(x[:, first + 1 : last + 1]) - core.base(now)) / core.scale
-            used = slice(-seen % every, None, every)
-            seen += len(x) * (last - first)
+            used = slice(-count % every, None, every)
+            count += len(x) * (last - first)
             if used.start >= len(x) * (last - first):
                 continue
             target = target.flatten(0, 1)[used]
@@ -111,20 +115,20 @@ def factorise(
 
 
 def spare(core: Core, count: int) -> int:
-    """``every`` for ``count`` states: an odd number, 1 if none is too many."""
+    """Return ``every`` for ``count`` states: an odd number, 1 where no state is left out."""
     features, points = _sizes(core)
     return max(1, count * points // (ENOUGH * features)) // 2 * 2 + 1
 
 
 def _sizes(core: Core) -> tuple[int, int]:
-    """Columns, and rows that each state gives."""
+    """Return the number of columns, and of rows that each state gives."""
     lift = core.readout
     assert isinstance(lift, Lift)
     return lift.table().shape[1], prod(core.shape[1:]) if len(lift.weight.shape) > 2 else 1
 
 
 def _pieces(core: Core, batch: int, first: int, last: int) -> Iterator[tuple[int, int]]:
-    """Times of blocks of about NUMBERS numbers, and a few times more rows than columns."""
+    """Yield the times of blocks of about NUMBERS numbers, with more rows than columns."""
     features, points = _sizes(core)
     points *= batch
     length = max(1, NUMBERS // (features * points), 4 * features // points)
@@ -139,7 +143,7 @@ def solve_readout(
 
         min over V of || phi V' - (x_next - base) / scale ||^2 + ridge || D V ||^2
 
-    over all ``sequences`` (B, T, *shape), normalised; see ``IncrementalQR.solve`` and ``factorise``.
+    over all ``sequences`` (B, T, *shape), normalised; see ``IncrementalQR.solve``.
     """
     lift = core.double().readout
     assert isinstance(lift, Lift)

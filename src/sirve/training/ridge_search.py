@@ -157,16 +157,16 @@ class Search:
         return list(self.plan.path[max(0, index - NEAR) : index + NEAR + 1])
 
     def _first_stable(self, found: Sequence[Candidate]) -> tuple[Candidate, bool]:
-        """Return the best candidate that stays bounded after a small perturbation, else the best."""
+        """Return the best candidate that stays bounded when perturbed, else the best."""
         bound = max(float(self._size(x).max()) for x in self._read(self.train.blocks()))
         context = self.forecaster.read(torch.as_tensor(self.valid[0][:STARTS]))
         source = torch.Generator().manual_seed(self.seed)
-        push = torch.randn(context.shape, generator=source, dtype=context.dtype)
-        push[:, :, self.forecaster.core.shape[0] :] = 0
-        pushed = context + self.plan.perturbation * push
+        noise = torch.randn(context.shape, generator=source, dtype=context.dtype)
+        noise[:, :, self.forecaster.core.shape[0] :] = 0
+        perturbed = context + self.plan.perturbation * noise
         for candidate in found:
             self._take(candidate)
-            if self._stays(pushed, BOUND * bound):
+            if self._stays(perturbed, BOUND * bound):
                 return candidate, True
         log.warning(
             "none of the %d best readouts stays bounded over %d steps after a perturbation of %g: "
@@ -184,7 +184,7 @@ class Search:
         return all(bool((self._size(y) < bound).all()) for y in future)
 
     def _size(self, x: Tensor) -> Tensor:
-        """Return the root mean square (B, T) of each state of x, infinite where it is not finite."""
+        """Return the root mean square (B, T) of each state of x; not finite counts as infinite."""
         size = self.forecaster.core.own(x).flatten(2).pow(2).mean(2).sqrt()
         return torch.nan_to_num(size, nan=float("inf"))
 

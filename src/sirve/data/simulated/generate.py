@@ -22,7 +22,7 @@ from sirve.data.simulated.recipe import Recipe
 from sirve.errors import Stopped, UserError, warn
 from sirve.io.files import require_inside, sha256
 from sirve.io.progress import track
-from sirve.runs.signals import end_with_parent, heed, spared
+from sirve.runs.signals import blocked, end_with_parent, unblock_sigterm
 
 LOCK, WORKERS = ".lock", ".workers"
 
@@ -141,9 +141,9 @@ def make(
     try:
         if parallel.n_jobs > 1:
             # It lets signals through again that were held back; done before, not meanwhile.
-            with spared():
+            with blocked():
                 resource_tracker.ensure_running()
-        with spared():
+        with blocked():
             done = parallel(jobs)
         yield from track(done, f"simulate {recipe.name}", len(blocks))
     except BrokenProcessPool as error:
@@ -188,7 +188,7 @@ def _serve(leader: int) -> None:
     global _leader
     _leader = leader
     end_with_parent(leader)
-    heed()
+    unblock_sigterm()
 
 
 @contextmanager

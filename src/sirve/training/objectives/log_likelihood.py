@@ -1,4 +1,4 @@
-"""The generative network's objective: the chain rule's log-likelihood."""
+"""The objective of the generative network: the log-likelihood by the chain rule."""
 
 import math
 from dataclasses import dataclass
@@ -19,9 +19,10 @@ class LogLikelihood(SquaredError):
         -log p(x | past) = sum over components of
                            (x - y)^2 / (2 s^2) + log s + log(2 pi) / 2,    s = scale * exp(log s')
 
-    (y, log s') = ``core.distribution``, in normalised units. The window is SquaredError's, which
-    is this with s fixed at scale; teacher-forced throughout, beyond the context too. ``reduction``
-    "mean" is over components, times and windows, "sum" over the first two.
+    with (y, log s') of ``core.distribution``, in normalised units. The settings are those of
+    SquaredError, which is this objective with s fixed at scale; here the whole window is
+    teacher-forced. ``reduction`` "mean" averages over components, times and windows; "sum" sums
+    over components and times.
     """
 
     spread: ClassVar = "learned"
@@ -29,15 +30,15 @@ class LogLikelihood(SquaredError):
     def __call__(
         self, core: Core, window: Tensor, normal: Normal = torch.randn_like, passed: float = 1.0
     ) -> Tensor:
-        window = self.shown(window, normal)
+        window = self.augmented(window, normal)
         read = self.noisy(core, window[:, :-1], normal)
         state = self.warm(core, read[:, : self.warmup])
-        y, log_deviation, _ = core.distribution(read[:, self.warmup :], state)
-        terms = negative_log_density(core, window[:, self.warmup + 1 :], y, log_deviation)
+        y, log_std, _ = core.distribution(read[:, self.warmup :], state)
+        terms = negative_log_density(core, window[:, self.warmup + 1 :], y, log_std)
         return terms.mean() if self.reduction == "mean" else terms.sum() / len(terms)
 
 
-def negative_log_density(core: Core, x: Tensor, y: Tensor, log_deviation: Tensor) -> Tensor:
-    """-log p of each component of x (B, T, *shape) under what ``core.distribution`` gave."""
-    z = core.own(x - y) / core.scale * torch.exp(-log_deviation)
-    return z**2 / 2 + log_deviation + core.scale.log() + math.log(2 * math.pi) / 2
+def negative_log_density(core: Core, x: Tensor, y: Tensor, log_std: Tensor) -> Tensor:
+    """Return -log p of each component of x (B, T, *shape), given y and log_std of the core."""
+    z = core.own(x - y) / core.scale * torch.exp(-log_std)
+    return z**2 / 2 + log_std + core.scale.log() + math.log(2 * math.pi) / 2

@@ -1,4 +1,4 @@
-"""What training minimises."""
+"""The note's losses."""
 
 import math
 from collections.abc import Callable
@@ -21,18 +21,24 @@ class SquaredError:
 
         sum:   sum over t of (y_t - h_t)^2          mean:   (1/N) sum of (x_t - h_t)^2
 
-    over components too, averaged over windows (so that batch size and ranks do not change it);
-    errors are divided by the core's ``scale``. Predictions are teacher-forced inside the context
-    and free-running beyond its last state: ``horizon`` 1 is teacher forcing alone. Over the first
-    ``horizon_curriculum`` of the training, a share, it grows from 1 to its whole length. ``noise`` is
-    the deviation, in normalised units, of Gaussian noise on the states that are read, the targets
-    staying clean: it teaches a core to damp what it was never shown, such as the finest waves of a
-    smooth field (A. Sanchez-Gonzalez et al., ICML 2020, section 3.3).
+    summed over components too, and averaged over windows (so that batch size and ranks do not
+    change it); errors are divided by the core's ``scale``. Predictions are teacher-forced inside
+    the context and free-running beyond its last state.
 
-    The first ``warmup`` states are read without a gradient and without a loss: what follows is
-    learned with a memory as full as that of a long forecast. ``symmetry``: each window is turned
-    and mirrored at random, one of the 8 symmetries of the square (2 of a line), where the system
-    and its walls look the same so.
+    Args:
+        context: states of a window that are read.
+        horizon: steps that are predicted beyond them; 1 is teacher forcing alone.
+        warmup: states before the context, read without a gradient and without a loss, so that the
+            network learns with a memory as full as in a long forecast.
+        horizon_curriculum: share of the training over which the horizon grows from 1 to its
+            whole length.
+        noise: standard deviation, in normalised units, of Gaussian noise on the observed states,
+            the targets staying clean. It teaches a core to damp what it never saw in training,
+            such as the finest waves of a smooth field (A. Sanchez-Gonzalez et al., ICML 2020,
+            section 3.3).
+        symmetry: turn and mirror each window at random, by one of the 8 symmetries of the square
+            (2 of a line). For systems that look the same turned and mirrored.
+        reduction: "mean" or "sum".
     """
 
     context: int = 30
@@ -42,7 +48,7 @@ class SquaredError:
     noise: float = 0.0
     symmetry: bool = False
     reduction: str = "mean"
-    spread: ClassVar[str | None] = None  # the kind that a core needs for it
+    spread: ClassVar[str | None] = None  # the kind of spread that a core needs
 
     def __post_init__(self) -> None:
         require_positive(context=self.context, horizon=self.horizon)
@@ -50,29 +56,30 @@ class SquaredError:
             raise ValueError(f"warmup={self.warmup} must be a whole number, 0 or more")
         if not 0 <= self.horizon_curriculum <= 1:
             raise ValueError(
-                f"horizon_curriculum={self.horizon_curriculum} is a share of the training: take 0 to 1"
+                f"horizon_curriculum={self.horizon_curriculum} is a share of the training: give 0 "
+                "to 1"
             )
         if not 0 <= self.noise < float("inf"):
             raise ValueError(f"noise={self.noise} must not be negative")
         if self.reduction not in ("mean", "sum"):
-            raise ValueError(f'reduction="{self.reduction}" is unknown: take "mean" or "sum"')
+            raise ValueError(f'reduction="{self.reduction}" is unknown: give "mean" or "sum"')
 
     @property
     def length(self) -> int:
-        """States in a window."""
+        """Number of states in a window."""
         return self.warmup + self.context + self.horizon
 
     def __call__(
         self, core: Core, window: Tensor, normal: Normal = torch.randn_like, passed: float = 1.0
     ) -> Tensor:
-        """The loss of normalised windows (B, length, *shape).
+        """Return the loss of normalised windows (B, length, *shape).
 
-        ``normal`` draws noise and symmetries, anew at each call; ``passed`` is the share of the
-        training that has passed.
+        ``normal`` samples noise and symmetries, new ones at each call; ``passed`` is the share of
+        the training that is done.
         """
         grown = passed / self.horizon_curriculum if passed < self.horizon_curriculum else 1.0
         horizon = max(1, math.ceil(grown * self.horizon))
-        window = self.shown(window, normal)
+        window = self.augmented(window, normal)
         first = self.warmup + self.context
         read = self.noisy(core, window[:, :first], normal)
         state = self.warm(core, read[:, : self.warmup])
@@ -81,12 +88,12 @@ class SquaredError:
         squares = (core.own(y - target) / core.scale) ** 2
         return squares.mean() if self.reduction == "mean" else squares.sum() / len(squares)
 
-    def shown(self, window: Tensor, normal: Normal) -> Tensor:
-        """Windows as they are shown: turned and mirrored, where that is asked for."""
+    def augmented(self, window: Tensor, normal: Normal) -> Tensor:
+        """Turn and mirror the windows, if ``symmetry`` says so."""
         return turned(window, normal(window.new_empty(len(window), 3))) if self.symmetry else window
 
     def noisy(self, core: Core, read: Tensor, normal: Normal) -> Tensor:
-        """What is read, with noise on all but the known channels."""
+        """Add noise to the observed states, but not to covariates."""
         if not self.noise:
             return read
         own = core.own(read)
@@ -94,18 +101,18 @@ class SquaredError:
 
     @torch.no_grad()
     def warm(self, core: Core, read: Tensor) -> Any:
-        """The core's state after ``read``; None, which is blank, where there is none of it."""
+        """Return the core's state after ``read``; None, the blank state, where it is empty."""
         if read.shape[1] == 0:
             return None
         state = core.read(read)
-        torch.clear_autocast_cache()  # of weights cast here, which would have no gradient
+        torch.clear_autocast_cache()  # its weights were cast without a gradient
         return state
 
 
 def turned(x: Tensor, draws: Tensor) -> Tensor:
-    """Each of x (B, T, C, *space) mirrored along the axes of space whose ``draws`` (B, 3) are
+    """Mirror and transpose each window of x (B, T, C, *space), chosen by ``draws`` (B, 3).
 
-    positive, and a square one transposed where the last is.
+    A positive number mirrors the axis of its position; a positive last one transposes a square.
     """
     dims = x.ndim - 3
     square = dims == 2 and x.shape[-1] == x.shape[-2]

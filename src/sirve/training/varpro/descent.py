@@ -1,4 +1,4 @@
-"""The loop: a batch, a move, now and then a forecast of the validation set."""
+"""The training loop of variable projection."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,15 +13,22 @@ from sirve.training.varpro.problem import put
 
 
 class Descent:
-    """The training of one core in place, in float64; a function of ``seed`` and ``windows``.
+    """Trains one core in place, in float64; a function of ``seed`` and ``windows``.
 
-    ``windows(step)`` are normalised windows (B, plan.length, C), a function of the step alone;
-    ``few`` normalised trajectories (n, T, C) to which the readout is fitted, after ``skip`` states
-    that warm the memory, before ``score()``, the core's error in forecasts: lower is better. Raises
-    ValueError for a core that is not fitted so.
+    Args:
+        plan: the method and its settings.
+        core: is trained in place.
+        windows: ``windows(step)`` gives normalised windows (B, plan.length, C), a function of the
+            step alone.
+        trajectories: normalised, (n, T, C): the readout is fitted to them before each validation.
+        score: returns the error of the core's forecasts; lower is better.
+        seed: of the initial weights.
+        skip: states at the start of each trajectory that only warm the memory.
 
-    Law: from ``state_dict`` and the core's weights on, it is bit for bit the descent that was never
-    interrupted.
+    Raises ValueError for a core that variable projection cannot train.
+
+    Law: restored from ``state_dict`` and the core's weights, it is bit for bit the training that
+    was never interrupted.
     """
 
     def __init__(
@@ -29,13 +36,13 @@ class Descent:
         plan: VarPro,
         core: Core,
         windows: Callable[[int], Tensor],
-        few: Tensor,
+        trajectories: Tensor,
         score: Callable[[], float],
         seed: int,
         skip: int = 0,
     ) -> None:
         self.plan, self.core, self.windows = plan, core.double(), windows
-        self.few, self.score, self.skip = few, score, skip
+        self.trajectories, self.score, self.skip = trajectories, score, skip
         self.weights = plan.weights(core)
         self.mover = plan.mover(self.weights)
         self.step, self.best = 0, float("inf")
@@ -47,7 +54,7 @@ class Descent:
         return self.step == self.plan.updates
 
     def advance(self) -> dict[str, float]:
-        """One step, and a validation if it is due; what there is to record."""
+        """Do one update, and a validation if it is due. Returns the row to log."""
         problem = self.plan.problem(self.core, self.windows(self.step))
         row = {"train/loss": self.mover.move(problem, self.step)}
         self.step += 1
@@ -57,11 +64,11 @@ class Descent:
         return row
 
     def finish(self) -> None:
-        """Leave the core with the best weights."""
+        """Give the core the best weights."""
         put(self.kept, self.weights)
 
     def state_dict(self) -> dict[str, Any]:
-        """All but the core's weights, in plain types."""
+        """Return all but the core's weights, in plain types."""
         return {
             "step": self.step,
             "best": self.best,
@@ -79,7 +86,9 @@ class Descent:
     def _validate(self) -> float:
         lift = self.core.readout
         assert isinstance(lift, Lift)
-        lift.assign(factorise(self.core, [self.few], self.skip).solve([self.plan.ridge])[0])
+        lift.assign(
+            factorise(self.core, [self.trajectories], self.skip).solve([self.plan.ridge])[0]
+        )
         score = self.score()
         if score < self.best:
             self.best, self.kept = score, self._theta()

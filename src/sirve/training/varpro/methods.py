@@ -151,8 +151,8 @@ class LM(VarPro):
         count = sum(w.numel() for w in weights)
         if count > LARGEST:
             raise ValueError(
-                f"trainable={self.trainable} are {count} weights, and Levenberg-Marquardt takes at most "
-                f"{LARGEST}: take trainable=inputs, fewer units, or SOAP"
+                f"trainable={self.trainable} are {count} weights, and Levenberg-Marquardt takes at "
+                f"most {LARGEST}: give trainable=inputs, fewer units, or fit=varpro_soap"
             )
         return _Damped(weights, self)
 

@@ -1,4 +1,4 @@
-"""Training by variable projection as a run: batches, record, progress, checkpoints, signals."""
+"""Variable projection as part of a run: batches, log, progress, checkpoints and signals."""
 
 import time
 from collections.abc import Sequence
@@ -28,10 +28,10 @@ from sirve.training.varpro import Descent, VarPro
 
 @dataclass(frozen=True)
 class Projection:
-    """The recurrent weights of a forecaster's core, trained in place; what it may see.
+    """Trains the recurrent weights of a forecaster in place, and saves checkpoints.
 
-    ``valid`` is contexts as seen, and the clean truth after them. ``folder`` takes last.ckpt
-    every ``every`` steps, and where a signal asks to stop: the same command goes on from there,
+    ``valid`` holds the observed contexts and the clean truth after them. last.ckpt is written to
+    ``folder`` every ``every`` updates and when a signal arrives: the same command resumes from it,
     bit for bit the run that was never interrupted.
     """
 
@@ -44,12 +44,12 @@ class Projection:
     every: int
     loggers: Sequence[Logger]
 
-    def run(self, saved: Path | None, how: dict[str, Any]) -> float:
-        """Train to the plan's last step and keep the best weights; the readout is still to fit.
+    def run(self, saved: Path | None, details: dict[str, Any]) -> float:
+        """Train to the last update and keep the best weights; the readout is not fitted yet.
 
-        Returns the seconds it took, over all processes that went on with it, and adds to ``how``
-        what was done, its ``seconds`` those of the processor. Raises Interrupted, and Stopped for
-        a loss that is not finite.
+        Adds what was done to ``details``, where ``seconds`` is CPU time. Returns the seconds
+        spent, over all processes that resumed it. Raises Interrupted, and Stopped for a loss that
+        is not finite.
         """
         descent, clock = self._descent(), _Clock()
         if saved is not None:
@@ -72,7 +72,7 @@ class Projection:
                     raise signals.Interrupted(asked)
         descent.finish()
         seconds, processor = clock.read()
-        how |= {
+        details |= {
             "method": type(self.plan).__name__.lower(),
             "trainable": self.plan.trainable,
             "weights": sum(weight.numel() for weight in descent.weights),
@@ -83,29 +83,30 @@ class Projection:
         return seconds
 
     def finish(self, seconds: float) -> None:
-        """The last checkpoint of all, after the best: nothing is left to train."""
+        """Write the final checkpoint, which says that nothing is left to train."""
         self._save(self.plan.updates, seconds, [], done=True)
 
     def _descent(self) -> Descent:
         forecaster, (context, truth) = self.forecaster, self.valid
         core = forecaster.core.double()
         windows = Windows(self.train, self.plan.length, self.plan.batch, self.seed)
-        few = forecaster.read(torch.as_tensor(first(self.train.blocks(), self.plan.readout_size)))
+        fitted = first(self.train.blocks(), self.plan.readout_size)
+        trajectories = forecaster.read(torch.as_tensor(fitted))
         read = torch.as_tensor(context)
 
         def score() -> float:
             return log_error(forecaster.errors(read, truth))
 
-        skip = min(context.shape[1] - 1, few.shape[1] - 2)
+        skip = min(context.shape[1] - 1, trajectories.shape[1] - 2)
 
         def batch(step: int) -> Tensor:
             return forecaster.read(windows[step])
 
-        return Descent(self.plan, core, batch, few, score, self.seed, skip)
+        return Descent(self.plan, core, batch, trajectories, score, self.seed, skip)
 
     def _save(self, step: int, seconds: float, states: list[Any], done: bool = False) -> None:
-        """last.ckpt, of the outline that ``Saved`` expects of a trainer."""
-        best = 0.0 if done else float("inf")  # a checkpoint that is there, or not yet
+        """Write last.ckpt in the form that ``Saved`` reads."""
+        best = 0.0 if done else float("inf")  # infinite: there is no best.ckpt yet
         content = {
             "pytorch-lightning_version": pl.__version__,
             "epoch": 0,
@@ -128,13 +129,13 @@ class Projection:
             clock.spent = [float(seconds) for seconds in spent]
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise UserError(
-                f"{saved} was not left by variable projection ({one_line(str(error))}); use "
+                f"{saved} was not written by variable projection ({one_line(str(error))}); use "
                 "another checkpoint"
             ) from error
 
 
 class _Clock:
-    """Seconds, and those of the processor, since it was made and before."""
+    """Counts wall and CPU seconds, including those of earlier processes."""
 
     def __init__(self) -> None:
         self.spent = [0.0, 0.0]

@@ -1,4 +1,4 @@
-"""Separable least squares: linear in some of its unknowns, which are solved for at every step."""
+"""Separable least squares: the linear unknowns are solved for at every update of the others."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,20 +9,20 @@ from torch import Tensor
 
 from sirve.training.least_squares import IncrementalQR
 
-TRIALS = 8  # of a step, each more damped than the one before
+TRIALS = 8  # of an update, each more damped than the one before
 BLOCK = 192  # columns of the Gram matrix at once: only those on and above the diagonal are needed
 LEAST, MOST = 1e-16, 1e8  # damping
 
 
 class Separable(Protocol):
-    """The residual columns(theta) V' - targets, to be made small over theta (P,) and V.
+    """A residual columns(theta) V' - targets to minimise over theta (P,) and V.
 
     columns are (n, features), ``targets`` (n, outputs), V (outputs, features), all float64.
     """
 
     @property
     def targets(self) -> Tensor:
-        """What columns(theta) V' should be."""
+        """The targets of columns(theta) V'."""
 
     def columns(self, theta: Tensor) -> Tensor:
         """The design matrix of the linear part."""
@@ -32,7 +32,7 @@ class Separable(Protocol):
 
 
 def solve(columns: Tensor, targets: Tensor, ridge: float) -> Tensor:
-    """The best V (outputs, features) for these columns; see ``IncrementalQR.solve``."""
+    """Return the best V (outputs, features) for these columns; see ``IncrementalQR.solve``."""
     found = IncrementalQR(targets.shape[1])
     found.add(columns, targets)
     return found.solve([ridge])[0]
@@ -44,8 +44,9 @@ class LevenbergMarquardt:
 
         (J' J + damping D) d = -J' r,   J = (I - Q Q') d(columns V') / d theta,   D = diag(J' J)
 
-    Q is an orthonormal basis of the columns. The damping follows how well a step was foretold:
-    it falls by up to a third where it was, and grows by ``factor``, doubled at each failure.
+    Q is an orthonormal basis of the columns. The damping follows the ratio of the actual to the
+    predicted decrease: it falls to as little as a third where the ratio is near 1, and grows by
+    ``factor``, which doubles at each failure.
 
     Source: G. Golub, V. Pereyra, SIAM J. Numer. Anal. 10 (1973); J without its second term:
     L. Kaufman, BIT 15 (1975); damping: H. B. Nielsen, IMM-REP-1999-05, section 2.
@@ -56,22 +57,22 @@ class LevenbergMarquardt:
     factor: float = 2.0
 
     def step(self, problem: Separable, theta: Tensor) -> tuple[Tensor, float]:
-        """A theta at which the problem's residual is smaller, and the mean square it had before.
+        """Return a theta with a smaller residual, and the mean squared residual before.
 
-        theta itself where none of TRIALS dampings leads lower.
+        Returns ``theta`` itself where none of TRIALS dampings decreases the residual.
         """
         gram, slope, before = self.normal(problem, theta)
         size = gram.diagonal().clone()
-        size += 1e-12 * size.mean()  # a weight that nothing depends on does not move
+        size += 1e-12 * size.mean()  # keeps a weight without influence in place
         for _ in range(TRIALS):
             damped = gram.clone()
             damped.diagonal().add_(self.damping * size)
             factor, failed = torch.linalg.cholesky_ex(damped)
             if not failed:
                 move = -torch.cholesky_solve(slope[:, None], factor)[:, 0]
-                foretold = move @ (self.damping * size * move - slope)
+                predicted = move @ (self.damping * size * move - slope)
                 after = self._residual(problem, theta + move).square().sum()
-                gain = float((before - after) / foretold)
+                gain = float((before - after) / predicted)
                 if gain > 0:
                     self.damping = max(self.damping * max(1 / 3, 1 - (2 * gain - 1) ** 3), LEAST)
                     self.factor = 2.0
@@ -81,7 +82,7 @@ class LevenbergMarquardt:
         return theta, float(before) / problem.targets.numel()
 
     def normal(self, problem: Separable, theta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """J' J (P, P), J' r (P,), half the gradient, and || r ||^2 of the projected functional."""
+        """Return J' J (P, P), J' r (P,), which is half the gradient, and || r ||^2."""
         columns, targets = problem.columns(theta), problem.targets
         table = solve(columns, targets, self.ridge)
         residual = columns @ table.T - targets
