@@ -52,7 +52,7 @@ def on_frames(model: str) -> bool:
 
 
 def _small(sim: str) -> list[str]:
-    training = yaml.safe_load((CONF / "sim" / f"{sim}.yaml").read_text())["training"]
+    training = yaml.safe_load((CONF / "training" / f"{sim}.yaml").read_text())
     window = training["context"] + training["horizon"]
     return [f"sim.states={window + 10}", "sim.steps=30", "sim.valid_steps=12", "data.batch=4"]
 
@@ -71,12 +71,17 @@ FEW = [
     "data.block=4",
     "data.workers=1",
     "fit=gradient",
-    "trainer.steps=12",
+    "trainer.updates=12",
     "trainer.validations=2",
     "trainer.log_every=3",
     "data.limits=false",
     "inside=false",
 ]
+
+
+def few(fit: str) -> list[str]:
+    """Return FEW with another fit: a group is given once."""
+    return [f"fit={fit}" if option.startswith("fit=") else option for option in FEW]
 
 
 TWO = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]

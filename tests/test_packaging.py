@@ -65,7 +65,7 @@ def test_in_an_empty_environment_with_its_own_dependencies(wheel: Path, tmp_path
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     done = subprocess.run(
-        [str(python.with_name("sirve-train")), "model=gru", "sim=lorenz", "trainer.steps=200"],
+        [str(python.with_name("sirve-train")), "model=gru", "sim=lorenz", "trainer.updates=200"],
         cwd=elsewhere,
         capture_output=True,
         text=True,

@@ -10,7 +10,7 @@ from support import FEW, SMALL, Command
 
 @pytest.mark.slow
 def test_a_search_takes_the_best_and_goes_on(process: Command, tmp_path: Path) -> None:
-    command = ["-m", "search=vectors", "model=gru", "sim=lorenz", "logger=none"]
+    command = ["-m", "hparams_search=vectors", "model=gru", "sim=lorenz", "logger=none"]
     command += [*SMALL["lorenz"], *FEW, "hydra.sweeper.n_trials=2", "hydra.sweeper.params={"]
     command[-1] += "optimizer.lr: 'tag(log, interval(1e-3, 1e-2))'}"
     for trials in (2, 4):

@@ -260,7 +260,7 @@ def test_help_reads_like_a_manual_and_imports_no_torch() -> None:
         "model=gru sim=lorenz",
         "model: climatology,",
         "sim: advection,",
-        "trainer.steps=",
+        "trainer.updates=",
     ):
         assert word in done.stdout
 

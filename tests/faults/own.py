@@ -8,7 +8,7 @@ from faults.table import Bench, fault, refused
 from hostile_files import own
 
 X = np.random.default_rng(0).normal(size=(12, 40, 2))
-BRING = ["sim=file", "logger=none", "trainer.steps=12", "trainer.validations=2", "sim.dt=0.1"]
+BRING = ["sim=file", "logger=none", "trainer.updates=12", "trainer.validations=2", "sim.dt=0.1"]
 
 
 def nothing_done(bench: Bench, *arguments: str, says: str) -> None:
@@ -90,4 +90,4 @@ def own_changed(bench: Bench) -> None:
         "sirve.forecasting.forecaster.Forecaster.training_step", 4, *BRING, "sim.path=x.npy"
     )
     np.save("x.npy", X + 1)
-    refused(bench.command(f"resume={bench.run()}", "logger=none"), "was begun with data x-", "here")
+    refused(bench.command(f"resume={bench.run()}", "logger=none"), "was started with data x-", "here")

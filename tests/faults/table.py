@@ -21,7 +21,7 @@ from warm import run_warm
 from sirve.io import checkpoints
 
 SHORT = ["sim=lorenz", *SMALL["lorenz"], *FEW, "logger=none"]
-LONG = [*SHORT, "trainer.steps=30", "trainer.checkpoint_every=8", "trainer.validations=5"]
+LONG = [*SHORT, "trainer.updates=30", "trainer.checkpoint_every=8", "trainer.validations=5"]
 STEP = "sirve.forecasting.forecaster.Forecaster.training_step"
 
 

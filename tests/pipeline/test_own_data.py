@@ -17,7 +17,7 @@ from sirve.io import checkpoints
 from tests.cli.test_train import check_scores_from_rollouts, only_run
 from tests.runs.test_resume_laws import interrupted_at
 
-SHORT = ["sim=file", "logger=none", "trainer.steps=12", "trainer.validations=2"]
+SHORT = ["sim=file", "logger=none", "trainer.updates=12", "trainer.validations=2"]
 SMALLER = ["model=convgru", "model.hidden=8"]
 RNG = np.random.default_rng(0)
 
@@ -90,7 +90,7 @@ def test_a_system_brought_as_a_file_is_that_system(command: Command, tmp_path: P
     np.savez(tmp_path / "mine.npz", **arrays)
     sizes = [a for a in small if not a.startswith(("sim.states", "sim.steps", "sim.valid"))]
     training = ["sim.dt=0.02", "sim.channels=[x,y,z]", "sim.time_unit=lyapunov time"]
-    training += [f"sim.unit={1 / 0.9056}", "sim.training.horizon=1", "sim.training.context=50"]
+    training += [f"sim.unit={1 / 0.9056}", "training.horizon=1", "training.context=50"]
     done = command("sim=file", "sim.path=mine.npz", *training, *sizes)
     assert done.returncode == 0, done.stderr
     (one,), (other,) = (
@@ -121,7 +121,7 @@ def test_a_run_goes_on_only_with_the_data_it_began_with(
     done = command(f"resume={run}", "logger=none")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert f"{run} was begun with data my-" in done.stderr
+    assert f"{run} was started with data my-" in done.stderr
     (tmp_path / "my.npy").unlink()
     done = command(f"resume={run}", "logger=none")
     assert (done.returncode, "my.npy cannot be read" in done.stderr) == (2, True)

@@ -19,7 +19,7 @@ ARGUMENTS = [
     *SMALL["lorenz"],
     *FEW,
     "logger=none",
-    "trainer.steps=30",
+    "trainer.updates=30",
     "trainer.checkpoint_every=8",
     "trainer.validations=5",
 ]
@@ -139,10 +139,10 @@ def refused(done: Done, *words: str) -> None:
 
 
 def test_what_has_changed_is_refused_and_can_be_accepted(command: Command, run: Path) -> None:
-    changed = [f"resume={run}", "logger=none", "trainer.steps=33", "optimizer.lr=0.005"]
+    changed = [f"resume={run}", "logger=none", "trainer.updates=33", "optimizer.lr=0.005"]
     refused(
         command(*changed),
-        f"{run} was begun with trainer.steps 30 (here 33), optimizer.lr 0.01 (here 0.005): "
+        f"{run} was started with trainer.updates 30 (here 33), optimizer.lr 0.01 (here 0.005): "
         "it would not be the same run",
         "accept_changes=true",
     )
@@ -157,10 +157,10 @@ def test_other_code_is_refused_and_can_be_accepted(command: Command, run: Path, 
     path = run / "environment.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), key: "older"}))
     asked = [f"resume={run}", "logger=none"]
-    refused(command(*asked), f"{run} was begun with {key} older (here ", "accept_changes=true")
+    refused(command(*asked), f"{run} was started with {key} older (here ", "accept_changes=true")
     done = command(*asked, "accept_changes=true")
     assert done.returncode == 0
-    assert done.stderr.startswith(f"warning: {run} was begun with {key} older (here ")
+    assert done.stderr.startswith(f"warning: {run} was started with {key} older (here ")
 
 
 def test_another_cpu_is_a_warning(command: Command, run: Path) -> None:
@@ -168,7 +168,7 @@ def test_another_cpu_is_a_warning(command: Command, run: Path) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), "cpu": "Z80"}))
     done = command(*ARGUMENTS)
     assert done.returncode == 0
-    assert f"warning: {run} was begun with cpu Z80 (here " in done.stderr
+    assert f"warning: {run} was started with cpu Z80 (here " in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_another_cpu_is_a_warning(command: Command, run: Path) -> None:
     [
         (["model=lstm"], "is no run of model=lstm; leave model= out, or name another"),
         (["trainer=gpu"], "resume= takes the run's own trainer: leave trainer=gpu out"),
-        (["trainer.stepz=3"], "unknown key 'trainer.stepz'; did you mean 'trainer.steps'?"),
+        (["trainer.updatez=3"], "unknown key 'trainer.updatez'; did you mean 'trainer.updates'?"),
         (["trust=[3]"], "trust"),
     ],
 )

@@ -16,7 +16,7 @@ BREAKING = [
     *DROPPING,
     "model._target_=planted.Breaking",
     "model.hidden=16",
-    "trainer.steps=30",
+    "trainer.updates=30",
     "trainer.checkpoint_every=8",
     "trainer.validations=3",
     "logger=none",

@@ -19,7 +19,14 @@ PAIRS = [("lorenz", "gru"), pytest.param("heat", "convlstm", marks=pytest.mark.s
 
 @pytest.mark.parametrize(("sim", "model"), PAIRS)
 def test_two_ranks_equal_one(process: Command, tmp_path: Path, sim: str, model: str) -> None:
-    common = [f"sim={sim}", f"model={model}", "logger=none", *SMALL[sim], *FEW, "trainer.steps=20"]
+    common = [
+        f"sim={sim}",
+        f"model={model}",
+        "logger=none",
+        *SMALL[sim],
+        *FEW,
+        "trainer.updates=20",
+    ]
     # SOAP divides by second moments that start at nothing: AdamW keeps rounding small
     common += ["optimizer=adamw", "optimizer.lr=1e-3"]
     one = process(*common, "runs=one")

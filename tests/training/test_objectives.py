@@ -140,6 +140,8 @@ def test_wrong_settings_are_refused(wrong: dict[str, object]) -> None:
 def test_patience_stops_early_by_rollouts(command: Command) -> None:
     """At a rate of nothing no validation is better than the first: two more, and it stops."""
     arguments = ["trainer.patience=2", "optimizer.lr=1e-30", "optimizer=adamw", "logger=none"]
-    done = command(*arguments, *SMALL["lorenz"], *FEW, "trainer.steps=40", "trainer.validations=10")
+    done = command(
+        *arguments, *SMALL["lorenz"], *FEW, "trainer.updates=40", "trainer.validations=10"
+    )
     assert done.returncode == 0, done.stderr
     assert "12/40" in done.stdout

@@ -1,4 +1,4 @@
-"""Fits in closed form: chosen by forecasts, bounded when pushed, refused before any work."""
+"""Closed-form fits: chosen by forecasts, bounded when perturbed, refused before any work."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sirve.training.plan import Fit
-from support import FEW, SMALL, TWO, Command, configure
+from support import SMALL, TWO, Command, configure, few
 
 from simulators import Family, Lorenz
 from sirve.cores import GRU, LSTM, ConvRecurrent, Linear, Recurrent
@@ -19,7 +18,9 @@ from sirve.errors import UserError
 from sirve.forecasting.forecaster import Forecaster
 from sirve.forecasting.normaliser import Normaliser
 from sirve.metrics.validation import log_error
-from sirve.training.ridge_search import Ridge, Search
+from sirve.io.instantiate import build
+from sirve.training.fits import Fit, Readout, Ridge, fit_for
+from sirve.training.ridge_search import Search
 
 
 @pytest.fixture(scope="module")
@@ -43,20 +44,20 @@ def search(x: np.ndarray, plan: Ridge, core: Any = None) -> tuple[Search, dict[s
 
 
 PLAN = Ridge(
-    {"input_scaling": [0.1, 1.0], "spectral_radius": [0.3], "time_scale": [[1.1, 1.1]]},
-    few=4,
-    keep=1,
+    grid={"input_scaling": [0.1, 1.0], "spectral_radius": [0.3], "time_scale": [[1.1, 1.1]]},
+    screening_size=4,
+    finalists=1,
 )
 
 
 def test_it_forecasts_far_beyond_least_squares_on_the_state(lorenz: np.ndarray) -> None:
-    found, said = search(lorenz, PLAN)
+    found, details = search(lorenz, PLAN)
     linear, _ = search(lorenz, Ridge(), Linear((3,)))
-    assert said["settings"] == 2
-    assert said["stable"]
+    assert details["settings"] == 2
+    assert details["stable"]
     context, truth = (torch.as_tensor(found.valid[0]), found.valid[1])
     ours = found.forecaster.errors(context, truth)
-    assert log_error(ours) == pytest.approx(said["valid_log_error"], abs=1e-6)
+    assert log_error(ours) == pytest.approx(details["valid_log_error"], abs=1e-6)
     theirs = linear.forecaster.errors(context, truth)
     assert np.median(ours[:, 49]) < 1e-3 * np.median(theirs[:, 49])
 
@@ -67,12 +68,14 @@ def test_same_seed_same_bits(lorenz: np.ndarray) -> None:
 
 
 def test_more_ridges_and_settings_never_choose_worse(lorenz: np.ndarray) -> None:
-    _, one = search(lorenz, Ridge(PLAN.grid, path=(1e-8,), few=8, keep=2))
-    _, more = search(lorenz, Ridge(PLAN.grid, path=(1e-8, 1e-12, 1e-16), few=8, keep=2))
+    _, one = search(lorenz, Ridge(grid=PLAN.grid, path=(1e-8,), screening_size=8, finalists=2))
+    _, more = search(
+        lorenz, Ridge(grid=PLAN.grid, path=(1e-8, 1e-12, 1e-16), screening_size=8, finalists=2)
+    )
     assert more["valid_log_error"] <= one["valid_log_error"] + 1e-12
 
 
-def test_what_runs_away_when_pushed_is_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_readout_that_is_unstable_gives_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     """x' = A x with an eigenvalue of 1.03: the fit is exact, and no readout of it stays bounded."""
     rng = np.random.default_rng(0)
     q, _ = np.linalg.qr(rng.normal(size=(3, 3)))
@@ -80,13 +83,13 @@ def test_what_runs_away_when_pushed_is_said(caplog: pytest.LogCaptureFixture) ->
     x = [rng.normal(size=(12, 3)) @ q @ np.diag([1, 1, 1e-3]) @ q.T]
     for _ in range(219):
         x.append(x[-1] @ a.T)
-    _, said = search(np.stack(x, axis=1), Ridge(path=(0.0,)), Linear((3,)))
-    assert not said["stable"]
+    _, details = search(np.stack(x, axis=1), Ridge(path=(0.0,)), Linear((3,)))
+    assert not details["stable"]
     assert "stays bounded" in caplog.text
 
 
 @pytest.mark.parametrize("cell", [GRU(), LSTM()])
-def test_undriven_units_forget_over_the_steps_that_were_asked_for(cell: Any) -> None:
+def test_undriven_units_forget_over_the_given_time_scale(cell: Any) -> None:
     core = Recurrent((2,), cell, hidden=50).double()
     core.init_weights(3, input_scaling=0.0, spectral_radius=0.0, bias=0.0, time_scale=[2.0, 30.0])
     state = tuple(torch.ones(1, 50, dtype=torch.float64) for _ in range(cell.states))
@@ -96,7 +99,7 @@ def test_undriven_units_forget_over_the_steps_that_were_asked_for(cell: Any) -> 
     assert 2 <= float(steps.min()) < 4 < 15 < float(steps.max()) <= 30
 
 
-def test_drawn_weights_have_the_size_that_was_asked_for() -> None:
+def test_random_weights_have_the_given_size() -> None:
     core = Recurrent((3,), GRU(), hidden=400)
     core.init_weights(0, input_scaling=0.2, spectral_radius=0.7, bias=0.1, time_scale=[1.5, 1.5])
     (layer,) = core.layers
@@ -115,33 +118,42 @@ def test_symmetric_fields_have_symmetric_features() -> None:
 
 
 WRONG = [
-    ({"fit": "rigde"}, "fit=rigde"),
-    ({"ridge": {"grid": {"gian": [1.0]}}}, "ridge.grid.gian"),
-    ({"ridge": {"grid": {"input_scaling": 1.0}}}, "grid.input_scaling=1.0"),
-    ({"ridge": {"grid": {"time_scale": [[0.5, 2.0]]}}}, "time_scale=[0.5, 2.0]"),
-    ({"ridge": {"path": [-1.0]}}, "path=[-1.0]"),
-    ({"ridge": {"noise": []}}, "noise=[]"),
-    ({"ridge": {"keep": 0}}, "keep=0"),
+    ({"grid": {"gian": [1.0]}}, "fit.grid.gian"),
+    ({"grid": {"input_scaling": 1.0}}, "grid.input_scaling=1.0"),
+    ({"grid": {"time_scale": [[0.5, 2.0]]}}, "time_scale=[0.5, 2.0]"),
+    ({"path": [-1.0]}, "path=[-1.0]"),
+    ({"noise": []}, "noise=[]"),
+    ({"finalists": 0}, "finalists=0"),
+    ({"screening_size": 0}, "screening_size=0"),
 ]
 
 
 @pytest.mark.parametrize(("change", "named"), WRONG)
-def test_what_is_wrong_is_named_before_any_work(change: dict[str, Any], named: str) -> None:
-    config = configure("sim=lorenz", "model=gru")
-    config["ridge"] |= change.pop("ridge", {})
+def test_a_wrong_setting_is_named_before_any_work(change: dict[str, Any], named: str) -> None:
+    config = configure("sim=lorenz", "model=gru")["fit"] | change
     with pytest.raises(UserError) as refused:
-        Fit.of(config | change, Recurrent((3,), GRU(), hidden=4), None)
+        fit_for(Recurrent((3,), GRU(), hidden=4), build(config, Fit, place="fit"))
     assert named in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
-def test_trained_weights_keep_and_the_readout_is_found_anew(command: Command) -> None:
-    """gradient+ridge forecasts better in validation than the same training alone."""
-    common = ["sim=lorenz", "model=gru", "logger=none", *SMALL["lorenz"], *FEW, "trainer.steps=30"]
-    for fit in ("gradient", "gradient+ridge"):
-        done = command(*common, f"fit={fit}", f"runs={fit}", "seed=3")
+def test_a_readout_search_has_the_defaults_of_the_fits() -> None:
+    names = Readout.__dataclass_fields__
+    for fit in ("ridge", "gradient_ridge", "varpro", "varpro_soap"):
+        node = configure(f"fit={fit}")["fit"]
+        readout = node["readout"] if "readout" in node else node
+        given = {name: readout[name] for name in names}
+        assert Readout(**given | {"path": tuple(given["path"])}) == Readout()
+
+
+def test_gradient_ridge_keeps_the_weights_and_solves_for_the_readout(command: Command) -> None:
+    """gradient_ridge forecasts better in validation than the same training alone."""
+    common = ["sim=lorenz", "model=gru", "logger=none", *SMALL["lorenz"], "trainer.updates=30"]
+    for fit in ("gradient", "gradient_ridge"):
+        short = [option for option in few(fit) if not option.startswith("trainer.updates")]
+        done = command(*common, *short, f"runs={fit}", "seed=3")
         assert done.returncode == 0, done.stderr
-    files = [next(Path(f"{fit}").rglob("metrics.json")) for fit in ("gradient", "gradient+ridge")]
+    files = [next(Path(f"{fit}").rglob("metrics.json")) for fit in ("gradient", "gradient_ridge")]
     alone, refitted = (json.loads(file.read_text()) for file in files)
     assert refitted["one_step"] < 0.5 * alone["one_step"]
     assert refitted["fit"]["readouts"] == 13
@@ -152,9 +164,9 @@ def test_trained_weights_keep_and_the_readout_is_found_anew(command: Command) ->
 def test_ranks_share_the_trajectories_of_a_closed_form(
     process: Command, tmp_path: Path, block: int
 ) -> None:
-    common = ["sim=lorenz", "model=gru", "logger=none", *SMALL["lorenz"], *FEW]
-    common += ["fit=gradient+ridge", "trainer.precision=64-true", "optimizer=adamw"]
-    common += ["ridge.path=[1e-6]", f"data.block={block}"]
+    common = ["sim=lorenz", "model=gru", "logger=none", *SMALL["lorenz"], *few("gradient_ridge")]
+    common += ["trainer.precision=64-true", "optimizer=adamw"]
+    common += ["fit.path=[1e-6]", f"data.block={block}"]
     for name, more in (("one", []), ("two", TWO)):
         done = process(*common, *more, f"runs={name}")
         assert done.returncode == 0, done.stderr

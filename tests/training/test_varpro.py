@@ -49,23 +49,23 @@ def test_finds_a_sum_of_exponentials() -> None:
     torch.testing.assert_close(solved, table, rtol=0, atol=1e-8)
 
 
-def problem(cell: Cell, moving: str = "all", reach: int = 10) -> tuple[Batch, Tensor]:
+def problem(cell: Cell, trainable: str = "all", reach: int = 10) -> tuple[Batch, Tensor]:
     """Of smooth waves, so small that its derivatives can be had by differences."""
     torch.manual_seed(1)
     core = Recurrent((2,), cell, hidden=3).double()
     core.scale.copy_(torch.tensor([0.5, 2.0]))
     layer = layer_of(core)
-    parameters = list((layer.w if moving == "inputs" else layer).parameters())
+    parameters = list((layer.w if trainable == "inputs" else layer).parameters())
     t = torch.arange(11, dtype=torch.float64) / 3 + torch.arange(12)[:, None]
     x = torch.stack([torch.sin(t), torch.cos(1.3 * t) * torch.sin(t)], dim=2)
     theta = torch.cat([p.detach().flatten() for p in parameters])
     return Batch(core, x, parameters, washout=9, reach=reach), theta
 
 
-@pytest.mark.parametrize("moving", ["all", "inputs"])
+@pytest.mark.parametrize("trainable", ["all", "inputs"])
 @pytest.mark.parametrize("cell", CELLS, ids=repr)
-def test_jacobian_is_that_of_the_columns(cell: Cell, moving: str) -> None:
-    windows, theta = problem(cell, moving)
+def test_jacobian_is_that_of_the_columns(cell: Cell, trainable: str) -> None:
+    windows, theta = problem(cell, trainable)
     table = torch.randn(2, 3 + 2 + 1, dtype=torch.float64)
     found = torch.stack(list(windows.jacobians(theta, table)))
     for move in directions(len(theta)):
@@ -102,7 +102,7 @@ def test_soap_follows_the_same_gradient() -> None:
     columns = windows.rows()
     table = solve(columns.detach(), windows.targets, 1e-26)
     loss = (columns @ table.T - windows.targets).square().sum()
-    gradients = torch.autograd.grad(loss, windows.moving)
+    gradients = torch.autograd.grad(loss, windows.trainable)
     torch.testing.assert_close(loss.detach(), before)
     torch.testing.assert_close(torch.cat([g.flatten() for g in gradients]) / 2, slope)
 
@@ -130,8 +130,19 @@ def _jacobian(reach: int) -> Iterator[Tensor]:
 
 
 PLANS = [
-    LM(moving="all", steps=6, batch=120, washout=5, scored=3, validations=2, few=4, reach=3),
-    SOAP(steps=6, batch=24, washout=5, scored=3, validations=2, few=4, lr=0.03, warmup=2),
+    LM(
+        trainable="all",
+        updates=6,
+        batch=120,
+        washout=5,
+        scored=3,
+        validations=2,
+        readout_size=4,
+        reach=3,
+    ),
+    SOAP(
+        updates=6, batch=24, washout=5, scored=3, validations=2, readout_size=4, lr=0.03, warmup=2
+    ),
 ]
 
 
@@ -147,7 +158,7 @@ def descent(plan: VarPro, seed: int = 0) -> Descent:
         y, _ = rollout(core, x[:, :10], 20)
         return float((y[:, -20:] - x[:, 10:30]).square().mean().log10())
 
-    return Descent(plan, core, windows.__getitem__, x[: plan.few], score, seed, skip=8)
+    return Descent(plan, core, windows.__getitem__, x[: plan.readout_size], score, seed, skip=8)
 
 
 def weights(of: Descent) -> list[Tensor]:
@@ -156,7 +167,7 @@ def weights(of: Descent) -> list[Tensor]:
 
 @pytest.mark.parametrize("plan", PLANS, ids=lambda plan: type(plan).__name__)
 def test_learns_and_keeps_the_best(plan: VarPro) -> None:
-    found = descent(replace(plan, steps=30, validations=10))
+    found = descent(replace(plan, updates=30, validations=10))
     rows = []
     while not found.done:
         rows.append(found.advance())
@@ -191,8 +202,8 @@ def test_same_seed_same_bits_and_interrupted_too(plan: VarPro) -> None:
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
-        (dict(moving="some"), "moving"),
-        (dict(steps=0), "steps"),
+        (dict(trainable="some"), "trainable"),
+        (dict(updates=0), "updates"),
         (dict(reach=40), "reach"),
         (dict(ridge=-1.0), "ridge"),
         (dict(validations=1000), "validations"),
@@ -220,6 +231,6 @@ def test_refuses_what_has_no_one_layer_of_matrices(core: Core) -> None:
 
 
 def test_refuses_too_many_weights_for_a_matrix_of_their_square() -> None:
-    plan = LM(moving="all")
+    plan = LM(trainable="all")
     with pytest.raises(ValueError, match="13056 weights"):
         plan.mover(plan.weights(Recurrent((3,), GRU(), hidden=64)))

@@ -1,4 +1,4 @@
-"""fit=varpro as a run: what it leaves, how it goes on, what it refuses."""
+"""fit=varpro as a run: the files it writes, resuming, and refusals."""
 
 import json
 import signal
@@ -6,25 +6,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import AIDS, FEW, SMALL, TRAIN, Command, run_command, same
+from support import AIDS, SMALL, TRAIN, Command, few, run_command, same
 from warm import run_warm
 
 from sirve.io import checkpoints
 from sirve.runs import signals
 
-TINY = [
-    "sim=lorenz",
-    *SMALL["lorenz"],
-    *FEW,
-    "fit=varpro",
-    "sizes.varpro.hidden=6",
-    "varpro.steps=12",
-    "varpro.batch=40",
-    "varpro.validations=3",
-    "varpro.few=4",
-    "trainer.checkpoint_every=5",
-    "logger=none",
-]
+
+def tiny(fit: str = "varpro", sim: str = "lorenz") -> list[str]:
+    """Return the overrides of a run of a second."""
+    return [
+        f"sim={sim}",
+        *SMALL[sim],
+        *few(fit),
+        "fit.hidden=6",
+        "fit.updates=12",
+        "fit.batch=40",
+        "fit.validations=3",
+        "fit.readout_size=4",
+        "trainer.checkpoint_every=5",
+        "logger=none",
+    ]
+
+
+TINY = tiny()
 
 
 def content(folder: Path) -> dict[str, Any]:
@@ -41,26 +46,26 @@ def content(folder: Path) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("method", ["lm", pytest.param("soap", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("fit", ["varpro", pytest.param("varpro_soap", marks=pytest.mark.slow)])
 def test_stopped_by_a_signal_it_is_the_same_run(
-    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fit: str
 ) -> None:
-    done = command(*TINY, f"varpro={method}")
+    done = command(*tiny(fit))
     assert done.returncode == 0, done.stderr
     whole = content(tmp_path)
     assert whole["metrics"]["fit"]["kind"] == "varpro"
-    assert whole["metrics"]["fit"]["method"] == method
+    assert whole["metrics"]["fit"]["method"] == {"varpro": "lm", "varpro_soap": "soap"}[fit]
     assert [json.loads(row)["step"] for row in whole["record"].splitlines()] == list(range(1, 13))
 
     (tmp_path / "runs").rename(tmp_path / "whole")
     with monkeypatch.context() as patch:
         asked = iter([None] * 6 + [signal.SIGTERM])
         patch.setattr(signals, "received", lambda: next(asked))
-        stopped = command(*TINY, f"varpro={method}")
+        stopped = command(*tiny(fit))
     assert stopped.returncode == signals.STOPPED
-    assert stopped.stderr.startswith("error: stopped by SIGTERM; the same command goes on")
-    done = command(*TINY, f"varpro={method}")
-    assert "goes on from last.ckpt, step 7" in done.stdout
+    assert stopped.stderr.startswith("error: stopped by SIGTERM; the same command resumes")
+    done = command(*tiny(fit))
+    assert "resumes from last.ckpt, step 7" in done.stdout
     assert same(content(tmp_path), whole)
 
 
@@ -71,12 +76,15 @@ def test_killed_it_is_the_same_run(tmp_path: Path) -> None:
     for folder in (whole, killed):
         folder.mkdir()
     assert run_command([TRAIN, *TINY], whole).returncode == 0
-    for name, number in (("varpro.descent.Descent.advance", 8), ("ridge.Search.run", 1)):
+    for name, number in (
+        ("training.varpro.descent.Descent.advance", 8),
+        ("training.ridge_search.Search.run", 1),
+    ):
         kill = [str(AIDS / "kill_at.py"), f"sirve.{name}", str(number)]
         done = run_warm([*kill, TRAIN, *TINY], killed, {"PYTHONPATH": str(AIDS)})
         assert done.returncode == -signal.SIGKILL, done.stderr
     done = run_warm([TRAIN, *TINY], killed)
-    assert "goes on from last.ckpt, step 12" in done.stdout
+    assert "resumes from last.ckpt, step 12" in done.stdout
     assert same(content(killed), content(whole))
 
 
@@ -86,19 +94,21 @@ def test_killed_it_is_the_same_run(tmp_path: Path) -> None:
         (["model=linear"], "one recurrent layer"),
         (["model=persistence"], "one recurrent layer"),
         (["model.layers=2"], "one recurrent layer"),
-        (["sim=heat", *SMALL["heat"], "model=convgru"], "one recurrent layer"),
-        (["sizes.varpro.hidden=64", "varpro.moving=all"], "at most 4096"),
-        (["varpro.batch=100000"], "windows of 15 states"),
-        (["varpro.time_scale=[0.5,2]"], "above 1"),
-        (["varpro.steps=0"], "steps=0"),
-        (["varpro=soap", "varpro.lr=0"], "lr=0"),
+        (["model=convgru", "sim=heat"], "one recurrent layer"),
+        (["fit.hidden=64", "fit.trainable=all"], "at most 4096"),
+        (["fit.batch=100000"], "windows of 15 states"),
+        (["fit.time_scale=[0.5,2]"], "above 1"),
+        (["fit.updates=0"], "updates=0"),
+        (["fit=varpro_soap", "fit.lr=0"], "lr=0"),
         (["trainer=ddp", "trainer.accelerator=cpu"], "one process on the CPU"),
     ],
 )
 def test_refuses_before_any_work(
     command: Command, tmp_path: Path, wrong: list[str], why: str
 ) -> None:
-    done = command(*TINY, *wrong)
+    groups = dict(option.split("=", 1) for option in wrong if option.startswith(("sim=", "fit=")))
+    rest = [option for option in wrong if not option.startswith(("sim=", "fit="))]
+    done = command(*tiny(**groups), *rest)
     assert done.returncode == 2
     assert why in done.stderr
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
@@ -115,5 +125,5 @@ def test_refuses_the_checkpoint_of_another_fit(command: Command, tmp_path: Path)
     (run / "report.html").unlink()
     done = command(f"resume={run}")
     assert done.returncode == 2
-    assert "was not left by variable projection" in done.stderr
+    assert "was not written by variable projection" in done.stderr
     assert done.stderr.count("\n") == 1
