@@ -126,7 +126,7 @@ def test_noise_is_read_and_is_no_target() -> None:
 def test_without_noise_a_sample_is_the_rollout(model: str, covariates: int) -> None:
     core, x = with_spread(model, "learned", covariates)
     found = sample(core, x, 5, lambda: torch.zeros(3, 1, 2, 6, 5, dtype=torch.float64))
-    expected = core.own(rollout(core, x, 5)[0][:, -5:])
+    expected = core.predicted(rollout(core, x, 5)[0][:, -5:])
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 

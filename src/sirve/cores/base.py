@@ -69,17 +69,19 @@ class Core(nn.Module, ABC):
         """The state after x, where nothing is to be predicted."""
         return self.features(x, state)[1]
 
-    def own(self, x: Tensor) -> Tensor:
+    def predicted(self, x: Tensor) -> Tensor:
         """The channels that are predicted."""
         return x[:, :, : self.shape[0]] if self.covariates else x
 
-    def beside(self, own: Tensor, x: Tensor) -> Tensor:
+    def with_covariates(self, predicted: Tensor, x: Tensor) -> Tensor:
         """``own`` with the known channels of x."""
-        return torch.cat([own, x[:, :, self.shape[0] :]], dim=2) if self.covariates else own
+        if not self.covariates:
+            return predicted
+        return torch.cat([predicted, x[:, :, self.shape[0] :]], dim=2)
 
     def base(self, x: Tensor) -> Tensor:
         """What the readout's output is added to."""
-        own = self.own(x)
+        own = self.predicted(x)
         return own if self.residual else torch.zeros_like(own)
 
     def accepts_shape(self, shape: tuple[int, ...]) -> bool:
@@ -90,7 +92,7 @@ class Core(nn.Module, ABC):
         """y from x and its features."""
         base = self.base(x)
         y = base + self.scale * self.readout(phi.flatten(0, 1)).reshape(base.shape)
-        return self.beside(y, x)
+        return self.with_covariates(y, x)
 
     def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         phi, state = self.features(x, state)
@@ -104,7 +106,7 @@ class Core(nn.Module, ABC):
         """
         assert self.spread is not None, "this core has no spread"
         phi, state = self.features(x, state)
-        return self.mean(x, phi), self.spread(phi, self.own(x).shape), state
+        return self.mean(x, phi), self.spread(phi, self.predicted(x).shape), state
 
     def roll(self, x: Tensor, state: Any, steps: int) -> tuple[Tensor, Any]:
         """Its own output fed back from x (B, 1, *shape) on: (B, steps, *shape), the state after.

@@ -35,7 +35,7 @@ class Delayed(Core):
         reach = (self.delays - 1) * self.stride
         if reach == 0:
             return x, past
-        own, length = self.own(x), x.shape[1]
+        own, length = self.predicted(x), x.shape[1]
         if past is None:
             past = own.new_zeros(len(x), reach, *own.shape[2:])
         whole = torch.cat([past, own], dim=1)

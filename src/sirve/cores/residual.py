@@ -141,7 +141,7 @@ class ResidualRecurrent(_Residual):
         if state is None:
             zero = x.new_zeros(len(x), self.hidden, *x.shape[3:])
             state = (zero,) * cell
-        predicted = self.own(x)[:, 0]
+        predicted = self.predicted(x)[:, 0]
         if state[cell:]:
             predicted = where_begun(state[cell:], predicted)
         memory, out = state[:cell], []

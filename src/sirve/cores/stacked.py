@@ -39,7 +39,7 @@ class Stacked(AnySize):
 
     def _seen(self, x: Tensor, state: State | None) -> Tensor:
         """The ``frames`` - 1 frames before x, and x: (B, frames - 1 + T, C, *space)."""
-        own = self.own(x)
+        own = self.predicted(x)
         before = own[:, :1].expand(-1, self.frames - 1, *own.shape[2:])
         if state is not None:
             before = where_begun(state, before)

@@ -14,7 +14,7 @@ class Memoryless(AnySize):
     """A core whose features are the state itself."""
 
     def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        return self.own(x), state
+        return self.predicted(x), state
 
 
 class Persistence(Memoryless):
@@ -44,7 +44,7 @@ class ContextMean(AnySize):
         self.readout = nn.Identity()
 
     def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        own = self.own(x)
+        own = self.predicted(x)
         if state is None:
             state = torch.zeros_like(own[:, 0]), x.new_zeros(len(x), 1)
         mean, count = state

@@ -39,5 +39,5 @@ class LogLikelihood(SquaredError):
 
 def negative_log_density(core: Core, x: Tensor, y: Tensor, log_deviation: Tensor) -> Tensor:
     """-log p of each component of x (B, T, *shape) under what ``core.distribution`` gave."""
-    z = core.own(x - y) / core.scale * torch.exp(-log_deviation)
+    z = core.predicted(x - y) / core.scale * torch.exp(-log_deviation)
     return z**2 / 2 + log_deviation + core.scale.log() + math.log(2 * math.pi) / 2
