@@ -42,7 +42,7 @@ class Simulator(ABC):
 
     Laws (tests/simulators/test_laws.py, over every member): ``trajectories(x0, t)[:, 0] == x0``;
     the flow property, ``t0 -> t1 -> t2`` equals ``t0 -> t2``; ``invariants`` stay constant to
-    ``tolerance``; a batch of unlike systems equals each of them alone; ``twin`` agrees.
+    ``tolerance``; a batch of unlike systems equals each of them alone; ``reference_solver`` agrees.
     """
 
     channels: ClassVar[tuple[Channel, ...]]
@@ -113,7 +113,7 @@ class Simulator(ABC):
                     worst,
                 )
 
-    def twin(self) -> "Simulator | None":
+    def reference_solver(self) -> "Simulator | None":
         """The same equations by another method or another tolerance or step.
 
         How long the two agree is how far any forecast can be judged. None where the solution is

@@ -94,7 +94,7 @@ class DoublePendulum(Simulator):
         largest = exponents(self, 1, every=self.period / 8, intervals=150).value[0]
         return float(largest) if largest > 0.2 / self.period else None
 
-    def twin(self) -> Simulator:
+    def reference_solver(self) -> Simulator:
         return replace(self, method=other(self.method))
 
     def potential(self, cos1: Any, cos2: Any) -> Any:

@@ -146,7 +146,7 @@ class Spectral(Periodic):
     def solver(self) -> str:
         return f"ETDRK4, step {self.step:g}"
 
-    def twin(self) -> Self:
+    def reference_solver(self) -> Self:
         return replace(self, step=self.step / 2)
 
     def kept(self, points: int) -> int:

@@ -57,7 +57,7 @@ class Lorenz(Simulator):
     def solver(self) -> str:
         return self.method
 
-    def twin(self) -> Simulator:
+    def reference_solver(self) -> Simulator:
         return replace(self, method=other(self.method))
 
     @cached_property

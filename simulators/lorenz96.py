@@ -61,7 +61,7 @@ class Lorenz96(Simulator):
     def solver(self) -> str:
         return self.method
 
-    def twin(self) -> Simulator:
+    def reference_solver(self) -> Simulator:
         return replace(self, method=other(self.method))
 
     @cached_property

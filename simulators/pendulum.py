@@ -99,7 +99,7 @@ class Pendulum(Simulator):
     def _method(self) -> str:
         return "DOP853" if self.method == "auto" else self.method
 
-    def twin(self) -> Simulator:
+    def reference_solver(self) -> Simulator:
         return replace(self, method="DOP853" if self._exact else other(self._method))
 
     def initial(self, rng: np.random.Generator) -> np.ndarray:

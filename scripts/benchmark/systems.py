@@ -100,7 +100,7 @@ def drift(sim: Simulator, x: np.ndarray) -> str:
 
 def apart(sim: Simulator, x: np.ndarray) -> str:
     """The other solver after one time unit, from the last states."""
-    twin = sim.twin()
+    twin = sim.reference_solver()
     if twin is None:
         return "exact"
     t = sim.transient + np.array([0.0, 1.0])
