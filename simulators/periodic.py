@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulators.base import Simulator, Boundary
+from simulators.base import Boundary, Simulator
 
 
 @dataclass(frozen=True)

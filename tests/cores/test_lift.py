@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import correlate
 
-from sirve.cores.lift import Convolution, Lift, Matrix, Boundary, extend
+from sirve.cores.lift import Boundary, Convolution, Lift, Matrix, extend
 
 MODE = {"neumann": "reflect", "periodic": "wrap"}  # SciPy's names
 

@@ -18,10 +18,10 @@ from sirve.cores.cells import LSTM as LSTM
 from sirve.cores.cells import RNN as RNN
 from sirve.cores.cells import Cell as Cell
 from sirve.cores.echo_state import EchoState as EchoState
-from sirve.cores.packages.fourier import FourierOperator as FourierOperator
-from sirve.cores.packages.mamba import Mamba as Mamba
-from sirve.cores.packages.unet import UNet as UNet
 from sirve.cores.recurrent import ConvRecurrent as ConvRecurrent
 from sirve.cores.recurrent import Recurrent as Recurrent
 from sirve.cores.residual import ResidualRecurrent as ResidualRecurrent
 from sirve.cores.residual import ResidualStacked as ResidualStacked
+from sirve.cores.third_party.fourier_operator import FourierOperator as FourierOperator
+from sirve.cores.third_party.mamba import Mamba as Mamba
+from sirve.cores.third_party.unet import UNet as UNet

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar
 import torch
 from torch import Tensor, nn
 
-from sirve.cores.lift import Convolution, Lift, Matrix, Boundary
+from sirve.cores.lift import Boundary, Convolution, Lift, Matrix
 
 M = TypeVar("M", bound=nn.Module)
 

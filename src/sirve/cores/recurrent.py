@@ -18,7 +18,7 @@ from sirve.cores.base import (
 )
 from sirve.cores.cells import Cell, State
 from sirve.cores.fast import fused, rolling
-from sirve.cores.lift import Lift, Matrix, Boundary
+from sirve.cores.lift import Boundary, Lift, Matrix
 from sirve.cores.reservoir import Reservoir
 
 

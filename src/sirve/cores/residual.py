@@ -13,7 +13,7 @@ from sirve.cores.base import (
     zeroed,
 )
 from sirve.cores.cells import Cell, State
-from sirve.cores.lift import Lift, Boundary
+from sirve.cores.lift import Boundary, Lift
 from sirve.cores.stacked import Stacked, begun, where_begun
 
 

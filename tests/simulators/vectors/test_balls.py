@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
-import simulators.balls
+import simulators.vectors.balls
 from simulators import Balls, SimulationError
 from simulators.lyapunov import exponents
 
@@ -236,7 +236,7 @@ def test_the_exponent_of_other_parameters() -> None:
 
 def test_events_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A ball that lies on the floor under gravity hits it again and again in no time."""
-    monkeypatch.setattr(simulators.balls, "EVENTS", 100)
+    monkeypatch.setattr(simulators.vectors.balls, "EVENTS", 100)
     lying = np.array([[0.5, 0.5, 0.0, 0.0], [0.5, 0.1, 0.0, 0.0]])
     with pytest.raises(SimulationError, match="more than 100 events") as found:
         one(g=1.0).trajectories(lying, np.array([0.0, 1.0]))

@@ -11,7 +11,7 @@ from support import MISSING, RIVALS, configure, run_command
 from torch import Tensor, nn
 
 from sirve.cores import Core, FourierOperator, Mamba, UNet
-from sirve.cores.packages.fourier import Spectral
+from sirve.cores.third_party.fourier_operator import Spectral
 from sirve.errors import UserError
 from sirve.io.instantiate import build
 from sirve.runs import provenance

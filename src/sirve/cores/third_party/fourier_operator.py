@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from sirve.cores.base import make_lift, require_frames, require_positive, zeroed
 from sirve.cores.lift import Boundary
-from sirve.cores.packages.optional import imported
 from sirve.cores.stacked import Stacked
+from sirve.cores.third_party.importing import imported
 
 
 class FourierOperator(Stacked):

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from sirve.cores.base import Core, make_lift, require_positive, zeroed
 from sirve.cores.delays import require_vector
-from sirve.cores.packages.optional import imported
+from sirve.cores.third_party.importing import imported
 
 Memory = tuple[Tensor, Tensor]
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from simulators.base import Channel, Simulator, Boundary, along, require_positive
+from simulators.base import Boundary, Channel, Simulator, along, require_positive
 from simulators.laplacian import Laplacian
 
 

@@ -9,10 +9,10 @@ from scipy import sparse
 from scipy.sparse.linalg import expm_multiply, spsolve
 
 from simulators.base import (
+    Boundary,
     Channel,
     SimulationError,
     Simulator,
-    Boundary,
     along,
     require_choice,
     require_positive,
