@@ -1,13 +1,13 @@
-"""Physical systems, simulated with NumPy and SciPy. Knows nothing of learning.
+"""Physical systems, simulated with NumPy and SciPy. Nothing here depends on learning.
 
-One module a system; a new one is exported here and described in ``conf/sim/<name>.yaml``.
+Each system is one module in ``vectors`` or ``fields``. Export a new system here and give it a
+``conf/sim/<name>.yaml``.
 """
 
 from simulators.base import Channel as Channel
 from simulators.base import SimulationError as SimulationError
 from simulators.base import Simulator as Simulator
 from simulators.family import Distribution as Distribution
-from simulators.family import Distribution as Draw  # noqa: F401  the former name
 from simulators.family import Family as Family
 from simulators.fields.advection import Advection as Advection
 from simulators.fields.burgers import Burgers as Burgers
@@ -23,3 +23,5 @@ from simulators.vectors.double_pendulum import DoublePendulum as DoublePendulum
 from simulators.vectors.lorenz import Lorenz as Lorenz
 from simulators.vectors.lorenz96 import Lorenz96 as Lorenz96
 from simulators.vectors.pendulum import Pendulum as Pendulum
+
+Draw = Distribution  # its former name

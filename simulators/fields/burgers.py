@@ -1,4 +1,4 @@
-"""Burgers' equation: waves steepen into shocks, which viscosity keeps smooth."""
+"""Burgers' equation: waves steepen into shocks that viscosity keeps smooth."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,20 +11,23 @@ from simulators.etdrk import Spectral, growth, require_wavenumber
 
 @dataclass(frozen=True)
 class Burgers(Spectral):
-    """Advection of a velocity by itself, against diffusion, on a periodic line of length 2 pi.
+    """Burgers' equation on a periodic line of length 2 pi: self-advection and diffusion.
 
         du/dt + u du/dx = viscosity d2u/dx2
 
-    Behaviour: crests overtake troughs, so that after a time 1 / max(-du/dx) shocks stand between
-    ramps; a shock of jump J is about 8 viscosity / J wide. Shocks merge, and the ramps flatten as
-    1/t. The mean of u is constant, its energy and its extremes never grow. Dimensionless.
+    Behaviour: crests overtake troughs and form shocks between ramps after a time 1 / max(-du/dx). A
+    shock of jump J is about 8 viscosity / J wide. Shocks merge, and the ramps flatten as 1/t. The
+    mean of u is constant; its energy and its extremes never grow. All quantities are dimensionless.
 
-    Parameters: ``viscosity``; ``amplitude``, the initial root mean square; ``waves``, how many of
-    the longest sine waves an initial state is made of; ``size`` points; ``step`` of time. Good
-    values: amplitude 1, viscosity 0.1 on 128 points, where space is resolved to 1e-3 at worst (at
-    half that viscosity take twice the points), dt 0.05.
+    Solution: pseudo-spectral, ETDRK4 (simulators/etdrk.py). The default grid resolves space to 1e-3
+    at worst; for half the viscosity take twice the points. Good time step of the data: dt 0.05.
 
-    Solution: pseudo-spectral, ETDRK4 (simulators/etdrk.py).
+    Args:
+        size: number of points; good value 128.
+        step: the longest step of time of the solver.
+        viscosity: good value 0.1.
+        amplitude: root mean square of an initial state; good value 1.
+        waves: number of the longest sine waves in an initial state.
 
     Source: J. M. Burgers, Adv. Appl. Mech. 1 (1948) 171; closed form E. Hopf, Comm. Pure Appl.
     Math. 3 (1950), section 2.
@@ -55,7 +58,7 @@ class Burgers(Spectral):
         return -0.5j * k * self.modes(self.field(v) ** 2)
 
     def initial(self, rng: np.random.Generator) -> np.ndarray:
-        """Sine waves of random phases, the k-th of random amplitude proportional to 1/k."""
+        """Sample sine waves of random phases, the k-th of random amplitude proportional to 1/k."""
         k = np.arange(1, self.waves + 1)[:, None]
         phase = rng.uniform(0, 2 * np.pi, size=k.shape)
         waves = rng.normal(size=k.shape) / k * np.sin(k * self.coordinates["x"] + phase)
@@ -63,6 +66,6 @@ class Burgers(Spectral):
         return self.amplitude * (field / field.std())[None]
 
     def invariants(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        """Mean of u, and by how much its energy has grown, which it never does."""
+        """Return the mean of u and the growth of its energy, which is zero."""
         space = (-2, -1)
         return {"mean": x.mean(space), "energy growth": growth((x**2).mean(space) / 2)}

@@ -1,4 +1,4 @@
-"""Heat conduction in a medium that is not the same everywhere, with heaters and sinks."""
+"""Heat conduction in a non-uniform medium with heaters and sinks."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,33 +20,39 @@ from simulators.base import (
 )
 from simulators.laplacian import Laplacian
 
-HEATER = 1.5  # standard deviation of a heater's bell, in cells
-MOST_WORK = 1e5  # norm of the operator times the time, about the products that it takes
+HEATER = 1.5  # standard deviation of the Gaussian of a heater, in cells
+MOST_WORK = 1e5  # norm of the operator times the time: about the number of sparse products
 
 
 @dataclass(frozen=True)
 class Conduction(Simulator):
-    """Temperature in a composite plate, as frames.
+    """Heat conduction in a composite plate, as frames of temperature.
 
         du/dt = div(kappa(x, y) grad u) + s(x, y)
 
-    Behaviour: what is left of the initial state flows away, fast where kappa is high, and what
-    stays is the steady state between heaters and sinks. Heaters and sinks are of equal power, so
-    that with Neumann or periodic walls the mean is constant. The departure from the steady state
-    obeys the maximum principle. The medium and the places of heaters and sinks are the same in
-    all trajectories; a model must find them out.
+    Behaviour: the initial state decays to the steady state between heaters and sinks, faster where
+    kappa is high. Heaters and sinks have equal power, so with a Neumann or periodic boundary the
+    mean is constant. The departure from the steady state obeys the maximum principle. The medium
+    and the places of heaters and sinks are the same in all trajectories; a model must learn them.
 
-    Solution: finite volumes on cell centres, with the harmonic mean of kappa on the faces; the
-    departure from the steady state decays by the matrix exponential, exact in time.
+    Solution: finite volumes on cell centres, with the harmonic mean of kappa on the faces. The
+    departure from the steady state decays by the matrix exponential, exact in time. Each initial
+    field is scaled to unit standard deviation. Good time step of the data:
+    conductivity dt / spacing^2 = 0.5.
 
-    Parameters: ``conductivity`` the geometric middle of kappa, m^2/s (per heat capacity);
-    ``contrast`` its largest value over its smallest; ``material`` "smooth", log-normal but for
-    its tails, or "two-phase", half of the cells each; ``grain`` the size of its features, in cells
-    (the standard deviation of the bell that smooths noise into it); ``medium`` the seed of kappa
-    and of the places; ``heaters``, each with a sink, of a power ``strength``, K m^2/s; ``size``
-    cells along x and y; ``spacing`` h in m; ``walls``; ``smoothness`` s of the initial spectrum
-    exp(-s |k|^2), k in radians per cell; each initial field is scaled to unit standard deviation.
-    Good value: conductivity dt / h^2 0.5.
+    Args:
+        conductivity: geometric middle of kappa, m^2/s (per heat capacity).
+        contrast: largest value of kappa over its smallest.
+        material: "smooth", log-normal except for its tails, or "two-phase", half of the cells each.
+        grain: size of the features of kappa, in cells: the standard deviation of the Gaussian that
+            smooths noise into it.
+        medium: seed of kappa and of the places of heaters and sinks.
+        heaters: number of heaters, and of sinks.
+        strength: power of each, K m^2/s.
+        size: number of cells along x and y.
+        spacing: width h of a cell, m.
+        boundary: "neumann", "dirichlet" (0 K) or "periodic".
+        smoothness: s of the initial spectrum exp(-s |k|^2), k in radians per cell.
 
     Source: R. J. LeVeque, Finite Volume Methods for Hyperbolic Problems (2002), section 4.2;
     harmonic mean S. V. Patankar, Numerical Heat Transfer and Fluid Flow (1980), section 4.2-3;
@@ -81,7 +87,7 @@ class Conduction(Simulator):
             raise ValueError(f"contrast={self.contrast} must be at least 1, a uniform medium")
         require_choice(("smooth", "two-phase"), material=self.material)
         require_whole(medium=self.medium, heaters=self.heaters)
-        _ = self.basis  # which refuses a bad grid
+        _ = self.basis  # raises for an invalid grid
         if self.grain > min(self.size):
             raise ValueError(
                 f"grain={self.grain} must be at most the shorter side, {min(self.size)} cells"
@@ -101,7 +107,7 @@ class Conduction(Simulator):
 
     @cached_property
     def basis(self) -> Laplacian:
-        """Of the initial states."""
+        """The grid and modes of the initial states."""
         return Laplacian(self.size, self.spacing, self.boundary)
 
     @cached_property
@@ -109,7 +115,9 @@ class Conduction(Simulator):
         """The conductivity of each cell, (H, W), relative to ``conductivity``."""
         free: Boundary = "periodic" if self.boundary == "periodic" else "neumann"
         grid = Laplacian(self.size, self.spacing, free)
-        field = grid.inverse(grid.noise(np.random.default_rng(self.medium), self.grain**2 / 2))
+        field = grid.inverse(
+            grid.sample_modes(np.random.default_rng(self.medium), self.grain**2 / 2)
+        )
         if self.material == "two-phase":
             field = np.where(field > np.median(field), 1.0, 0.0)
         level = (field - field.min()) / np.ptp(field) - 0.5
@@ -117,7 +125,7 @@ class Conduction(Simulator):
 
     @cached_property
     def source(self) -> np.ndarray:
-        """Heat, (H, W), in 1/m^2, of heaters of power 1 and their sinks; its sum is zero."""
+        """The heat source (H, W), in 1/m^2, of heaters and sinks of power 1; its sum is zero."""
         rng = np.random.default_rng([self.medium, 1])
         cells = np.ix_(*(np.arange(n) + 0.5 for n in self.size))
         total = np.zeros(self.size)
@@ -133,7 +141,7 @@ class Conduction(Simulator):
 
     @cached_property
     def operator(self) -> sparse.csr_array:
-        """div(kappa grad) of the cells of a frame, row by row, for ``conductivity`` 1."""
+        """The matrix of div(kappa grad) for ``conductivity`` 1, on the cells row by row."""
         height, width = self.size
         across = sparse.kron(_differences(height, self.boundary), sparse.eye_array(width))
         along_rows = sparse.kron(sparse.eye_array(height), _differences(width, self.boundary))
@@ -143,7 +151,7 @@ class Conduction(Simulator):
 
     @cached_property
     def _balance(self) -> np.ndarray:
-        """The steady state (H, W) of power 1 in conductivity 1; of zero mean where that is free."""
+        """The steady state (H, W) of power 1 and conductivity 1; zero mean if that is free."""
         matrix, heat = -self.operator.tocsc(), self.source.ravel()
         if self.boundary == "dirichlet":
             return spsolve(matrix, heat).reshape(self.size)
@@ -151,22 +159,24 @@ class Conduction(Simulator):
         return (np.append(0.0, others) - others.sum() / heat.size).reshape(self.size)
 
     def steady(self, x: np.ndarray) -> np.ndarray:
-        """The steady state for each trajectory of x (B, ...), as it is subtracted from x."""
+        """Return the steady state of each trajectory, shaped to be subtracted from x (B, ...)."""
         return along(np.divide(self.strength, self.conductivity), x) * self._balance
 
     def initial(self, rng: np.random.Generator) -> np.ndarray:
-        field = self.basis.inverse(self.basis.noise(rng, self.smoothness))
+        field = self.basis.inverse(self.basis.sample_modes(rng, self.smoothness))
         return (field / field.std())[None]
 
     def invariants(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        """Mean temperature (K) where no heat leaves, and by how much (K) the departure from the
-        steady state exceeds what it was."""
+        """Return the mean temperature (K) if no heat leaves, and the excess of the departure (K).
+
+        The excess is how far the departure from the steady state exceeds its initial extremes.
+        """
         space = (-3, -2, -1)
         found = {} if self.boundary == "dirichlet" else {"mean temperature": x.mean(space)}
         departure = x - self.steady(x)
         high, low = departure.max(space), departure.min(space)
         top, bottom = high[:, :1], low[:, :1]
-        if self.boundary == "dirichlet":  # the wall itself is at 0 K
+        if self.boundary == "dirichlet":  # the boundary is at 0 K
             top, bottom = np.maximum(top, 0.0), np.minimum(bottom, 0.0)
         found["maximum principle"] = np.maximum(np.maximum(high - top, bottom - low), 0.0)
         return found
@@ -177,8 +187,8 @@ class Conduction(Simulator):
         work = abs(block).sum(0).max() * (t[-1] - t[0])
         if work > MOST_WORK:
             raise SimulationError(
-                f"to t={t[-1]:g} takes {work:.1e} sparse products, more than {MOST_WORK:g}: "
-                "conductivity contrast^0.5 / spacing^2 is too high"
+                f"t={t[-1]:g} takes {work:.1e} sparse products, more than {MOST_WORK:g}: "
+                "lower conductivity contrast^0.5 / spacing^2"
             )
         steady, trace = self.steady(x0), block.trace()
         x = np.empty((len(x0), len(t), *self.shape))
@@ -191,8 +201,11 @@ class Conduction(Simulator):
 
 
 def _differences(cells: int, boundary: Boundary) -> sparse.sparray:
-    """Across each face of a row of cells, (faces, cells). Beyond a Dirichlet wall there is 0, and
-    half a cell to go, as the harmonic mean over what is on a face has it."""
+    """Return the differences across each face of a row of cells, a matrix (faces, cells).
+
+    On a Dirichlet boundary the outer value is 0 at a distance of half a cell: there the harmonic
+    mean has one term only.
+    """
     d = sparse.eye_array(cells + 1, cells) - sparse.eye_array(cells + 1, cells, k=-1)
     if boundary == "dirichlet":
         return d

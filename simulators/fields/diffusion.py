@@ -17,11 +17,14 @@ class Diffusion(Line):
         du/dt = diffusivity d2u/dx2
 
     Behaviour: the wave of k periods decays as exp(-diffusivity (2 pi k / length)^2 t). The defaults
-    with dt 1 are APEBench's diff_diff with gamma_2 = 4: the longest wave loses 0.3 % a step, the
-    fifth 7.4 %.
+    with dt 1 are APEBench's diff_diff with gamma_2 = 4: per step the longest wave loses 0.3 % and
+    the fifth 7.4 %. Solution, initial states and source: simulators/line.py.
 
-    Parameters: ``diffusivity``; ``size`` points to a ``length``; ``waves`` of an initial state.
-    Solution and source: simulators/line.py.
+    Args:
+        size: number of points.
+        length: of the domain.
+        waves: number of Fourier modes of an initial state.
+        diffusivity: positive.
     """
 
     diffusivity: float = 7.8125e-5
@@ -37,6 +40,6 @@ class Diffusion(Line):
         return -np.reshape(self.diffusivity, (-1, 1, 1)) * self.wavenumbers**2
 
     def invariants(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        """Mean of u, and by how much its mean square has grown, which it never does."""
+        """Return the mean of u and the growth of its mean square, which is zero."""
         space = (-2, -1)
         return {"mean": x.mean(space), "mean square's growth": growth((x**2).mean(space))}

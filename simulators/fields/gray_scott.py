@@ -1,4 +1,4 @@
-"""The Gray-Scott reaction with diffusion: spots, stripes and spirals out of two chemicals."""
+"""The Gray-Scott reaction with diffusion: spots, stripes and spirals of two chemicals."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -11,24 +11,34 @@ from simulators.etdrk import Spectral
 
 @dataclass(frozen=True)
 class GrayScott(Spectral):
-    """A chemical v that makes more of itself out of a chemical u, which is fed, while v is removed.
+    """The Gray-Scott system: a chemical v turns the chemical u into more v.
 
         du/dt = diffusivity_u lap u - u v^2 + feed (1 - u)
         dv/dt = diffusivity_v lap v + u v^2 - (feed + kill) v
 
-    Behaviour: u = 1, v = 0 is always at rest and stable; patches of v spread from where there is
-    enough of them, as spots that divide, growing worms, mazes, spirals or travelling gliders, by
-    ``feed`` and ``kill``: see ``PATTERNS``. Everything is dimensionless.
+    Here u is fed and v is removed.
 
-    Parameters: ``feed``, ``kill``, rates; ``diffusivity_u``, ``diffusivity_v``; ``length`` of the
-    periodic domain along each axis; ``size`` points; ``step`` of time. Good values: the defaults,
-    dt 10; 32 points to a length of 0.5 resolve a pattern to about one percent, 48 to 0.1 percent.
+    Behaviour: u = 1, v = 0 is always a stable state of rest. Large enough patches of v spread as
+    spots that divide, growing worms, mazes, spirals or travelling gliders, depending on ``feed``
+    and ``kill``: see ``PATTERNS``. All quantities are dimensionless. Good time step of the data: dt
+    10.
 
-    Initially u is 1 less bells, v other bells, each scaled to the range from 0 to 1; between 10
-    and 100 of them on an area of 4, as in The Well, so that on small domains a pattern may die out.
+    Initially u is 1 minus a sum of Gaussian bells and v another sum of bells, each sum scaled to
+    the range from 0 to 1. There are between 10 and 100 bells on an area of 4, as in The Well; on
+    small domains a pattern may die out.
 
-    Solution: pseudo-spectral, ETDRK4 (simulators/etdrk.py), with all modes that the points hold:
-    diffusion damps what aliases, and the 2/3 rule would cost a digit at this resolution.
+    Solution: pseudo-spectral, ETDRK4 (simulators/etdrk.py), with all modes of the grid: diffusion
+    damps the aliased ones, and the 2/3 rule would cost a digit at this resolution.
+
+    Args:
+        size: number of points along x and y; 32 on a length of 0.5 resolve a pattern to about one
+            percent, 48 to 0.1 percent.
+        step: the longest step of time of the solver.
+        length: of the domain along each axis.
+        feed: rate.
+        kill: rate.
+        diffusivity_u: of u.
+        diffusivity_v: of v.
 
     Source: J. E. Pearson, Science 261 (1993) 189, eq. 2; patterns and initial states R. Ohana et
     al., The Well, NeurIPS (2024), gray_scott_reaction_diffusion, on 128 points to a length of 2.
@@ -75,7 +85,7 @@ class GrayScott(Spectral):
 
     @property
     def transient(self) -> float:
-        """Until the bells have become fronts."""
+        """The time until the bells have become fronts."""
         return 100.0
 
     def kept(self, points: int) -> int:
@@ -101,7 +111,7 @@ class GrayScott(Spectral):
         return self.field(self.modes(np.stack([1 - u, v])))
 
     def _bells(self, rng: np.random.Generator) -> np.ndarray:
-        """Bells of random places, heights and widths, and their periodic images, in 0 to 1."""
+        """Sample bells of random places, heights and widths, periodic and scaled to 0 ... 1."""
         few, many = (max(1, round(count * self.length**2 / 4)) for count in (10, 100))
         count = rng.integers(few, many, endpoint=True)
         height, sharpness = rng.uniform(1, 3, count), rng.uniform(150, 300, count)
@@ -116,6 +126,6 @@ class GrayScott(Spectral):
         return (field - field.min()) / np.ptp(field)
 
     def invariants(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        """By how much the mean of u + v exceeds 1, to which feeding draws it, and its beginning."""
+        """Return how far the mean of u + v exceeds its first value and 1, that of the feed."""
         total = x.sum(2).mean((-2, -1))
         return {"excess of u + v": np.maximum(total - np.maximum(total[:, :1], 1.0), 0.0)}

@@ -12,19 +12,24 @@ from simulators.laplacian import Laplacian
 
 @dataclass(frozen=True)
 class Heat(Simulator):
-    """Diffusion of temperature in two dimensions, as frames.
+    """The heat equation in two dimensions, as frames of temperature.
 
         du/dt = diffusivity (d2u/dx2 + d2u/dy2)
 
-    Behaviour: every bump decays, the finer the faster; with Neumann or periodic walls the mean is
-    constant, and no extreme ever exceeds the initial ones (the maximum principle).
+    Behaviour: every bump decays, finer ones faster. With a Neumann or periodic boundary the mean is
+    constant. No extreme ever exceeds the initial ones (the maximum principle).
 
-    Solution: exact in time, each mode of the discrete Laplacian by its own exponential.
+    Solution: exact in time, with an exponential for each mode of the discrete Laplacian. Each
+    initial field is scaled to unit standard deviation. Good time step of the data:
+    diffusivity dt / spacing^2 = 0.5.
 
-    Parameters: ``diffusivity`` m^2/s; ``size`` cells along x and y; ``spacing`` h in m; ``walls``;
-    ``laplacian`` "5-point" or "spectral"; ``smoothness`` s of the initial spectrum exp(-s |k|^2),
-    k in radians per cell; each initial field is scaled to unit standard deviation. Good value:
-    diffusivity dt / h^2 0.5.
+    Args:
+        diffusivity: m^2/s.
+        size: number of cells along x and y.
+        spacing: width h of a cell, m.
+        boundary: "neumann", "dirichlet" (0 K) or "periodic".
+        laplacian: "5-point" or "spectral".
+        smoothness: s of the initial spectrum exp(-s |k|^2), k in radians per cell.
 
     Source: W. E. Schiesser, The Numerical Method of Lines (1991), chapter 3.
     """
@@ -42,7 +47,7 @@ class Heat(Simulator):
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", tuple(self.size))
         require_positive(diffusivity=self.diffusivity, smoothness=self.smoothness)
-        _ = self.operator  # which refuses a bad grid
+        _ = self.operator  # raises for an invalid grid
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -61,11 +66,11 @@ class Heat(Simulator):
         return Laplacian(self.size, self.spacing, self.boundary, self.laplacian)
 
     def initial(self, rng: np.random.Generator) -> np.ndarray:
-        field = self.operator.inverse(self.operator.noise(rng, self.smoothness))
+        field = self.operator.inverse(self.operator.sample_modes(rng, self.smoothness))
         return (field / field.std())[None]
 
     def invariants(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        """Mean temperature (K) where no heat leaves, and by how much (K) extremes are exceeded."""
+        """Return the mean temperature (K) if no heat leaves, and the excess over extremes (K)."""
         space = (-3, -2, -1)
         found = {}
         if self.boundary != "dirichlet":
@@ -73,7 +78,7 @@ class Heat(Simulator):
         if self.laplacian == "5-point":
             high, low = x.max(space), x.min(space)
             top, bottom = high[:, :1], low[:, :1]
-            if self.boundary == "dirichlet":  # the wall itself is at 0 K
+            if self.boundary == "dirichlet":  # the boundary is at 0 K
                 top, bottom = np.maximum(top, 0.0), np.minimum(bottom, 0.0)
             found["maximum principle"] = np.maximum(np.maximum(high - top, bottom - low), 0.0)
         return found
@@ -82,6 +87,6 @@ class Heat(Simulator):
         modes = self.operator.forward(x0)
         rate = along(self.diffusivity, modes) * self.operator.eigenvalues
         x = np.empty((len(x0), len(t), *self.shape))
-        for i, elapsed in enumerate(t - t[0]):  # one time after another stays in the cache
+        for i, elapsed in enumerate(t - t[0]):  # one time after the other stays in the cache
             x[:, i] = self.operator.inverse(modes * np.exp(rate * elapsed))
         return x

@@ -13,20 +13,24 @@ from simulators.lyapunov import exponents
 
 @dataclass(frozen=True)
 class KuramotoSivashinsky(Spectral):
-    """Flame fronts and thin films: growth of long waves, damping of short ones, steepening.
+    """The Kuramoto-Sivashinsky equation, a model of flame fronts and thin films.
 
         du/dt + u du/dx + d2u/dx2 + viscosity d4u/dx4 = 0,   periodic over ``length``
 
     Behaviour: waves with k^2 < 1/viscosity grow at the rate k^2 - viscosity k^4, until steepening
-    hands their energy to the short ones. Cells of a length near 2 pi sqrt(2 viscosity) drift, merge
-    and split for ever; the number of positive exponents grows with the length. The mean of u is
-    constant. Everything is dimensionless.
-
-    Parameters: ``length`` of the domain; ``viscosity`` of the fourth derivative; ``size`` points;
-    ``step`` of time. Good values: length 22 on 64 points, 44 on 128, dt 0.5.
+    transfers their energy to short waves, which are damped. Cells of a length near
+    2 pi sqrt(2 viscosity) drift, merge and split for ever. The number of positive exponents grows
+    with the length. The mean of u is constant. All quantities are dimensionless.
 
     Solution: pseudo-spectral, ETDRK4 (simulators/etdrk.py). At the default step the finest waves
-    are stiff, and halving it gains less than 2^4.
+    are stiff, so half the step reduces the error by less than 2^4. Good time step of the data: dt
+    0.5.
+
+    Args:
+        size: number of points; good values 64 for length 22, 128 for length 44.
+        step: the longest step of time of the solver.
+        length: of the domain.
+        viscosity: factor of the fourth derivative.
 
     Source: P. Cvitanović, R. L. Davidchack, E. Siminos, SIAM J. Appl. Dyn. Syst. 9 (2010), section
     2, whose exponent is 0.048; 0.043 in R. A. Edson et al., ANZIAM J. 61 (2019).
@@ -63,7 +67,7 @@ class KuramotoSivashinsky(Spectral):
         return -0.5j * k * self.modes(self.field(v) ** 2)
 
     def initial(self, rng: np.random.Generator) -> np.ndarray:
-        """Random phases, long waves above all, unit standard deviation."""
+        """Sample long waves of random phases, of unit standard deviation."""
         (k,) = self.wavenumbers
         noise = self.modes(rng.normal(size=self.shape))
         noise[..., 0] = 0
@@ -72,7 +76,7 @@ class KuramotoSivashinsky(Spectral):
 
     @cached_property
     def lyapunov(self) -> float | None:
-        """0.048 for length 22 and viscosity 1, else computed; None where motion is not chaotic."""
+        """The exponent: 0.048 for length 22 and viscosity 1, else computed; None if not chaotic."""
         if (self.length, self.viscosity) == (22.0, 1.0):
             return 0.048
         largest = exponents(self, 1, every=2.0)

@@ -12,23 +12,30 @@ from simulators.laplacian import Laplacian
 
 @dataclass(frozen=True)
 class Wave(Simulator):
-    """Small vibrations of a membrane in two dimensions, as frames of displacement and velocity.
+    """The wave equation of a membrane, as frames of displacement u and velocity v.
 
         du/dt = v
         dv/dt = speed^2 (d2u/dx2 + d2u/dy2)
 
-    Behaviour: waves cross, reflect at the walls (upright at free edges, Neumann; upside down at
-    fixed ones, Dirichlet) and never die: energy is constant, and so is the momentum where nothing
-    holds the membrane. A frame of displacement alone does not tell where its waves are going.
+    Behaviour: waves cross, are reflected at the boundary (upright at free edges, Neumann; inverted
+    at fixed edges, Dirichlet) and never decay: energy is constant, and so is the momentum if no
+    edge is fixed. A frame of displacement alone does not show the direction in which its waves
+    travel.
 
-    Solution: exact in time. Each mode of the discrete Laplacian, of eigenvalue -k^2, turns in the
-    plane (u, v) at the angular frequency omega = speed k; the uniform one moves at constant v.
+    Solution: exact in time. Each mode of the discrete Laplacian, of eigenvalue -k^2, rotates in the
+    plane (u, v) at the angular frequency omega = speed k; the uniform mode moves at constant v.
 
-    Parameters: ``speed`` m/s; ``size`` cells along x and y; ``spacing`` h in m; ``walls``;
-    ``laplacian`` "5-point" or "spectral"; ``smoothness`` s of the initial spectrum exp(-s |k|^2),
-    k in radians per cell. The initial state is one of the stationary random waves of that
-    spectrum: u and v/omega are alike and independent, without a mean where the walls leave one
-    free, and u has unit standard deviation over a long time. Good value: speed dt / h 0.5.
+    An initial state is a stationary random wave: u and v/omega are independent and have the same
+    distribution, without a mean if the boundary leaves it free, and u has unit standard deviation
+    over a long time. Good time step of the data: speed dt / spacing = 0.5.
+
+    Args:
+        speed: m/s.
+        size: number of cells along x and y.
+        spacing: width h of a cell, m.
+        boundary: "neumann", "dirichlet" or "periodic".
+        laplacian: "5-point" or "spectral".
+        smoothness: s of the initial spectrum exp(-s |k|^2), k in radians per cell.
 
     Source: P. M. Morse, K. U. Ingard, Theoretical Acoustics (1968), chapter 5, the membrane.
     """
@@ -46,7 +53,7 @@ class Wave(Simulator):
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", tuple(self.size))
         require_positive(speed=self.speed, smoothness=self.smoothness)
-        _ = self.operator  # which refuses a bad grid
+        _ = self.operator  # raises for an invalid grid
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -62,7 +69,7 @@ class Wave(Simulator):
 
     @property
     def period(self) -> float:
-        """Of the slowest mode."""
+        """The period of the slowest mode."""
         k = self.wavenumber
         return 2 * np.pi / (self.speed * float(k[k > 0].min()))
 
@@ -72,21 +79,21 @@ class Wave(Simulator):
 
     @cached_property
     def wavenumber(self) -> np.ndarray:
-        """Root of the eigenvalue of each mode, omega / speed, (H, W), in 1/m."""
+        """The wavenumber k = omega / speed of each mode, (H, W), in 1/m."""
         return np.sqrt(-self.operator.eigenvalues)
 
     def initial(self, rng: np.random.Generator) -> np.ndarray:
         moving = self.wavenumber > 0
-        u, w = (self.operator.noise(rng, self.smoothness) * moving for _ in range(2))
+        u, w = (self.operator.sample_modes(rng, self.smoothness) * moving for _ in range(2))
         level = np.sqrt((np.abs(u) ** 2 + np.abs(w) ** 2).mean() / 2)
         v = self.speed * self.wavenumber * w
         return self.operator.inverse(np.stack([u, v]) / level)
 
     def invariants(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        """Energy per mass, m^2/s^2, and momentum per mass, m/s, where nothing holds the membrane.
+        """Return the energy per mass, m^2/s^2, and, if no edge is fixed, momentum per mass, m/s.
 
-        Energy is the mean of v^2/2 + speed^2 |grad u|^2/2, by Parseval over the modes; |grad u|^2
-        is the quadratic form of the discrete Laplacian, -u (Laplacian u).
+        The energy is the mean of v^2/2 + speed^2 |grad u|^2/2, by Parseval over the modes; |grad
+        u|^2 is the quadratic form of the discrete Laplacian, -u (Laplacian u).
         """
         u, v = np.moveaxis(np.abs(self.operator.forward(x)) ** 2, 2, 0)
         omega2 = (along(self.speed, u) * self.wavenumber) ** 2
@@ -100,5 +107,5 @@ class Wave(Simulator):
         omega = along(self.speed, u) * self.wavenumber
         elapsed = (t - t[0])[:, None, None]
         cos, sin = np.cos(omega * elapsed), np.sin(omega * elapsed)
-        shift = elapsed * np.sinc(omega * elapsed / np.pi)  # sin(omega t) / omega, t where omega 0
+        shift = elapsed * np.sinc(omega * elapsed / np.pi)  # sin(omega t) / omega, t if omega is 0
         return self.operator.inverse(np.stack([u * cos + v * shift, v * cos - u * omega * sin], 2))

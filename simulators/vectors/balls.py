@@ -17,31 +17,36 @@ from simulators.base import (
 from simulators.lyapunov import exponents
 from simulators.scene import Scene
 
-EVENTS = 10_000  # in a unit of time, at most
-TRIES = 100_000  # at an arrangement without overlap
+EVENTS = 10_000  # the most events per unit of time
+TRIES = 100_000  # to find initial positions without overlap
 
 
 @dataclass(frozen=True)
 class Balls(Simulator):
-    """Hard discs that fly freely in a square box and bounce off its walls and each other.
+    """Hard discs that fly freely in a square box and bounce off its walls and off each other.
 
         d2x/dt2 = 0,   d2y/dt2 = -g,   in 0 <= x, y <= side
 
-    At a wall the velocity across it is reversed. Two balls that touch exchange the impulse
+    A wall reverses the velocity perpendicular to it. Two balls that touch exchange the impulse
     2 m1 m2 / (m1 + m2) (v2 - v1) . n along the line n between their centres.
 
-    Behaviour: energy is conserved, momentum between hits of the walls. Discs disperse: an error in
-    where they touch turns their directions, so two or more are chaotic; one alone is not. The state
-    is (x, y, vx, vy) of each ball in turn, and balls keep their names.
+    Behaviour: energy is conserved, and momentum between collisions with the walls. Discs disperse:
+    an error of the point of contact turns their directions, so two or more are chaotic; one alone
+    is not. The state is (x, y, vx, vy) of each ball in turn, always in the same order.
 
-    Solution: exact in time, from event to event: the first root of each pair and wall is known in
-    closed form. Only rounding errs, and grows as two states do that are near each other.
+    Solution: exact in time, from event to event: the time of the next collision of each pair and
+    wall is known in closed form. The only error is rounding, which grows as fast as the distance of
+    two nearby states.
 
-    Parameters: ``radii`` m and ``masses`` kg, one each a ball; ``side`` m of the box; ``speed``
-    m/s, root mean square of the initial velocities weighted by mass; ``g`` m/s^2, downwards.
-    Initial states are drawn uniformly from those without overlap and of that kinetic energy, the
-    invariant measure where g is 0. Good values: three of 0.12 and 1 in a side of 1, speed 1; dt
-    0.02.
+    Initial states are sampled uniformly from those without overlap and of the given kinetic energy,
+    the invariant measure if g is 0. Good time step of the data: dt 0.02 s.
+
+    Args:
+        radii: radius of each ball, m; good values three of 0.12.
+        masses: mass of each ball, kg; good values three of 1.
+        side: of the box, m; good value 1.
+        speed: root mean square of the initial velocities, weighted by mass, m/s; good value 1.
+        g: gravity, m/s^2, downwards.
 
     Source: B. J. Alder, T. E. Wainwright, Studies in molecular dynamics. I. General method, J.
     Chem. Phys. 31 (1959) 459-466.
@@ -86,10 +91,11 @@ class Balls(Simulator):
 
     @cached_property
     def lyapunov(self) -> float | None:
-        """Measured for the default parameters, else computed, over the initial states' energies.
+        """The exponent, a mean over initial states: measured for the defaults, else computed.
 
-        Measured: 3.21 +- 0.01 by ``exponents(Balls(), 1, every=0.5, intervals=400, orbits=512)``.
-        None below 0.1 speed / side, which one ball shows over the time that is taken here.
+        Measured: 3.21 +- 0.01 by ``exponents(Balls(), 1, every=0.5, intervals=400,
+        orbits=512)``. None below 0.1 speed / side: one ball gives up to so much over the time of
+        the computation.
         """
         if self == Balls():
             return 3.21
@@ -99,7 +105,7 @@ class Balls(Simulator):
 
     @property
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
-        """The numbers of the first and of the second ball of each pair."""
+        """The indices of the first and of the second ball of each pair."""
         first, second = np.triu_indices(len(self.radii), 1)
         return first, second
 
@@ -113,14 +119,15 @@ class Balls(Simulator):
                 break
         else:
             raise SimulationError(
-                f"no room for radii={self.radii} in side={self.side} found in {TRIES} tries"
+                f"radii={self.radii} found no room in side={self.side} in {TRIES} tries; "
+                "take smaller radii or a larger side"
             )
         velocity = rng.normal(size=(len(radii), 2)) / np.sqrt(masses)
         velocity *= self.speed * np.sqrt(masses.sum() / (masses * velocity**2).sum())
         return np.concatenate([centres[np.argmax(apart)], velocity], axis=-1).ravel()
 
     def invariants(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        """Energy, J; by how much two balls overlap, or one is outside of the box, m."""
+        """Return the energy, J, and how far balls overlap or are outside of the box, m."""
         centre, velocity = _split(x)
         masses, radii = np.array(self.masses), np.array(self.radii)[:, None]
         kinetic = (masses * (velocity**2).sum(-1)).sum(-1) / 2
@@ -135,7 +142,7 @@ class Balls(Simulator):
         return found
 
     def scene(self, x: np.ndarray) -> Scene:
-        """The balls in their box."""
+        """Draw the balls in their box."""
         centre, _ = _split(x)
         radii = np.broadcast_to(np.array(self.radii)[:, None], centre[..., :1].shape)
         margin = 0.02 * self.side
@@ -146,7 +153,7 @@ class Balls(Simulator):
         )
 
     def solve(self, x0: np.ndarray, t: np.ndarray) -> np.ndarray:
-        """Each trajectory goes from its own event to its next one; the batch shares the loop."""
+        """Move each trajectory from its own event to its next one, all in one loop."""
         x = np.empty((len(x0), len(t), *_split(x0)[0].shape[1:-1], 4))
         row, clock = np.arange(len(x0)), np.full(len(x0), t[0])
         centre, velocity = _split(x0)
@@ -169,13 +176,13 @@ class Balls(Simulator):
             clock = until[on]
             self._bounce(centre, velocity, event)
         raise SimulationError(
-            f"more than {EVENTS} events in a unit of time, at t={clock[0]:g}", int(row[0])
+            f"more than {EVENTS} events per unit of time, at t={clock[0]:g}", int(row[0])
         )
 
     def _to_walls(self, centre: np.ndarray, velocity: np.ndarray, g: np.ndarray) -> np.ndarray:
-        """Time until each ball hits a wall along x and along y, (B, 2 K).
+        """Return the time until each ball hits a wall along x and along y, (B, 2 K).
 
-        The smaller root of gap = -+v s +- g s^2 / 2, written without a difference of like numbers.
+        It is the smaller root of gap = -+v s +- g s^2 / 2, in a form without cancellation.
         """
         radii = np.array(self.radii)[:, None]
         pull = g[:, None, None] * np.array([0.0, 1.0])
@@ -192,7 +199,7 @@ class Balls(Simulator):
         return np.maximum(np.minimum(to_low, to_high), 0.0).reshape(len(centre), -1)
 
     def _to_meet(self, centre: np.ndarray, velocity: np.ndarray) -> np.ndarray:
-        """Time until the two of each pair touch, (B, pairs): gravity does not part them."""
+        """Return the time until each pair touches, (B, pairs); gravity accelerates both alike."""
         i, j = self.pairs
         apart, relative = centre[:, j] - centre[:, i], velocity[:, j] - velocity[:, i]
         reach = np.array(self.radii)[i] + np.array(self.radii)[j]
@@ -204,7 +211,7 @@ class Balls(Simulator):
         return np.where(hit, wait, np.inf)
 
     def _bounce(self, centre: np.ndarray, velocity: np.ndarray, event: np.ndarray) -> None:
-        """Change the velocities, in place: ``event`` is the column of the time that was least."""
+        """Update the velocities in place; ``event`` is the column of the shortest time."""
         walls = 2 * len(self.radii)
         (row,) = np.nonzero(event < walls)
         velocity[row, event[row] // 2, event[row] % 2] *= -1
@@ -219,7 +226,7 @@ class Balls(Simulator):
         velocity[row, j] -= impulse / mass[j]
 
     def _gaps(self, centre: np.ndarray) -> np.ndarray:
-        """Room between the two of each pair, (..., pairs), negative where they overlap."""
+        """Return the gap of each pair, (..., pairs), negative where the balls overlap."""
         i, j = self.pairs
         radii = np.array(self.radii)
         distance = np.linalg.norm(centre[..., j, :] - centre[..., i, :], axis=-1)
@@ -227,7 +234,7 @@ class Balls(Simulator):
 
 
 def _split(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Centres and velocities (..., K, 2) of states (..., 4 K)."""
+    """Return centres and velocities (..., K, 2) of states (..., 4 K)."""
     balls = x.reshape(*x.shape[:-1], -1, 4)
     return balls[..., :2], balls[..., 2:]
 
@@ -235,7 +242,7 @@ def _split(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _fly(
     centre: np.ndarray, velocity: np.ndarray, g: np.ndarray, time: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Centres and velocities (B, K, 2) after a ``time`` (B,) without events."""
+    """Return centres and velocities (B, K, 2) after a ``time`` (B,) without events."""
     time = time[:, None, None]
     pull = g[:, None, None] * np.array([0.0, 1.0])
     return centre + velocity * time - pull * time**2 / 2, velocity - pull * time

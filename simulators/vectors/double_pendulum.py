@@ -8,29 +8,38 @@ import numpy as np
 
 from simulators.base import Channel, Simulator, along, require_choice, require_positive
 from simulators.lyapunov import exponents
-from simulators.ode import METHODS, integrate, other
+from simulators.ode import METHODS, integrate, reference_method
 from simulators.scene import Scene
 
 
 @dataclass(frozen=True)
 class DoublePendulum(Simulator):
-    """Two point masses on rods, the second hanging from the first, in a plane, without friction.
+    """A double pendulum: two point masses on rods in a plane, without friction.
 
         (m1 + m2) l1 a1 + m2 l2 a2 cos d + m2 l2 omega2^2 sin d + (m1 + m2) g sin theta1 = 0
         m2 l2 a2 + m2 l1 a1 cos d - m2 l1 omega1^2 sin d + m2 g sin theta2 = 0
 
-    with angles theta from the vertical, d = theta1 - theta2 and a the angular accelerations; seen
-    as (sin theta1, cos theta1, sin theta2, cos theta2, omega1, omega2).
+    with angles theta from the vertical, d = theta1 - theta2 and a the angular accelerations. The
+    state is (sin theta1, cos theta1, sin theta2, cos theta2, omega1, omega2).
 
-    Behaviour: the energy is constant. At small energy two normal modes, in the middle chaos with
-    some regular islands, at large energy regular again.
+    Behaviour: the energy is constant. The motion is two normal modes at small energy, chaos with
+    some regular islands at medium energy, and regular again at large energy.
 
-    Solution: the angles by one of SciPy's solve_ivp, ``method`` with ``rtol`` and ``atol``. The
-    initial states all have one energy, that of both rods held at the angle ``release``, and are
-    drawn from its invariant measure (microcanonical), so nothing has to settle.
+    Solution: the angles are integrated by a method of SciPy's solve_ivp. The initial states all
+    have one energy, that of both rods held at the angle ``release``, and are sampled from its
+    invariant (microcanonical) measure, so there is no transient. Good time step of the data: dt
+    0.02 s.
 
-    Parameters: ``m1``, ``m2`` kg; ``l1``, ``l2`` m; ``g`` m/s^2; ``release`` rad, at most pi. Good
-    values: 1, 1, 1, 1, 9.81, release 2.2; dt 0.02 s.
+    Args:
+        m1: mass of the first bob, kg; good value 1.
+        m2: mass of the second bob, kg; good value 1.
+        l1: length of the first rod, m; good value 1.
+        l2: length of the second rod, m; good value 1.
+        g: gravity, m/s^2; good value 9.81.
+        release: angle that sets the energy, rad, at most pi; good value 2.2.
+        method: one of SciPy's solve_ivp.
+        rtol: relative tolerance of the method.
+        atol: absolute tolerance of the method.
 
     Source: L. D. Landau, E. M. Lifshitz, Mechanics, section 5, problem 1; P. H. Richter, H.-J.
     Scholz, Chaos in classical mechanics: the double pendulum, in Stochastic Phenomena and Chaotic
@@ -71,7 +80,7 @@ class DoublePendulum(Simulator):
 
     @property
     def period(self) -> float:
-        """Of the slower normal mode: det(K - W^2 M) = 0 with the matrices of small angles."""
+        """The period of the slower normal mode: det(K - W^2 M) = 0 for small angles."""
         sum_l, total = self.l1 + self.l2, self.m1 + self.m2
         root = np.sqrt((total * sum_l) ** 2 - 4 * self.m1 * total * self.l1 * self.l2)
         square = self.g * (total * sum_l - root) / (2 * self.m1 * self.l1 * self.l2)
@@ -83,11 +92,11 @@ class DoublePendulum(Simulator):
 
     @cached_property
     def lyapunov(self) -> float | None:
-        """Of one energy's chaotic sea: measured for the default parameters, else computed here.
+        """The exponent of the chaotic sea: measured for the default parameters, else computed.
 
         Measured: 1.455 +- 0.006 by ``exponents(DoublePendulum(rtol=1e-10, atol=1e-10), 1,
-        every=0.4, intervals=500, orbits=512)``. None below 0.2 a period, which regular motion
-        shows over the time that is taken here.
+        every=0.4, intervals=500, orbits=512)``. None below 0.2 per period: regular motion gives up
+        to so much over the time of the computation.
         """
         if replace(self, method="DOP853", rtol=1e-12, atol=1e-12) == DoublePendulum():
             return 1.455
@@ -95,15 +104,15 @@ class DoublePendulum(Simulator):
         return float(largest) if largest > 0.2 / self.period else None
 
     def reference_solver(self) -> Simulator:
-        return replace(self, method=other(self.method))
+        return replace(self, method=reference_method(self.method))
 
     def potential(self, cos1: Any, cos2: Any) -> Any:
-        """Energy above hanging at rest, J."""
+        """Return the potential energy above that of hanging at rest, J."""
         weight = (self.m1 + self.m2) * self.g * self.l1, self.m2 * self.g * self.l2
         return along(weight[0], cos1) * (1 - cos1) + along(weight[1], cos2) * (1 - cos2)
 
     def initial(self, rng: np.random.Generator) -> np.ndarray:
-        """Angles of density sqrt(det M) where the energy suffices, then any direction of motion."""
+        """Sample angles of density sqrt(det M) that the energy allows, then a direction."""
         total = self.m1 + self.m2
         energy = self.potential(*np.cos([self.release, self.release]))
         alone = np.array([self.potential(-1.0, 1.0), self.potential(1.0, -1.0)])
@@ -119,10 +128,10 @@ class DoublePendulum(Simulator):
         angle = rng.uniform(0, 2 * np.pi)
         direction = np.sqrt(2 * kinetic) * np.array([np.cos(angle), np.sin(angle)])
         omega = np.linalg.solve(np.linalg.cholesky(mass).T, direction)
-        return _seen(np.concatenate([theta, omega]))
+        return _state(np.concatenate([theta, omega]))
 
     def invariants(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        """Energy, J."""
+        """Return the energy, J."""
         sin1, cos1, sin2, cos2, omega1, omega2 = np.moveaxis(x, -1, 0)
         v1, v2 = along(self.l1, omega1) * omega1, along(self.l2, omega2) * omega2
         m1, m2 = along(self.m1, v1), along(self.m2, v2)
@@ -131,7 +140,7 @@ class DoublePendulum(Simulator):
         return {"energy": kinetic + self.potential(cos1, cos2)}
 
     def rhs(self, t: float, u: np.ndarray) -> np.ndarray:
-        """d(theta1, theta2, omega1, omega2)/dt for u of shape (4, B)."""
+        """Return d(theta1, theta2, omega1, omega2)/dt for u of shape (4, B)."""
         theta1, theta2, omega1, omega2 = u
         sin1, sin2 = np.sin(theta1), np.sin(theta2)
         sin, cos = np.sin(theta1 - theta2), np.cos(theta1 - theta2)
@@ -146,10 +155,10 @@ class DoublePendulum(Simulator):
     def solve(self, x0: np.ndarray, t: np.ndarray) -> np.ndarray:
         theta = np.arctan2(x0[:, (0, 2)], x0[:, (1, 3)])
         start = np.concatenate([theta, x0[:, 4:]], axis=-1)
-        return _seen(integrate(self.rhs, start, t, self.rtol, self.atol, self.method))
+        return _state(integrate(self.rhs, start, t, self.rtol, self.atol, self.method))
 
     def scene(self, x: np.ndarray) -> Scene:
-        """Two rods and two bobs, hanging from the middle."""
+        """Draw two rods and two bobs, hanging from the middle."""
         reach = float(np.max(self.l1 + self.l2))
         lengths = along(self.l1, x[..., 0]), along(self.l2, x[..., 0])
         first = np.stack([lengths[0] * x[..., 0], -lengths[0] * x[..., 1]], axis=-1)
@@ -164,7 +173,7 @@ class DoublePendulum(Simulator):
         )
 
 
-def _seen(u: np.ndarray) -> np.ndarray:
-    """(theta1, theta2, omega1, omega2) as sines, cosines and speeds."""
+def _state(u: np.ndarray) -> np.ndarray:
+    """Return the state of (theta1, theta2, omega1, omega2): sines, cosines and speeds."""
     sin, cos = np.sin(u[..., :2]), np.cos(u[..., :2])
     return np.concatenate([np.stack([sin, cos], -1).reshape(*u.shape[:-1], 4), u[..., 2:]], -1)

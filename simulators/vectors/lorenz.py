@@ -8,22 +8,26 @@ import numpy as np
 
 from simulators.base import Channel, Simulator, require_choice, require_positive
 from simulators.lyapunov import exponents
-from simulators.ode import METHODS, integrate, other
+from simulators.ode import METHODS, integrate, reference_method
 
 
 @dataclass(frozen=True)
 class Lorenz(Simulator):
-    """Lorenz-63: a three-mode model of convection.
+    """The Lorenz-63 system, a three-mode model of convection.
 
         dx/dt = sigma (y - x),   dy/dt = x (rho - z) - y,   dz/dt = x y - beta z
 
-    Behaviour: for the classic parameters a chaotic attractor of two lobes; nearby states part as
-    exp(0.9056 t). Volumes shrink at the constant rate -(sigma + 1 + beta), the sum of the
-    exponents. Everything is dimensionless.
+    Behaviour: the classic parameters give a chaotic attractor with two lobes. Nearby states
+    separate as exp(0.9056 t). Volumes shrink at the constant rate -(sigma + 1 + beta), the sum of
+    the exponents. All quantities are dimensionless. Good time step of the data: dt 0.02.
 
-    Parameters: ``sigma`` Prandtl number, ``rho`` reduced Rayleigh number, ``beta`` aspect of the
-    cell; ``method`` of SciPy's solve_ivp with ``rtol`` and ``atol``. Good values: 10, 28, 8/3; dt
-    0.02.
+    Args:
+        sigma: Prandtl number, classic 10.
+        rho: reduced Rayleigh number, classic 28.
+        beta: aspect of the convection cell, classic 8/3.
+        method: one of SciPy's solve_ivp.
+        rtol: relative tolerance of the method.
+        atol: absolute tolerance of the method.
 
     Source: E. N. Lorenz, Deterministic nonperiodic flow, J. Atmos. Sci. 20 (1963), eqs. 25-27;
     exponents J. C. Sprott, Chaos and Time-Series Analysis (2003), (0.9056, 0, -14.5723).
@@ -58,11 +62,11 @@ class Lorenz(Simulator):
         return self.method
 
     def reference_solver(self) -> Simulator:
-        return replace(self, method=other(self.method))
+        return replace(self, method=reference_method(self.method))
 
     @cached_property
     def lyapunov(self) -> float | None:
-        """0.9056 for the classic parameters, else computed; None where motion is not chaotic."""
+        """The exponent: 0.9056 for the classic parameters, else computed; None if not chaotic."""
         if (self.sigma, self.rho, self.beta) == (10.0, 28.0, 8 / 3):
             return 0.9056
         largest = exponents(self, 1)
@@ -72,7 +76,7 @@ class Lorenz(Simulator):
         return rng.normal(size=3) * 8.0 + np.array([0.0, 0.0, self.rho - 3.0])
 
     def rhs(self, t: float, u: np.ndarray) -> np.ndarray:
-        """du/dt for u of shape (3, B)."""
+        """Return du/dt for u of shape (3, B)."""
         x, y, z = u
         return np.array([self.sigma * (y - x), x * (self.rho - z) - y, x * y - self.beta * z])
 

@@ -8,23 +8,28 @@ import numpy as np
 
 from simulators.base import Channel, Simulator, along, require_choice, require_positive
 from simulators.lyapunov import exponents
-from simulators.ode import METHODS, integrate, other
+from simulators.ode import METHODS, integrate, reference_method
 
 
 @dataclass(frozen=True)
 class Lorenz96(Simulator):
-    """A quantity on a circle of latitude, advected, damped and forced.
+    """The Lorenz-96 system: a quantity on a circle of latitude, advected, damped and forced.
 
         dx_j/dt = (x_{j+1} - x_{j-2}) x_{j-1} - x_j + forcing,   j modulo sites
 
     Behaviour: the quadratic terms conserve sum x^2 / 2, so no state leaves the ball of root mean
-    square ``forcing``. The rest state x = forcing is stable below forcing 8/9, then waves run
-    westward, from forcing about 5 on in chaos, with growing directions in proportion to sites.
-    For the classic parameters nearby states part as exp(1.68 t). Dimensionless; one unit of time
-    stands for five days.
+    square ``forcing``. The rest state x = forcing is stable below forcing 8/9. Above it waves run
+    westward, and from forcing about 5 on they are chaotic, with a number of growing directions in
+    proportion to sites. For the classic parameters nearby states separate as exp(1.68 t). All
+    quantities are dimensionless; one unit of time stands for five days. Good time step of the data:
+    dt 0.05.
 
-    Parameters: ``sites`` >= 4; ``forcing``; ``method`` of SciPy's solve_ivp with ``rtol`` and
-    ``atol``. Good values: 40, 8; dt 0.05.
+    Args:
+        sites: number of components, at least 4, classic 40.
+        forcing: classic 8.
+        method: one of SciPy's solve_ivp.
+        rtol: relative tolerance of the method.
+        atol: absolute tolerance of the method.
 
     Source: E. N. Lorenz, Predictability: a problem partly solved, ECMWF Seminar (1996); E. N.
     Lorenz, K. A. Emanuel, J. Atmos. Sci. 55 (1998), eq. 1 (Kaplan-Yorke dimension 27.1); exponent
@@ -62,11 +67,11 @@ class Lorenz96(Simulator):
         return self.method
 
     def reference_solver(self) -> Simulator:
-        return replace(self, method=other(self.method))
+        return replace(self, method=reference_method(self.method))
 
     @cached_property
     def lyapunov(self) -> float | None:
-        """1.68 for the classic parameters, else computed; None where motion is not chaotic."""
+        """The exponent: 1.68 for the classic parameters, else computed; None if not chaotic."""
         if (self.sites, self.forcing) == (40, 8.0):
             return 1.68
         largest = exponents(self, 1)
@@ -76,13 +81,13 @@ class Lorenz96(Simulator):
         return self.forcing * rng.uniform(-1.0, 1.0, size=self.sites)
 
     def invariants(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        """By how much the ball that no state leaves, of root mean square ``forcing``, is left."""
+        """Return how far a state is outside the ball of root mean square ``forcing``."""
         size = np.sqrt((x**2).mean(-1))
         ball = np.maximum(size[:, :1], along(self.forcing, size))
         return {"absorbing ball": np.maximum(size - ball, 0.0)}
 
     def rhs(self, t: float, u: np.ndarray) -> np.ndarray:
-        """du/dt for u of shape (sites, B)."""
+        """Return du/dt for u of shape (sites, B)."""
         around = np.concatenate([u[-2:], u, u[:1]])
         return (around[3:] - around[:-3]) * around[1:-2] - u + self.forcing
 

@@ -15,26 +15,32 @@ from simulators.base import (
     require_not_negative,
     require_positive,
 )
-from simulators.ode import METHODS, integrate, other
+from simulators.ode import METHODS, integrate, reference_method
 from simulators.scene import Scene
 
 
 @dataclass(frozen=True)
 class Pendulum(Simulator):
-    """A rigid pendulum, seen as (sin theta, cos theta, omega).
+    """A rigid pendulum with the state (sin theta, cos theta, omega).
 
         d theta/dt = omega
         d omega/dt = -omega0^2 sin theta - damping omega + drive cos(drive_frequency t)
 
-    Behaviour: undamped and undriven it swings for ever, slower the wider (the period diverges at
-    theta = pi), and its energy is constant; damped it comes to rest; damped and driven it can be
-    chaotic (omega0 1, damping 0.5, drive 1.15, drive_frequency 2/3), and is still timed in periods
-    of the drive.
+    Behaviour: without damping and drive it swings for ever with constant energy, and more slowly
+    the wider it swings (the period diverges at theta = pi). With damping it comes to rest. With
+    both it can be chaotic (omega0 1, damping 0.5, drive 1.15, drive_frequency 2/3); its times are
+    then counted in periods of the drive. Good time step of the data: dt 0.1 s.
 
-    Parameters: ``omega0`` rad/s, ``damping`` 1/s, ``drive`` rad/s^2, ``drive_frequency`` rad/s,
-    ``release`` rad, the widest amplitude of the initial states, below pi. ``method`` "auto" takes
-    the closed form where there is one (no damping, no drive) and DOP853 with ``rtol``, ``atol``
-    elsewhere; one of SciPy's solve_ivp always integrates. Good values: dt 0.1 s, release 2.5.
+    Args:
+        omega0: angular frequency of small swings, rad/s.
+        damping: 1/s.
+        drive: amplitude of the drive, rad/s^2.
+        drive_frequency: angular frequency of the drive, rad/s.
+        release: the largest amplitude of the initial states, rad, below pi; good value 2.5.
+        method: "auto" takes the closed form if there is one (no damping, no drive) and DOP853
+            otherwise; a method of SciPy's solve_ivp always integrates.
+        rtol: relative tolerance of the method.
+        atol: absolute tolerance of the method.
 
     Source: L. D. Landau, E. M. Lifshitz, Mechanics, section 11, problem 1; A. Beléndez et al.,
     Rev. Bras. Ens. Fis. 29 (2007), section 2 (Jacobi elliptic functions).
@@ -67,15 +73,14 @@ class Pendulum(Simulator):
         )
         require_not_negative(damping=self.damping)
         require_finite(drive=self.drive)
-        if np.any(
-            np.greater(self.release, np.pi - 1e-4)
-        ):  # closer, SciPy's elliptic functions lose all digits
+        # Closer to pi, SciPy's elliptic functions lose all digits.
+        if np.any(np.greater(self.release, np.pi - 1e-4)):
             raise ValueError(f"release={self.release} must be at most pi - 1e-4, nearly upright")
         require_choice(("auto", *METHODS), method=self.method)
 
     @property
     def conservative(self) -> bool:
-        """Whether the energy is constant."""
+        """True if the energy is constant: no damping and no drive."""
         return not (np.any(self.damping) or np.any(self.drive))
 
     @property
@@ -84,7 +89,7 @@ class Pendulum(Simulator):
 
     @property
     def period(self) -> float | None:
-        """The drive's period where there is a drive, else that of small swings."""
+        """The period of the drive, or of small swings if there is no drive."""
         return 2 * np.pi / (self.drive_frequency if self.drive else self.omega0)
 
     @property
@@ -100,23 +105,23 @@ class Pendulum(Simulator):
         return "DOP853" if self.method == "auto" else self.method
 
     def reference_solver(self) -> Simulator:
-        return replace(self, method="DOP853" if self._exact else other(self._method))
+        return replace(self, method="DOP853" if self._exact else reference_method(self._method))
 
     def initial(self, rng: np.random.Generator) -> np.ndarray:
-        """A random point on the free orbit of an amplitude between 0.1 release and release."""
+        """Sample a point on the free orbit of an amplitude between 0.1 release and release."""
         k = np.sin(rng.uniform(0.1, 1.0) * self.release / 2)
         sn, cn, dn, _ = ellipj(rng.uniform(0, 4) * ellipk(k**2), k**2)
         return np.array([2 * k * sn * dn, 1 - 2 * (k * sn) ** 2, 2 * k * self.omega0 * cn])
 
     def invariants(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        """Energy per m l^2, omega^2/2 + omega0^2 (1 - cos theta), 1/s^2, where it is constant."""
+        """Return the energy per m l^2, omega^2/2 + omega0^2 (1 - cos theta), 1/s^2, if constant."""
         if not self.conservative:
             return {}
         stiffness = along(self.omega0, x[..., 1]) ** 2
         return {"energy": x[..., 2] ** 2 / 2 + stiffness * (1 - x[..., 1])}
 
     def scene(self, x: np.ndarray) -> Scene:
-        """A rod of length 1 with a bob, hanging from the middle."""
+        """Draw a rod of length 1 with a bob, hanging from the middle."""
         bob = np.stack([x[..., 0], -x[..., 1]], axis=-1)
         radius, thickness = np.full_like(bob[..., :1], 0.18), np.full_like(bob[..., :1], 0.05)
         rod = np.concatenate([np.zeros_like(bob), bob, thickness], axis=-1)
@@ -131,7 +136,7 @@ class Pendulum(Simulator):
             return self.integrated(x0, t)
         half_sin = np.sin(np.arctan2(x0[:, 0], x0[:, 1]) / 2)
         k2 = (x0[:, 2] / (2 * self.omega0)) ** 2 + half_sin**2
-        separatrix = np.abs(k2 - 1) < 1e-9  # SciPy's ellipj is wrong from m = 1 - 1e-10 on
+        separatrix = np.abs(k2 - 1) < 1e-9  # SciPy's ellipj is wrong for m > 1 - 1e-10
         x = np.empty((len(x0), len(t), 3))
         x[~separatrix] = self.rows(~separatrix).closed_form(x0[~separatrix], t)
         if separatrix.any():
@@ -139,7 +144,7 @@ class Pendulum(Simulator):
         return x
 
     def integrated(self, x0: np.ndarray, t: np.ndarray) -> np.ndarray:
-        """By SciPy's solve_ivp, any damping and drive."""
+        """Integrate with a method of SciPy's solve_ivp, for any damping and drive."""
         angle = np.stack([np.arctan2(x0[:, 0], x0[:, 1]), x0[:, 2]], axis=-1)
         theta, omega = np.moveaxis(
             integrate(self.rhs, angle, t, self.rtol, self.atol, self._method), -1, 0
@@ -147,13 +152,13 @@ class Pendulum(Simulator):
         return np.stack([np.sin(theta), np.cos(theta), omega], axis=-1)
 
     def rhs(self, t: float, u: np.ndarray) -> np.ndarray:
-        """d(theta, omega)/dt for u of shape (2, B)."""
+        """Return d(theta, omega)/dt for u of shape (2, B)."""
         theta, omega = u
         force = self.drive * np.cos(self.drive_frequency * t)
         return np.array([omega, force - self.omega0**2 * np.sin(theta) - self.damping * omega])
 
     def closed_form(self, x0: np.ndarray, t: np.ndarray) -> np.ndarray:
-        """The free pendulum exactly, from any state, swinging (k < 1) or turning over (k > 1).
+        """Return the exact motion of the free pendulum, swinging (k < 1) or turning over (k > 1).
 
         With k^2 = (omega/2 omega0)^2 + sin^2(theta/2), swinging: sin(theta/2) = k sn(u, k^2),
         u = omega0 t + u0; turning: sin(theta/2) = sn(u, 1/k^2), u = +-k omega0 t + u0.
