@@ -1,6 +1,8 @@
-"""What forecasts: the note's recurrent networks and the baselines. Knows no data and no training.
+"""Cores: the recurrent networks, and the baselines and other networks to compare them with.
 
-A new cell is one class in a module of its own, exported here, and a ``conf/model/<name>.yaml``.
+Nothing here depends on data or training. The equations of the recurrent cells are in ``cells``. A
+new cell or core is one class in a module of its own, exported here, with a
+``conf/model/<name>.yaml``.
 """
 
 from sirve.cores.base import Core as Core

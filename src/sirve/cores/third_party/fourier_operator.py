@@ -8,19 +8,32 @@ from torch import Tensor, nn
 from sirve.cores.base import make_lift, require_frames, require_positive, zeroed
 from sirve.cores.lift import Boundary
 from sirve.cores.stacked import Stacked
-from sirve.cores.third_party.importing import imported
+from sirve.cores.third_party.importing import import_package
 
 
 class FourierOperator(Stacked):
-    """phi = FNO(x_t, ..., x_{t - frames + 1}), neuralop's, and y = x + scale * readout(phi).
+    """A Fourier neural operator of the last frames, for fields.
 
-    ``layers`` of ``width`` channels; of each axis the waves of up to ``modes`` periods are mixed,
-    or as many as its cells have, and all else place by place. Waves are periodic: between other
-    walls the field is continued to twice its size first, mirrored (neumann) or mirrored with the
-    opposite sign (dirichlet), and those are the periods. No coordinates are read, so a periodic
-    field that is shifted is forecast shifted.
+        phi = FNO(x_t, ..., x_{t - frames + 1}),   y = x + scale * readout(phi)
 
-    Raises ValueError for vectors, sizes that are not positive, a package that is not there.
+    Along each axis the waves of up to ``modes`` periods are mixed, or fewer if it has too few
+    cells; all else is mixed cell by cell. Waves are periodic: for another boundary the field is
+    first continued to twice its size, mirrored (neumann) or mirrored with the opposite sign
+    (dirichlet). The network reads no coordinates, so it is equivariant under shifts of a periodic
+    field.
+
+    Args:
+        shape: of a state, (C, N) or (C, H, W).
+        boundary: "neumann", "dirichlet" or "periodic".
+        frames: number of frames, including the present one; 1 is no memory.
+        width: number of channels.
+        modes: periods of the finest wave that is mixed.
+        layers: number of layers.
+        covariates: number of further channels of x that are given and never predicted.
+
+    Raises:
+        ValueError: states are vectors, a number is not positive, or neuraloperator is missing.
+
     Source: Z. Li et al., ICLR 2021, section 4; code: neuraloperator, neuralop.models.FNO.
     """
 
@@ -40,7 +53,7 @@ class FourierOperator(Stacked):
         self.frames, self.boundary, self.dims = frames, boundary, len(shape) - 1
         self.readout = zeroed(make_lift(width, shape[0], self.dims, 1, boundary))
         self.waves = [min(modes, (n - 1) // 2) for n in self._periodic(shape[1:])]
-        self.net = imported("neuralop.models", "neuraloperator").FNO(
+        self.net = import_package("neuralop.models", "neuraloperator").FNO(
             n_modes=self.waves,
             in_channels=self.inputs,
             out_channels=width,
@@ -73,12 +86,12 @@ class FourierOperator(Stacked):
 
 
 class Spectral(nn.Module):
-    """The product of a block of ``FNO`` with the waves of x (N, inputs, *space), all others zero.
+    """The spectral convolution of a block of ``FNO`` on x (N, inputs, *space).
 
-    For waves of up to ``modes[i]`` periods along axis i. neuralop's own computes in complex64
-    whatever the type of x is, and shifts the waves of an odd number of rows wrongly back (2.0.0);
-    this one keeps pairs of real numbers, in the core's type. The forward transform divides by the
-    cells, and weights start as there.
+    It mixes the waves of up to ``modes[i]`` periods along axis i and drops all others. The one of
+    neuralop 2.0.0 computes in complex64 whatever the type of x, and shifts the waves of an odd
+    number of rows back wrongly. This one stores pairs of real numbers in the type of the core. As
+    there, the forward transform divides by the number of cells; the initial weights are the same.
     """
 
     def __init__(self, inputs: int, outputs: int, modes: list[int], **_: Any) -> None:
@@ -86,12 +99,12 @@ class Spectral(nn.Module):
         *others, self.last = modes
         self.others = others
         kept = [2 * m + 1 for m in others] + [self.last + 1]
-        deviation = (inputs + outputs) ** -0.5  # of each part: 2 / (inputs + outputs) of a number
-        self.weight = nn.Parameter(deviation * torch.randn(inputs, outputs, *kept, 2))
-        self.bias = nn.Parameter((2**0.5) * deviation * torch.randn(outputs, *[1] * len(modes)))
+        std = (inputs + outputs) ** -0.5  # of each part; of a number, 2 ** 0.5 times that
+        self.weight = nn.Parameter(std * torch.randn(inputs, outputs, *kept, 2))
+        self.bias = nn.Parameter((2**0.5) * std * torch.randn(outputs, *[1] * len(modes)))
 
     def transform(self, x: Tensor, output_shape: Any = None) -> Tensor:
-        """What lies beside the product: x itself, as no size changes."""
+        """Return x for the skip connection: no size changes."""
         return x
 
     def forward(self, x: Tensor, output_shape: Any = None) -> Tensor:
@@ -112,5 +125,5 @@ class Spectral(nn.Module):
 
 
 def _without_metadata(module: nn.Module, state: dict[str, Any], prefix: str, _: Any) -> None:
-    """neuralop's models put how they were made among their weights: a core's are weights alone."""
+    """Remove the entry with neuralop's constructor arguments: a state has weights only."""
     state.pop("_metadata", None)

@@ -1,4 +1,4 @@
-"""Other people's packages, the extra ``[rivals]``: imported when a model of theirs is built."""
+"""Import of other people's packages, only when a model made of one is built."""
 
 import logging
 from importlib import import_module
@@ -7,12 +7,12 @@ from typing import Any
 import torch
 
 
-def imported(module: str, package: str) -> Any:
-    """``module`` of a ``package``; raises ValueError where that is not installed."""
+def import_package(module: str, package: str) -> Any:
+    """Import ``module``; raises ValueError if its ``package`` is not installed."""
     silent = logging.root.manager.disable
     try:
-        logging.disable(max(silent, logging.INFO))  # monai imports all that it finds, and they talk
-        with torch.device("cpu"):  # a checkpoint's sizes are compared on the meta device
+        logging.disable(max(silent, logging.INFO))  # monai imports all it finds, and these log
+        with torch.device("cpu"):  # a core may be built under the meta device
             return import_module(module)
     except ModuleNotFoundError as error:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Selective state spaces of the package mambapy, for vectors."""
+"""Selective state space models of the package mambapy, for vectors."""
 
 from typing import Any
 
@@ -8,24 +8,35 @@ from torch.nn import functional as F
 
 from sirve.cores.base import Core, make_lift, require_positive, zeroed
 from sirve.cores.delays import require_vector
-from sirve.cores.third_party.importing import imported
+from sirve.cores.third_party.importing import import_package
 
 Memory = tuple[Tensor, Tensor]
 
 
 class Mamba(Core):
-    """y = x + scale * readout(a_L, x),   a_l = a_{l-1} + block_l(norm(a_{l-1})),   a_0 = W x + b.
+    """A selective state space model (Mamba), for vectors (C,).
 
-    ``layers`` blocks of mambapy on ``width`` channels. Each has, for 2 ``width`` channels u that a
-    convolution over the last 4 times and a SiLU have smoothed, a memory of ``states`` numbers h,
+        y = x + scale * readout(a_L, x),   a_l = a_{l-1} + block_l(norm(a_{l-1})),   a_0 = W x + b
 
-        h_t = exp(delta_t A) h_{t-1} + delta_t B_t u_t,   C_t h_t + D u_t, times a gate,
+    Each block has 2 ``width`` channels u, smoothed by a convolution over the last 4 times and a
+    SiLU. Each of these channels has a memory h of ``states`` numbers,
 
-    delta, B and C linear in u_t: linear in h, so that a sequence is one parallel scan. The memory
-    is h and the last 3 inputs of that convolution. Weights, the scan and its gradient are
-    mambapy's; what runs them begins with a memory and gives the one after, which its ``forward``
-    does not, and keeps to the core's type. Vectors (C,); raises ValueError for frames, sizes that
-    are not positive, a package that is not there.
+        h_t = exp(delta_t A) h_{t-1} + delta_t B_t u_t,   output C_t h_t + D u_t times a gate,
+
+    where delta, B and C are linear in u_t. This is linear in h, so a sequence is one parallel scan.
+    The memory of the core is h and the last 3 inputs of the convolution. Weights, the scan and its
+    gradient are mambapy's. The code here runs them from a given memory, returns the memory after,
+    and keeps the type of the core, which mambapy's ``forward`` does not.
+
+    Args:
+        shape: of a state, (C,).
+        width: number of channels a.
+        layers: number of blocks L.
+        states: numbers of memory of a channel u.
+        covariates: number of further channels of x that are given and never predicted.
+
+    Raises:
+        ValueError: states are frames, a number is not positive, or mambapy is missing.
 
     Source: A. Gu, T. Dao, COLM 2024, sections 3.2 to 3.4; code: mambapy, mambapy.mamba.
     """
@@ -42,7 +53,7 @@ class Mamba(Core):
         super().__init__(shape, residual=True, covariates=covariates)
         require_positive(width=width, layers=layers, states=states)
         inputs = shape[0] + covariates
-        package = imported("mambapy.mamba", "mambapy")
+        package = import_package("mambapy.mamba", "mambapy")
         config = package.MambaConfig(d_model=width, n_layers=layers, d_state=states)
         self.enter = make_lift(inputs, width, 0, 1, None)
         self.blocks = nn.ModuleList(package.ResidualBlock(config) for _ in range(layers))
@@ -60,7 +71,7 @@ class Mamba(Core):
 
 
 def _mixed(layer: Any, a: Tensor, memory: Memory | None) -> tuple[Tensor, Memory]:
-    """What a layer adds to a (B, T, width) after ``memory``, and the memory then."""
+    """Return what a layer adds to a (B, T, width) from ``memory`` on, and the memory after."""
     block, a = layer.mixer, layer.norm(a)
     inner, states = block.A_log.shape
     u, gate = block.in_proj(a).chunk(2, dim=-1)
@@ -77,16 +88,16 @@ def _mixed(layer: Any, a: Tensor, memory: Memory | None) -> tuple[Tensor, Memory
     decay = torch.exp(-delta * block.A_log.exp())  # (B, T, inner, states), as h
     drive = delta * b[:, :, None] * u[..., None]
     hs = _scan(decay, drive, h)
-    seen = (hs @ c[..., None]).squeeze(3) + block.D * u
-    y = block.out_proj(seen * F.silu(gate))
+    out = (hs @ c[..., None]).squeeze(3) + block.D * u
+    y = block.out_proj(out * F.silu(gate))
     return y, (hs[:, -1], line[:, :, u.shape[1] :])
 
 
 def _scan(decay: Tensor, drive: Tensor, h: Tensor) -> Tensor:
-    """h_t = decay_t h_{t-1} + drive_t at all times (B, T, inner, states), from h on."""
+    """Return h_t = decay_t h_{t-1} + drive_t at all times (B, T, inner, states), from h on."""
     first = decay[:, :1] * h[:, None] + drive[:, :1]
     if decay.shape[1] == 1:
         return first
-    scan = imported("mambapy.pscan", "mambapy").pscan
+    scan = import_package("mambapy.pscan", "mambapy").pscan
     found: Tensor = scan(decay, torch.cat([first, drive[:, 1:]], dim=1))
     return found

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from sirve.cores.base import make_lift, require_frames, require_positive, zeroed
 from sirve.cores.lift import Boundary
 from sirve.cores.stacked import Stacked
-from sirve.cores.third_party.importing import imported
+from sirve.cores.third_party.importing import import_package
 
 PADDING: dict[str, Literal["zeros", "replicate", "circular"]] = {
     "neumann": "replicate",
@@ -18,20 +18,35 @@ PADDING: dict[str, Literal["zeros", "replicate", "circular"]] = {
 
 
 class UNet(Stacked):
-    """phi = U(x_t, ..., x_{t - frames + 1}), U the blocks of MONAI's BasicUNet, read out 1 x 1.
+    """A U-Net of the last frames, for fields.
 
-    ``depth`` times the field is halved by maxima of 2 cells and the channels, ``width`` at first,
-    doubled; on the way back each size is read again beside what comes from below. Two
-    convolutions of 3 cells at each size, with GELU and, between them, one norm of all channels and
-    cells (group norm of one group). BasicUNet itself has four halvings, too many for small fields.
+        phi = U(x_t, ..., x_{t - frames + 1}),   y = x + scale * readout(phi)
 
-    Every convolution continues its maps as the walls do: wrapped (periodic), the cell at the wall
-    once more (neumann, which is its mirror image); dirichlet: 0, which is no mirror image, and not
-    exact. A periodic field shifted by 2^depth cells is forecast shifted; where a size is odd, the
-    last cell of the halved field is repeated, and a periodic one has a seam there.
+    U is made of the blocks of MONAI's BasicUNet, and the readout is 1 x 1. ``depth`` times the
+    field is halved by maxima of 2 cells while the number of channels doubles; on the way back each
+    size is read again together with the result from below. Each size has two convolutions of 3
+    cells with GELU and a group norm of one group. BasicUNet itself has four halvings, too many for
+    small fields.
 
-    Raises ValueError for vectors, fields of less than 2^depth cells, sizes that are not positive, a
-    package that is not there. Source: O. Ronneberger et al., MICCAI 2015; code: MONAI,
+    Each convolution continues its maps beyond the edges: wrapped for "periodic"; the cell at the
+    edge repeated for "neumann", which is its mirror image; 0 for "dirichlet", which is not the
+    mirror image with the opposite sign and so not exact. The network is equivariant under shifts of
+    a periodic field by 2^depth cells. If a size is odd, the last cell of the halved field is
+    repeated, and a periodic field has a seam there.
+
+    Args:
+        shape: of a state, (C, N) or (C, H, W).
+        boundary: "neumann", "dirichlet" or "periodic".
+        frames: number of frames, including the present one; 1 is no memory.
+        width: number of channels at full size.
+        depth: number of times the field is halved.
+        covariates: number of further channels of x that are given and never predicted.
+
+    Raises:
+        ValueError: states are vectors, a field has fewer than 2^depth cells, a number is not
+            positive, or MONAI is missing.
+
+    Source: O. Ronneberger et al., MICCAI 2015; code: MONAI,
     monai.networks.nets.BasicUNet.
     """
 
@@ -54,16 +69,16 @@ class UNet(Stacked):
             raise ValueError(
                 f"depth={depth} halves a field of {tuple(shape[1:])} cells to nothing; take less"
             )
-        monai = imported("monai.networks.nets.basic_unet", "monai")
-        look = {"act": "GELU", "norm": ("group", {"num_groups": 1}), "bias": True}
+        monai = import_package("monai.networks.nets.basic_unet", "monai")
+        options = {"act": "GELU", "norm": ("group", {"num_groups": 1}), "bias": True}
         widths = [width * 2**level for level in range(depth + 1)]
         steps = list(pairwise(widths))
-        self.first = monai.TwoConv(dims, self.inputs, width, **look)
-        self.down = nn.ModuleList(monai.Down(dims, a, b, **look) for a, b in steps)
+        self.first = monai.TwoConv(dims, self.inputs, width, **options)
+        self.down = nn.ModuleList(monai.Down(dims, a, b, **options) for a, b in steps)
         self.up = nn.ModuleList(
-            monai.UpCat(dims, b, a, a, halves=a > width, **look) for a, b in reversed(steps)
+            monai.UpCat(dims, b, a, a, halves=a > width, **options) for a, b in reversed(steps)
         )
-        assert boundary is not None  # make_lift has refused that
+        assert boundary is not None  # make_lift raises otherwise
         for module in self.modules():
             if isinstance(module, nn.Conv1d | nn.Conv2d) and module.padding != (0,) * dims:
                 module.padding_mode = PADDING[boundary]
