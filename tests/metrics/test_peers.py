@@ -111,4 +111,4 @@ def test_held_walls_widen_the_range() -> None:
     start = 1 + RNG.uniform(size=(2, 1, 6))
     cooled = 0.5 * start[:, None]
     assert metrics.excess(cooled, start, np.ones(1)).min() > 0
-    assert metrics.excess(cooled, start, np.ones(1), wall=0.0).max() == 0
+    assert metrics.excess(cooled, start, np.ones(1), boundary_value=0.0).max() == 0
