@@ -1,4 +1,4 @@
-"""Cores with nothing but a readout to fit: the equations, delays, and systems they fit exactly."""
+"""Baselines: equations, delays, and systems that they fit exactly."""
 
 from collections.abc import Callable
 from itertools import combinations_with_replacement
@@ -42,7 +42,7 @@ def with_random_readout(core: Core) -> Core:
 
 @pytest.mark.parametrize("degree", [1, 2, 3, 5])
 @pytest.mark.parametrize("space", [(), (3,)])
-def test_monomials_are_all_of_them_once(degree: int, space: tuple[int, ...]) -> None:
+def test_monomials_are_complete_and_unique(degree: int, space: tuple[int, ...]) -> None:
     z = normal(2, 3, 4, *space)
     found = monomials(z, degree)
     expected = [
@@ -92,7 +92,7 @@ def test_delayed_cores_obey_the_laws(name: str) -> None:
 
 
 @torch.no_grad()
-def test_ngrc_finds_a_quadratic_map_with_a_delay() -> None:
+def test_ngrc_fits_a_quadratic_map_with_a_delay() -> None:
     """Hénon's map is x' = 1 - a x^2 + b x_{-1}: one number, two delays, degree 2, exactly."""
     x = np.zeros((20, 40))
     x[:, :2] = np.random.default_rng(0).uniform(-0.1, 0.1, size=(20, 2))
@@ -110,8 +110,8 @@ def test_ngrc_finds_a_quadratic_map_with_a_delay() -> None:
 
 @torch.no_grad()
 @pytest.mark.parametrize("symmetric", [False, True])
-def test_polynomial_finds_an_explicit_step_of_a_reaction_and_diffusion(symmetric: bool) -> None:
-    """u' = u + d lap(u) + u - u^3, Allen and Cahn's: to the walls, exactly."""
+def test_polynomial_fits_an_explicit_step_of_reaction_and_diffusion(symmetric: bool) -> None:
+    """u' = u + d lap(u) + u - u^3, Allen and Cahn's: exact up to the boundary."""
     step = Linear((1, 8, 7), "neumann").double()
     stencil = 0.05 * torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])
     assert isinstance(step.readout, Lift)
@@ -130,7 +130,7 @@ def test_polynomial_finds_an_explicit_step_of_a_reaction_and_diffusion(symmetric
 
 
 @torch.no_grad()
-def test_linear_on_two_frames_finds_the_explicit_wave_equation() -> None:
+def test_linear_on_two_frames_fits_the_explicit_wave_equation() -> None:
     """u'' = c lap(u) in time steps: u_{t+1} = 2 u_t - u_{t-1} + c lap(u_t)."""
     laplace = Linear((1, 8, 7), "periodic").double()
     stencil = 0.2 * torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])
@@ -150,18 +150,18 @@ def test_linear_on_two_frames_finds_the_explicit_wave_equation() -> None:
 
 
 @pytest.mark.parametrize("make", [EchoState, RandomFeatures, NGRC])
-def test_frames_are_refused_and_the_way_out_named(make: Callable[..., Core]) -> None:
+def test_frames_raise_with_a_remedy(make: Callable[..., Core]) -> None:
     with pytest.raises(ValueError, match=r"reads vectors.*take model="):
         make((1, 6, 5))
 
 
-def test_too_many_monomials_are_refused_before_any_memory_is_taken() -> None:
+def test_too_many_monomials_raise_before_memory_is_allocated() -> None:
     with pytest.raises(ValueError, match="degree=40 of 60 numbers has"):
         Polynomial((20,), degree=40, delays=3)
 
 
 @torch.no_grad()
-def test_the_mean_of_a_context_is_forecast_for_ever() -> None:
+def test_context_mean_keeps_the_mean_of_the_context() -> None:
     core, x = ContextMean((2, 3)).double(), normal(4, 7, 2, 3)
     core.scale.copy_(torch.tensor([[0.3], [3.0]]))
     y, _ = rollout(core, x, 50)
@@ -170,8 +170,8 @@ def test_the_mean_of_a_context_is_forecast_for_ever() -> None:
 
 @pytest.mark.parametrize("delays", [1, 2])
 @torch.no_grad()
-def test_dynamic_modes_are_those_of_the_exact_decomposition(delays: int) -> None:
-    """A = Y V S^-1 U' of rank 3, by numpy, from a field of 6 + a constant."""
+def test_dynamic_modes_equal_the_exact_decomposition(delays: int) -> None:
+    """A = Y V S^-1 U' of rank 3, by NumPy, from a field of 6 cells and a constant."""
     x = normal(30, 5, 2, 3) @ normal(3, 3)
     core = DynamicModes((2, 3), modes=3, delays=delays).double()
     core.fit_statistics(x.split(4))
@@ -193,8 +193,8 @@ def test_dynamic_modes_are_those_of_the_exact_decomposition(delays: int) -> None
 
 
 @torch.no_grad()
-def test_dynamic_modes_find_a_linear_map_of_few_and_leave_out_what_is_not_there() -> None:
-    """Two slow waves in a field of 12 need four modes; the others are zero, and do no harm."""
+def test_dynamic_modes_of_a_low_rank_map_leave_the_other_modes_at_zero() -> None:
+    """Two slow waves in a field of 12 cells need four modes; the others are zero."""
     points, t = np.arange(12), np.arange(40)[:, None]
     phases = np.random.default_rng(0).uniform(0, 6, (8, 1, 1))
     waves = [np.sin(k * 2 * np.pi * points / 12 - 0.1 * k * t + k * phases) for k in (1, 2)]

@@ -1,4 +1,4 @@
-"""Cores of drawn weights: the equations, and what a draw depends on."""
+"""Cores with random weights: the equations, and what the weights depend on."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_echo_state_equals_a_literal_transcription(squares: bool) -> None:
 
 
 @pytest.mark.parametrize("connectivity", [None, 10])
-def test_echo_state_has_the_radius_and_connections_it_says(connectivity: int | None) -> None:
+def test_echo_state_has_its_spectral_radius_and_connectivity(connectivity: int | None) -> None:
     core = EchoState((3,), hidden=100, connectivity=connectivity).double()
     core.init_weights(3, spectral_radius=0.7)
     eigenvalues = np.linalg.eigvals(core.u.numpy())
@@ -39,7 +39,7 @@ def test_echo_state_has_the_radius_and_connections_it_says(connectivity: int | N
     assert filled == 100 if connectivity is None else 8 < filled < 12
 
 
-def test_a_matrix_without_eigenvalues_stays_finite() -> None:
+def test_a_matrix_of_zero_eigenvalues_stays_finite() -> None:
     core = EchoState((1,), hidden=1, connectivity=1).double()
     core.init_weights(0, spectral_radius=0.0)
     assert torch.isfinite(core.u).all()
@@ -57,7 +57,7 @@ def test_an_echo_state_forgets_its_first_state() -> None:
 
 
 @pytest.mark.parametrize("make", [EchoState, RandomFeatures])
-def test_draws_are_a_function_of_setting_and_seed(make: type[EchoState | RandomFeatures]) -> None:
+def test_weights_depend_on_setting_and_seed_only(make: type[EchoState | RandomFeatures]) -> None:
     def draw(seed: int, input_scaling: float) -> torch.Tensor:
         core = make((2,), hidden=9).double()
         core.init_weights(seed, input_scaling=input_scaling)
@@ -72,7 +72,7 @@ def test_draws_are_a_function_of_setting_and_seed(make: type[EchoState | RandomF
 
 
 @torch.no_grad()
-def test_a_gru_whose_gates_are_constant_is_leaky_units() -> None:
+def test_a_gru_with_constant_gates_equals_leaky_units() -> None:
     core = Recurrent((2,), GRU(), hidden=6, squares=True).double()
     core.init_weights(
         0, input_scaling=0.5, spectral_radius=0.8, bias=0.0, time_scale=[4.0, 4.0], gates=0.0
@@ -106,7 +106,7 @@ def test_squares_are_read_in_a_rollout_too(cell: GRU | LSTM) -> None:
 
 @pytest.mark.parametrize("cell", [GRU(), LSTM()])
 @torch.no_grad()
-def test_weights_of_gates_are_scaled_and_no_others(cell: GRU | LSTM) -> None:
+def test_only_the_weights_of_gates_are_scaled(cell: GRU | LSTM) -> None:
     core = Recurrent((2,), cell, hidden=5)
     core.init_weights(0)
     whole = [lift.weight.unflatten(0, (-1, 5)).clone() for lift in core.layers[0].children()]

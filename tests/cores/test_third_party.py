@@ -1,4 +1,4 @@
-"""Models of other people's packages: they compute what those do, and say so if one is missing."""
+"""Models made of other people's packages: they compute the same, and report a missing one."""
 
 import sys
 from importlib.metadata import packages_distributions, version
@@ -34,7 +34,7 @@ def normal(*shape: int) -> Tensor:
 
 
 @pytest.mark.parametrize("model", RIVALS)
-def test_a_package_that_is_not_there_is_one_line(
+def test_a_missing_package_is_reported_in_one_line(
     model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in [*sys.modules, "neuralop.models", "monai.networks.nets.basic_unet"]:
@@ -56,7 +56,7 @@ def test_no_package_is_imported_before_its_model_is_built(tmp_path: Path) -> Non
 @needs("fno")
 @pytest.mark.parametrize("space", [(16,), (17,), (12, 16), (14, 9)])
 @torch.no_grad()
-def test_waves_are_multiplied_as_neuralop_does(space: tuple[int, ...]) -> None:
+def test_spectral_convolution_equals_that_of_neuralop(space: tuple[int, ...]) -> None:
     from neuralop.layers.spectral_convolution import SpectralConv
 
     modes = [3] * len(space)
@@ -70,7 +70,7 @@ def test_waves_are_multiplied_as_neuralop_does(space: tuple[int, ...]) -> None:
 
 @needs("fno")
 @torch.no_grad()
-def test_weights_of_waves_begin_as_large_as_neuralop_s() -> None:
+def test_initial_spectral_weights_have_the_size_of_neuralop() -> None:
     from neuralop.layers.spectral_convolution import SpectralConv
 
     torch.manual_seed(0)
@@ -82,7 +82,7 @@ def test_weights_of_waves_begin_as_large_as_neuralop_s() -> None:
 @needs("fno")
 @pytest.mark.parametrize(("boundary", "sign"), [("neumann", 1), ("dirichlet", -1)])
 @torch.no_grad()
-def test_between_walls_it_is_the_periodic_operator_of_the_mirrored_field(
+def test_with_a_boundary_it_is_the_periodic_operator_of_the_mirrored_field(
     boundary: Any, sign: int
 ) -> None:
     core = filled(FourierOperator((1, 5, 6), boundary, width=4, modes=2, layers=2)).double()
@@ -95,7 +95,7 @@ def test_between_walls_it_is_the_periodic_operator_of_the_mirrored_field(
 
 
 @needs("fno")
-def test_waves_that_a_field_does_not_have_are_left_out() -> None:
+def test_waves_finer_than_the_grid_are_left_out() -> None:
     core = FourierOperator((1, 6, 40), "periodic", modes=8)
     assert core.waves == [2, 8]
     assert core.accepts_shape((1, 5, 17))
@@ -105,7 +105,7 @@ def test_waves_that_a_field_does_not_have_are_left_out() -> None:
 
 @needs("unet")
 @torch.no_grad()
-def test_with_four_halvings_it_is_monai_s_basic_unet() -> None:
+def test_with_four_halvings_it_equals_the_basic_unet_of_monai() -> None:
     from monai.networks.nets.basic_unet import BasicUNet
 
     width = 2
@@ -126,7 +126,7 @@ def test_with_four_halvings_it_is_monai_s_basic_unet() -> None:
 
 @needs("unet")
 @torch.no_grad()
-def test_a_periodic_field_shifted_by_what_is_halved_is_forecast_shifted() -> None:
+def test_unet_is_equivariant_under_shifts_by_two_to_the_depth() -> None:
     core = filled(UNet((1, 16, 8), "periodic", width=3)).double()
     x = normal(2, 1, 1, 16, 8).double()
     shifted = core(x.roll((4, -4), (-2, -1)))[0]
@@ -134,7 +134,7 @@ def test_a_periodic_field_shifted_by_what_is_halved_is_forecast_shifted() -> Non
 
 
 @needs("unet")
-def test_more_halvings_than_a_field_has_are_refused() -> None:
+def test_too_many_halvings_raise() -> None:
     with pytest.raises(ValueError, match="depth=4 halves a field of"):
         UNet((1, 15, 40), "neumann", depth=4)
     assert not UNet((1, 16, 16), "neumann", depth=3).accepts_shape((1, 7, 16))
@@ -142,7 +142,7 @@ def test_more_halvings_than_a_field_has_are_refused() -> None:
 
 @needs("mamba")
 @torch.no_grad()
-def test_a_sequence_and_its_steps_are_mambapy_s() -> None:
+def test_a_sequence_and_its_steps_equal_those_of_mambapy() -> None:
     from mambapy.mamba import Mamba as Theirs
     from mambapy.mamba import MambaConfig
 
@@ -163,7 +163,7 @@ def test_a_sequence_and_its_steps_are_mambapy_s() -> None:
 
 
 @pytest.mark.parametrize("model", RIVALS)
-def test_a_run_records_the_version_of_what_its_model_is_made_of(model: str) -> None:
+def test_a_run_records_the_version_of_the_package(model: str) -> None:
     if model in MISSING:
         pytest.skip('not installed: ".[rivals]" has it')
     shape = (3,) if model == "mamba" else (1, 8, 8)

@@ -79,9 +79,7 @@ def vpt_magrilab(
     with np.errstate(all="ignore"):
         squares = ((flat - prediction.reshape(flat.shape)) ** 2).mean(2)
         steps = np.arange(1, truth.shape[1] + 1)
-        centre = flat.mean(
-            (1, 2), keepdims=True
-        )  # of all steps, so that numbers are small and no digits are lost
+        centre = flat.mean((1, 2), keepdims=True)  # numbers stay small, so no digits are lost
         first, second = (((flat - centre) ** power).mean(2).cumsum(1) / steps for power in (1, 2))
         error = np.sqrt(squares.cumsum(1) / steps / np.sqrt(np.maximum(second - first**2, 0)))
     error = np.where(squares.cumsum(1) == 0, 0.0, np.where(np.isnan(error), np.inf, error))
