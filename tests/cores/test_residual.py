@@ -122,7 +122,7 @@ def test_reading_without_predictions_gives_the_same_state() -> None:
         ({"depth": -1}, "depth=-1"),
         ({"kernel": 4}, "kernel=4 must be odd"),
         ({"kernel": 13}, "kernel=13 is wider"),
-        ({"boundary": None}, "needs walls"),
+        ({"boundary": None}, "needs a boundary"),
     ],
 )
 def test_wrong_sizes_raise(wrong: dict[str, object], word: str) -> None:

@@ -1,4 +1,4 @@
-"""Advection: a shift, and initial states as APEBench draws them."""
+"""Advection: a shift, and initial states as in APEBench."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def test_a_step_is_a_shift_by_four_points() -> None:
         assert np.abs(x[:, k] - np.roll(x0, 4 * k, axis=-1)).max() <= 1e-12
 
 
-def test_between_points_it_is_the_profile_itself() -> None:
+def test_between_points_it_is_the_shifted_profile() -> None:
     sim = Advection(length=3.0, velocity=0.7)
     x = sim.coordinates["x"]
 
@@ -30,14 +30,14 @@ def test_between_points_it_is_the_profile_itself() -> None:
 
 
 def test_initial_states_are_those_of_apebench() -> None:
-    """Five waves, no mean, a largest absolute value of 1, all waves equally strong."""
+    """Five waves of equal strength, no mean, largest absolute value 1."""
     x = starts(400)
     np.testing.assert_allclose(np.abs(x).max(-1), 1.0, rtol=1e-14)
     power = np.abs(np.fft.rfft(x[:, 0])) ** 2
     assert power[:, 0].max() <= 1e-20
     assert power[:, 6:].max() <= 1e-20
     mean = power[:, 1:6].mean(0)
-    assert np.abs(mean / mean.mean() - 1).max() <= 0.2  # 4 deviations
+    assert np.abs(mean / mean.mean() - 1).max() <= 0.2  # 4 standard deviations
 
 
 @pytest.mark.parametrize("cls", [Advection, Diffusion])

@@ -30,7 +30,7 @@ def starts(sim: Burgers, count: int = 4) -> np.ndarray:
 @pytest.mark.parametrize("viscosity", [0.1, 0.3])
 @pytest.mark.parametrize(("k", "sine", "cosine"), [(1, 1.0, 0.0), (2, 0.9, -0.6), (3, -0.5, 0.8)])
 def test_against_cole_and_hopf(k: int, sine: float, cosine: float, viscosity: float) -> None:
-    """Through the shocks' birth, merging and decay."""
+    """Through the formation, merging and decay of shocks."""
     sim = Burgers(size=(256,), viscosity=viscosity)
     x = sim.coordinates["x"]
     x0 = sine * np.sin(k * x) + cosine * np.cos(x)
@@ -72,8 +72,8 @@ def test_defaults_resolve_their_shocks() -> None:
     assert np.median(error.max((1, 2, 3))) <= 1e-4
 
 
-def test_energy_is_lost_to_viscosity_alone() -> None:
-    """d<u^2/2>/dt = -viscosity <u_x^2>, however steep the waves."""
+def test_energy_is_lost_by_viscosity_only() -> None:
+    """d<u^2/2>/dt = -viscosity <u_x^2>, for waves of any steepness."""
     sim = Burgers()
     x = sim.trajectories(starts(sim), np.array([0.0, 1.0]))[:, -1]
     v = sim.modes(x)
@@ -94,7 +94,7 @@ def test_extremes_never_grow() -> None:
 
 
 def test_symmetries() -> None:
-    """Translation, mirroring u(x) -> -u(-x), and a moving frame, whose mean stays what it is."""
+    """Translation, mirroring u(x) -> -u(-x), and a moving frame, whose mean is constant."""
     sim = Burgers(size=(256,))
     x0, t = starts(sim), np.array([0.0, 2.0])
     x = sim.trajectories(x0, t)[:, -1]
@@ -116,7 +116,7 @@ def test_invariants_notice_a_violation() -> None:
 
 @pytest.mark.parametrize("waves", [1, 4])
 def test_initial_state(waves: int) -> None:
-    """So many waves, of the root mean square that was asked for."""
+    """It has the given number of waves and root mean square."""
     sim = Burgers(waves=waves, amplitude=0.7)
     x = starts(sim, 20)
     np.testing.assert_allclose(x.std((1, 2)), 0.7, rtol=1e-12)

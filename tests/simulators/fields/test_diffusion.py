@@ -7,8 +7,8 @@ from simulators import Diffusion
 
 
 @pytest.mark.parametrize("k", [1, 5])
-def test_a_wave_decays_as_apebench_says(k: int) -> None:
-    """gamma_2 = alpha 2 N^2 = 4, and its effect on each wave."""
+def test_a_wave_decays_as_in_apebench(k: int) -> None:
+    """gamma_2 = alpha 2 N^2 = 4, and the decay of each wave."""
     sim = Diffusion()
     assert sim.diffusivity * 2 * sim.size[0] ** 2 == 4.0
     wave = np.cos(2 * np.pi * k * sim.coordinates["x"] + 0.3)

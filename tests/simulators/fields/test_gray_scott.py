@@ -1,4 +1,4 @@
-"""Gray-Scott, against its fixed points, its dispersion relation, its budget and another method."""
+"""Gray-Scott, against fixed points, dispersion relation, budget and another method."""
 
 import numpy as np
 import pytest
@@ -17,8 +17,10 @@ def generators(count: int) -> list[np.random.Generator]:
 
 
 def uniform() -> tuple[np.ndarray, np.ndarray]:
-    """u and v (3, 2) where nothing changes, for ``FEED`` and ``KILL``: u v = feed + kill, and
-    feed (1 - u) = (feed + kill) v, so that u (1 - u) = (feed + kill)^2 / feed."""
+    """Return the fixed points u and v (3, 2) for ``FEED`` and ``KILL``.
+
+    u v = feed + kill and feed (1 - u) = (feed + kill) v, so u (1 - u) = (feed + kill)^2 / feed.
+    """
     root = np.sqrt(1 - 4 * (FEED + KILL) ** 2 / FEED)
     u = np.stack([(1 - root) / 2, (1 + root) / 2], axis=1)
     return u, (FEED + KILL)[:, None] / u
@@ -39,8 +41,10 @@ def test_uniform_states_stay(branch: int | None) -> None:
 @pytest.mark.parametrize("branch", [0, 1])
 @pytest.mark.parametrize(("p", "q"), [(0, 0), (1, 0), (2, 3), (5, 1)])
 def test_small_waves_obey_the_dispersion_relation(branch: int, p: int, q: int) -> None:
-    """Around a uniform state each wavenumber has a 2 x 2 matrix of its own, and here two
-    amplitudes of a millionth."""
+    """Around a uniform state each wavenumber has its own 2 x 2 matrix.
+
+    The two amplitudes here are a millionth.
+    """
     sim = GrayScott(size=(16, 16)).each(feed=FEED, kill=KILL)
     u, v = (value[:, branch] for value in uniform())
     x, y = np.ix_(*sim.coordinates.values())
@@ -61,8 +65,8 @@ def test_small_waves_obey_the_dispersion_relation(branch: int, p: int, q: int) -
         assert np.abs(found[i] - expected).max() <= 1e-4 * np.abs(expected).max() + 1e-14
 
 
-def test_without_differences_in_space_it_is_the_reaction() -> None:
-    """Two ordinary differential equations, by SciPy."""
+def test_a_uniform_state_obeys_the_reaction_alone() -> None:
+    """Two ordinary differential equations, solved by SciPy."""
     start = np.array([[0.9, 0.3], [0.4, 0.5]])
     x0 = np.broadcast_to(start[..., None, None], (2, 2, 8, 8))
     x = GrayScott(size=(8, 8), step=0.05).trajectories(x0, np.array([0.0, 30.0]))[:, 1]
@@ -78,7 +82,7 @@ def test_without_differences_in_space_it_is_the_reaction() -> None:
 
 
 def test_against_another_method() -> None:
-    """DOP853 on the values at the points, of which an odd number holds no mode that is dropped."""
+    """DOP853 on the values at the points; with an odd number of points no mode is dropped."""
     sim = GrayScott(size=(9, 11), length=0.25, step=0.1)
     x0 = np.stack([sim.initial(rng) for rng in generators(1)])
     k = [2 * np.pi / 0.25 * fft.fftfreq(n, 1 / n) for n in sim.size]
@@ -96,7 +100,7 @@ def test_against_another_method() -> None:
 
 
 def patterned() -> np.ndarray:
-    """A state with fronts, on 16 x 16 points of a quarter, one that does not die out."""
+    """Return a state with fronts that does not die out, on 16 x 16 points of a quarter domain."""
     return GrayScott(size=(16, 16), length=0.25).simulate([np.random.default_rng(2)], 1.0, 1)[0]
 
 
@@ -106,14 +110,14 @@ def test_fourth_order_in_time() -> None:
         GrayScott(size=(16, 16), length=0.25, step=h).trajectories(patterned(), t)[:, 1]
         for h in (4.0, 2.0, 1.0, 0.5, 0.125)
     ]
-    assert ends[-1][0, 1].std() > 0.05  # alive
+    assert ends[-1][0, 1].std() > 0.05  # the pattern has not died out
     errors = [np.abs(end - ends[-1]).max() for end in ends[:-1]]
     orders = np.log2(np.array(errors[:-1]) / errors[1:])
     assert np.abs(orders[-2:] - 4).max() <= 0.25, f"errors {errors}, orders {orders}"
 
 
 def refined(x: np.ndarray, points: int) -> np.ndarray:
-    """The same trigonometric polynomial on more points."""
+    """Return the same trigonometric polynomial on more points."""
     n = x.shape[-1]
     index = fft.fftfreq(n, 1 / n).astype(int)
     modes = np.zeros((*x.shape[:-2], points, points), complex)
@@ -122,7 +126,7 @@ def refined(x: np.ndarray, points: int) -> np.ndarray:
 
 
 def test_spectral_convergence_in_space() -> None:
-    """Of a maze that grows: each finer grid gains more than any fixed order would."""
+    """For a growing maze each finer grid gains more than any fixed order would."""
     t, coarse = np.array([0.0, 50.0]), patterned()
     ends = {
         n: GrayScott(size=(n, n), length=0.25).trajectories(refined(coarse, n), t)[0, 1]
@@ -131,13 +135,13 @@ def test_spectral_convergence_in_space() -> None:
     errors = [
         np.abs(ends[n][:, :: n // 4, :: n // 4] - ends[48][:, ::12, ::12]).max() for n in ends
     ]
-    assert errors[0] <= 0.01  # the defaults have as many points to a length
+    assert errors[0] <= 0.01  # the defaults have as many points per length
     assert errors[3] <= 1e-5
     assert (np.array(errors[1:4]) < np.array(errors[:3]) / 3).all(), errors
 
 
-def test_budget_of_what_is_fed_and_removed() -> None:
-    """Diffusion moves u and v but makes none: their means change by the mean reactions alone."""
+def test_budget_of_feed_and_removal() -> None:
+    """Diffusion does not change the means of u and v: only the mean reactions do."""
     sim = GrayScott().each(feed=np.array([0.029, 0.06]), kill=np.array([0.057, 0.062]))
     t = 0.25 * np.arange(161)
     x = sim.simulate(generators(2), 0.25, 161)
@@ -152,7 +156,7 @@ def test_budget_of_what_is_fed_and_removed() -> None:
 
 @pytest.mark.parametrize("length", [0.25, 0.5, 1.0])
 def test_initial_states_lie_between_zero_and_one(length: float) -> None:
-    """To what cutting the modes of bells may do; u and v are drawn apart."""
+    """Up to the error of dropped modes; u and v are sampled independently."""
     for rng in generators(10):
         x = GrayScott(length=length).initial(rng)
         assert np.abs(x.min((1, 2))).max() <= 0.05
@@ -160,8 +164,8 @@ def test_initial_states_lie_between_zero_and_one(length: float) -> None:
         assert np.abs(np.corrcoef(1 - x[0].ravel(), x[1].ravel())[0, 1]) < 0.95
 
 
-def test_seams_of_the_domain_do_not_show() -> None:
-    """Bells have their images: steps across the edge are like steps elsewhere."""
+def test_initial_states_are_periodic() -> None:
+    """Bells have periodic images: steps across the edge are like steps elsewhere."""
     x = np.stack([GrayScott().initial(rng) for rng in generators(20)])
     across = np.abs(x[:, :, 0] - x[:, :, -1]).mean()
     assert across == pytest.approx(np.abs(np.diff(x, axis=2)).mean(), rel=0.3)

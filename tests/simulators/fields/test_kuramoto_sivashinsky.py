@@ -1,4 +1,4 @@
-"""The Kuramoto-Sivashinsky equation: linear growth, budget, symmetries, an independent method."""
+"""Kuramoto-Sivashinsky: linear growth, budget, symmetries, and an independent method."""
 
 from dataclasses import replace
 from functools import cache
@@ -25,7 +25,7 @@ def derivative(sim: KuramotoSivashinsky, x: np.ndarray, order: int = 1) -> np.nd
 @pytest.mark.parametrize("viscosity", [1.0, 0.6])
 @pytest.mark.parametrize("wave", [1, 2, 4, 7])
 def test_small_waves_grow_and_decay(wave: int, viscosity: float) -> None:
-    """As exp((k^2 - viscosity k^4) t), while their square is beyond the digits."""
+    """As exp((k^2 - viscosity k^4) t), while their square is below rounding."""
     sim = KuramotoSivashinsky(viscosity=viscosity)
     k = 2 * np.pi * wave / 22
     x0 = 1e-10 * np.cos(k * sim.coordinates["x"] + 0.3)
@@ -36,7 +36,7 @@ def test_small_waves_grow_and_decay(wave: int, viscosity: float) -> None:
 
 
 def test_order_four_in_time() -> None:
-    """Where the finest waves are not stiff; else the order is seen at shorter steps only."""
+    """If the finest waves are not stiff; otherwise only shorter steps have the order."""
     sim = KuramotoSivashinsky(size=(32,))
     x0, t = on_attractor(sim), np.array([0.0, 1.0])
     steps = 1 / np.array([80, 160, 320, 640])
@@ -47,7 +47,7 @@ def test_order_four_in_time() -> None:
 
 
 def test_spectral_convergence_in_space() -> None:
-    """Errors fall faster than any power: their orders in 1/N rise, and reach rounding by 96."""
+    """Errors fall faster than any power of 1/N: their orders rise, to rounding at 96 points."""
     fine = KuramotoSivashinsky(size=(192,))
     x0, t = on_attractor(fine), np.array([0.0, 1.0])
     truth = fine.trajectories(x0, t)[:, -1]
@@ -62,7 +62,7 @@ def test_spectral_convergence_in_space() -> None:
 
 
 def test_against_convolution_sums_and_another_method() -> None:
-    """Complex amplitudes of k = -5 to 5, products as sums, by DOP853: no FFT, no aliasing."""
+    """Complex amplitudes of k = -5 to 5, with products as sums, by DOP853: no FFT or aliasing."""
     sim = KuramotoSivashinsky(size=(16,))
     q = 2 * np.pi * np.arange(-5, 6) / 22
     waves = np.exp(1j * np.outer(q, sim.coordinates["x"]))
@@ -79,7 +79,7 @@ def test_against_convolution_sums_and_another_method() -> None:
 
 @pytest.mark.parametrize("viscosity", [1.0, 0.5])
 def test_energy_budget(viscosity: float) -> None:
-    """d<u^2/2>/dt = <u_x^2> - viscosity <u_xx^2>: steepening only hands energy on."""
+    """d<u^2/2>/dt = <u_x^2> - viscosity <u_xx^2>: steepening only moves energy between waves."""
     sim = KuramotoSivashinsky(viscosity=viscosity)
     x = on_attractor(sim)
     v = sim.modes(x)
@@ -116,7 +116,7 @@ def test_symmetries() -> None:
 
 
 def test_declared_exponent() -> None:
-    """0.048 in Cvitanović et al. (2010); found 0.0490 +- 0.0007 from 128 orbits of 2000."""
+    """0.048 in Cvitanović et al. (2010); 0.0490 +- 0.0007 here from 128 orbits of 2000."""
     sim = KuramotoSivashinsky(step=0.1)
     found = exponents(sim, 1, every=4.0, intervals=100)
     assert sim.lyapunov == 0.048
@@ -139,7 +139,7 @@ def test_initial_state() -> None:
 
 
 def test_the_transient_ends_on_the_attractor() -> None:
-    """Its statistics are those of much later."""
+    """Its statistics are those of much later states."""
     sim = KuramotoSivashinsky(step=0.1)
     x0 = on_attractor(sim, 100)
     late = sim.trajectories(x0, np.array([0.0, 100.0]))[:, -1]

@@ -33,7 +33,7 @@ def gradient(sim: NavierStokes, omega: np.ndarray) -> tuple[np.ndarray, np.ndarr
 @pytest.mark.parametrize("drag", [0.0, 0.05])
 @pytest.mark.parametrize("k", [1, 3])
 def test_taylor_green_vortices_decay(k: int, drag: float) -> None:
-    """omega = 2 k cos(k x) cos(k y) exp(-(2 viscosity k^2 + drag) t): advection does nothing."""
+    """omega = 2 k cos(k x) cos(k y) exp(-(2 viscosity k^2 + drag) t): advection vanishes."""
     sim = NavierStokes(forcing="none", drag=drag)
     x, y = axes(sim)
     x0, t = (2 * k * np.cos(k * x) * np.cos(k * y))[None, None], np.array([0.0, 0.6, 10.0])
@@ -57,7 +57,7 @@ def test_laminar_kolmogorov_flow(n: int, drag: float) -> None:
     assert np.abs(uy).max() <= 1e-13
 
 
-def test_advection_is_what_it_is_written_to_be() -> None:
+def test_advection_equals_its_definition() -> None:
     """-u . grad omega as a product on a grid of twice the points, where it is exact."""
     sim, fine = NavierStokes(forcing="none"), NavierStokes(forcing="none", size=(64, 64))
     omega = starts(sim)
@@ -80,7 +80,7 @@ def test_advection_is_what_it_is_written_to_be() -> None:
 
 
 def test_advection_conserves_energy_and_enstrophy() -> None:
-    """Its products with the stream function and with the vorticity vanish, to rounding."""
+    """Its products with the stream function and with the vorticity vanish to rounding."""
     sim = NavierStokes(forcing="none")
     omega = starts(sim)
     kx, ky = sim.wavenumbers
@@ -126,7 +126,7 @@ def test_order_four_in_time(sim: NavierStokes) -> None:
 
 
 def test_symmetries() -> None:
-    """Translation along both axes and a quarter turn, left to itself; the force keeps some."""
+    """Translations and a quarter turn without a force; a force keeps some of them."""
     t = np.array([0.0, 3.0])
     x0 = starts(DECAYING)
     x = DECAYING.trajectories(x0, t)[:, -1]
@@ -150,7 +150,7 @@ def test_symmetries() -> None:
 
 @pytest.mark.parametrize("size", [(32, 32), (24, 40)])
 def test_initial_state(size: tuple[int, int]) -> None:
-    """Root mean square speed; energy around the peak; no mean, nothing unresolved."""
+    """Root mean square speed, energy around the peak, no mean and no unresolved modes."""
     sim = NavierStokes(size=size, peak=4, speed=0.7)
     omega = starts(sim, 200)
     ux, uy = sim.velocity(sim.modes(omega))
@@ -164,7 +164,7 @@ def test_initial_state(size: tuple[int, int]) -> None:
     assert np.argmax(shells) + 1 == 4
 
 
-def test_what_is_left_to_itself_never_grows() -> None:
+def test_energy_and_enstrophy_never_grow_without_forcing() -> None:
     x = DECAYING.simulate([np.random.default_rng(i) for i in range(4)], 1.0, 40)
     DECAYING.require_invariants(x)
     assert set(DECAYING.invariants(x)) == {"mean vorticity", "energy growth", "enstrophy growth"}
@@ -176,7 +176,7 @@ def test_what_is_left_to_itself_never_grows() -> None:
 
 @pytest.mark.slow
 def test_the_transient_ends_in_stationary_flow() -> None:
-    """Enstrophy past the transient is that of much later, and far from that of the laminar flow."""
+    """Enstrophy after the transient is that of much later, far from the laminar flow."""
     sim = NavierStokes(step=0.1)
     omega = sim.simulate([np.random.default_rng(i) for i in range(48)], 75.0, 2)
     early, late = (omega**2).mean((0, 2, 3, 4)) / 2
@@ -185,7 +185,7 @@ def test_the_transient_ends_in_stationary_flow() -> None:
 
 
 def test_defaults_resolve_the_flow() -> None:
-    """On twice the points it is the same flow, to a hundredth, for half a Lyapunov time."""
+    """Twice the points give the same flow to 0.01 for half a Lyapunov time."""
     sim, fine = NavierStokes(), NavierStokes(size=(64, 64))
     x0 = sim.simulate([np.random.default_rng(i) for i in range(2)], 1.0, 1)[:, 0]
     v = sim.modes(x0)

@@ -1,4 +1,4 @@
-"""Balls in a box: the unfolded billiard, collisions in closed form, another event finder."""
+"""Balls in a box: the unfolded billiard, closed collisions, and another event finder."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def draws(sim: Balls, count: int) -> np.ndarray:
 
 
 def balls(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Centres and velocities, (..., K, 2)."""
+    """Return centres and velocities, (..., K, 2)."""
     x = x.reshape(*x.shape[:-1], -1, 4)
     return x[..., :2], x[..., 2:]
 
@@ -35,7 +35,7 @@ def balls(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     vy=st.floats(-3.0, 3.0),
 )
 def test_one_ball_is_the_unfolded_billiard(x: float, y: float, vx: float, vy: float) -> None:
-    """In a row of mirrored boxes it flies straight on: a triangle wave in each coordinate."""
+    """In mirrored boxes it flies straight: a triangle wave in each coordinate."""
     t = np.linspace(0.0, 20.0, 101)
     found = one().trajectories(np.array([[x, y, vx, vy]]), 7.0 + t)[0]
     for position, start, speed in ((found[:, 0], x, vx), (found[:, 1], y, vy)):
@@ -45,7 +45,7 @@ def test_one_ball_is_the_unfolded_billiard(x: float, y: float, vx: float, vy: fl
 
 
 def test_a_ball_bounces_on_the_floor() -> None:
-    """Dropped from h above it, as often as every 2 sqrt(2 h / g), for ever as high."""
+    """Dropped from the height h, it returns to it every 2 sqrt(2 h / g)."""
     g, h = 9.81, 0.7
     period = 2 * np.sqrt(2 * h / g)
     phase = np.linspace(-0.5, 0.5, 21)[1:-1]  # about the highest point
@@ -57,7 +57,7 @@ def test_a_ball_bounces_on_the_floor() -> None:
 
 
 def test_a_ball_between_floor_and_ceiling() -> None:
-    """Thrown up at v it is back after 2 (v - sqrt(v^2 - 2 g H)) / g."""
+    """Thrown up with v it returns after 2 (v - sqrt(v^2 - 2 g H)) / g."""
     g, v, room = 2.0, 3.0, 0.8
     period = 2 * (v - np.sqrt(v**2 - 2 * g * room)) / g
     x = one(g=g).trajectories(np.array([[0.5, 0.1, 0.0, v]]), period * np.array([0.0, 10.25, 11]))
@@ -71,7 +71,7 @@ def test_a_ball_between_floor_and_ceiling() -> None:
     [((1.0, 1.0), (0.0, 1.0)), ((1.0, 3.0), (-0.5, 0.5)), ((3.0, 1.0), (0.5, 1.5))],
 )
 def test_head_on(masses: tuple[float, float], after: tuple[float, float]) -> None:
-    """Equal balls swap velocities; else (m1 - m2) / (m1 + m2) and 2 m1 / (m1 + m2)."""
+    """Equal balls swap velocities; others get (m1 - m2) / (m1 + m2) and 2 m1 / (m1 + m2)."""
     sim = Balls(radii=(0.1, 0.1), masses=masses, side=4.0)
     x0 = np.array([[1.0, 2.0, 1.0, 0.0, 2.0, 2.0, 0.0, 0.0]])
     x = sim.trajectories(x0, np.array([0.0, 0.75, 0.85, 1.0]))[0]
@@ -81,7 +81,7 @@ def test_head_on(masses: tuple[float, float], after: tuple[float, float]) -> Non
 
 
 def test_off_centre() -> None:
-    """Of two equal balls the struck one leaves along the line of centres, the other across it."""
+    """Of two equal balls one leaves along the line of centres, the other normal to it."""
     sim = Balls(radii=(0.15, 0.05), masses=(2.0, 2.0), side=4.0)
     b, reach = 0.12, 0.2
     x0 = np.array([[1.0, 2.0, 1.0, 0.0, 2.0, 2.0 + b, 0.0, 0.0]])
@@ -94,8 +94,8 @@ def test_off_centre() -> None:
     np.testing.assert_allclose(centre, expected, atol=1e-14)
 
 
-def test_momentum_changes_at_walls_alone() -> None:
-    """Six balls gather in the middle of a wide box: all change, their sum does not."""
+def test_momentum_changes_at_walls_only() -> None:
+    """Six balls collide in the middle of a wide box: each changes, their sum does not."""
     masses = (1.0, 2.0, 0.3, 5.0, 1.0, 1.0)
     sim = Balls(radii=(0.4, 0.2, 0.1, 0.5, 0.3, 0.3), masses=masses, side=100.0)
     angle = np.pi / 3 * np.arange(6)
@@ -107,7 +107,7 @@ def test_momentum_changes_at_walls_alone() -> None:
     assert np.abs(momentum - momentum[:, :1]).max() <= 1e-13
     energy = (np.array(masses) * (velocity**2).sum(-1)).sum(-1)
     assert np.ptp(energy, axis=1).max() <= 1e-13
-    assert np.abs(velocity[:, -1] - velocity[:, 0]).max(-1).min() > 0.1  # each of them was hit
+    assert np.abs(velocity[:, -1] - velocity[:, 0]).max(-1).min() > 0.1  # each of them collided
 
 
 def test_a_wall_takes_twice_the_momentum_across_it() -> None:
@@ -119,7 +119,7 @@ def test_a_wall_takes_twice_the_momentum_across_it() -> None:
 
 
 def by_root_finding(sim: Balls, x0: np.ndarray, end: float) -> np.ndarray:
-    """SciPy's own event location on the flight as an ODE; one event is one gap that closes."""
+    """Solve with SciPy's event location; one event is one gap that closes."""
     radii, masses, k = np.array(sim.radii), np.array(sim.masses), len(sim.radii)
 
     def fall(_: float, u: np.ndarray) -> np.ndarray:
@@ -165,7 +165,7 @@ def by_root_finding(sim: Balls, x0: np.ndarray, end: float) -> np.ndarray:
 
 
 def test_against_root_finding() -> None:
-    """Unlike balls that fall: some twenty events each, none of them seen by our formulas."""
+    """Different balls under gravity, about twenty events each, without our formulas."""
     x0 = draws(UNLIKE, 8)
     found = UNLIKE.trajectories(x0, np.array([0.0, 2.5]))[:, -1]
     expected = np.stack([by_root_finding(UNLIKE, x, 2.5) for x in x0])
@@ -173,7 +173,7 @@ def test_against_root_finding() -> None:
 
 
 @pytest.mark.parametrize("sim", [Balls(), UNLIKE], ids=["equal", "unlike"])
-def test_time_runs_back(sim: Balls) -> None:
+def test_time_is_reversible(sim: Balls) -> None:
     x0, t = draws(sim, 16), np.array([0.0, 2.0])
     mirror = np.tile([1.0, 1.0, -1.0, -1.0], 3)
     back = sim.trajectories(sim.trajectories(x0, t)[:, -1] * mirror, t)[:, -1] * mirror
@@ -181,10 +181,10 @@ def test_time_runs_back(sim: Balls) -> None:
 
 
 def test_energy_is_shared_evenly() -> None:
-    """Equipartition: in the mean each ball has a third of the energy, whatever its mass."""
+    """Equipartition: on average each ball has a third of the energy, for any mass."""
     sim = Balls(masses=(1.0, 3.0, 0.5))
     x0 = draws(sim, 200)
-    x0.reshape(200, 3, 4)[:, 1:, 2:] = 0.0  # all of it in the first ball
+    x0.reshape(200, 3, 4)[:, 1:, 2:] = 0.0  # all energy is in the first ball
     _, velocity = balls(sim.trajectories(x0, np.linspace(0.0, 200.0, 101))[:, 20:])
     kinetic = np.array(sim.masses) * (velocity**2).sum(-1)
     share = (kinetic / kinetic.sum(-1, keepdims=True)).mean((0, 1))
@@ -192,7 +192,7 @@ def test_energy_is_shared_evenly() -> None:
 
 
 def test_initial_states() -> None:
-    """Of one kinetic energy, in the box, and apart."""
+    """They have one kinetic energy, lie in the box and do not overlap."""
     x = draws(UNLIKE, 200)[:, None]
     found = UNLIKE.invariants(x)
     assert found["outside"].max() == found["overlap"].max() == 0
@@ -222,20 +222,20 @@ def test_the_declared_exponent() -> None:
 
 
 def test_exponents_come_in_pairs() -> None:
-    """Of a motion that runs back as well, each is minus another; energy's own two are zero."""
+    """The motion is reversible, so exponents come as +-; the two of the energy are zero."""
     value = exponents(Balls(), every=0.5, intervals=100, orbits=32).value
     assert np.abs(value + value[::-1]).max() <= 0.03
     assert np.abs(value[5:7]).max() <= 0.05
 
 
 def test_the_exponent_of_other_parameters() -> None:
-    """Twice as fast is twice the exponent; one ball is not chaotic."""
+    """Twice the speed gives twice the exponent; one ball is not chaotic."""
     assert Balls(speed=2.0).lyapunov == pytest.approx(2 * 3.21, rel=0.03)
     assert one().lyapunov is one(g=2.0).lyapunov is None
 
 
 def test_events_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A ball that lies on the floor under gravity hits it again and again in no time."""
+    """A ball at rest on the floor hits it infinitely often in no time."""
     monkeypatch.setattr(simulators.vectors.balls, "EVENTS", 100)
     lying = np.array([[0.5, 0.5, 0.0, 0.0], [0.5, 0.1, 0.0, 0.0]])
     with pytest.raises(SimulationError, match="more than 100 events") as found:

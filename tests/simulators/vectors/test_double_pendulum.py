@@ -12,7 +12,7 @@ UNLIKE = DoublePendulum(m1=1.3, m2=0.7, l1=0.8, l2=1.2, g=9.0)
 
 
 def state(theta: np.ndarray, omega: np.ndarray) -> np.ndarray:
-    """From angles and speeds (..., 2)."""
+    """Return the state of angles and speeds (..., 2)."""
     angles = np.stack([np.sin(theta), np.cos(theta)], axis=-1)
     return np.concatenate([angles.reshape(*theta.shape[:-1], 4), omega], axis=-1)
 
@@ -26,13 +26,13 @@ def draws(sim: DoublePendulum, count: int) -> np.ndarray:
 
 
 def mass(sim: DoublePendulum, d: float) -> np.ndarray:
-    """The matrix M of the kinetic energy, omega M omega / 2."""
+    """Return the matrix M of the kinetic energy, omega M omega / 2."""
     off = sim.m2 * sim.l1 * sim.l2 * np.cos(d)
     return np.array([[(sim.m1 + sim.m2) * sim.l1**2, off], [off, sim.m2 * sim.l2**2]])
 
 
 def weight(sim: DoublePendulum) -> np.ndarray:
-    """The potential energy is weight . (1 - cos theta)."""
+    """Return the weight of the potential energy weight . (1 - cos theta)."""
     return sim.g * np.array([(sim.m1 + sim.m2) * sim.l1, sim.m2 * sim.l2])
 
 
@@ -50,13 +50,13 @@ def test_small_swings_are_the_normal_modes(mode: int) -> None:
     assert np.abs(np.log2(error[:-1] / error[1:]) - 2.0).max() <= 0.02
 
 
-def test_its_period_is_the_slower_mode() -> None:
+def test_the_period_is_that_of_the_slower_mode() -> None:
     squares = eigh(np.diag(weight(UNLIKE)), mass(UNLIKE, 0.0), eigvals_only=True)
     assert UNLIKE.period == pytest.approx(2 * np.pi / np.sqrt(squares[0]), rel=1e-12)
 
 
-def test_under_a_light_bob_the_first_is_a_simple_pendulum() -> None:
-    """In closed form at any amplitude, turning over included."""
+def test_with_a_light_second_bob_the_first_is_a_simple_pendulum() -> None:
+    """In closed form at any amplitude, also turning over."""
     sim = DoublePendulum(m2=1e-12, l1=0.8)
     t = np.linspace(0.0, 4.0, 81)
     theta, omega = np.array([[1.0, 0.3], [3.0, -1.0], [-0.5, 2.0]]), np.zeros((3, 2))
@@ -87,7 +87,7 @@ def test_against_hamiltons_equations() -> None:
         assert np.abs(state(u[:, :2], speeds) - found).max() <= 1e-6
 
 
-def test_time_runs_back() -> None:
+def test_time_is_reversible() -> None:
     sim = DoublePendulum()
     x0, mirror = draws(sim, 8), np.array([1.0, 1.0, 1.0, 1.0, -1.0, -1.0])
     there = sim.trajectories(x0, np.array([0.0, 3.0]))[:, -1]
@@ -111,8 +111,8 @@ def test_initial_states_share_the_energy_among_the_momenta() -> None:
     assert share[0] == pytest.approx(share[1], rel=0.1)
 
 
-def test_initial_states_are_as_the_motion_has_them() -> None:
-    """Drawn from the invariant measure: moments are the same after any time."""
+def test_initial_states_have_the_invariant_measure() -> None:
+    """Moments are the same after any time."""
     sim = DoublePendulum(rtol=1e-5, atol=1e-5, m1=0.5)  # a light m1: M varies much
     x = sim.trajectories(draws(sim, 1500), np.array([0.0, 1.5]))
     together = x[..., 1] * x[..., 3] + x[..., 0] * x[..., 2]
@@ -122,7 +122,7 @@ def test_initial_states_are_as_the_motion_has_them() -> None:
 
 
 def test_the_declared_exponent() -> None:
-    """Coarsely; the docstring has the command that measured it."""
+    """A coarse check; the docstring has the command that measured it."""
     sim = DoublePendulum(rtol=1e-7, atol=1e-7)
     found = exponents(sim, 1, every=0.4, intervals=100, orbits=128)
     assert found.error[0] <= 0.05
@@ -139,7 +139,7 @@ def test_gentle_swings_are_not_chaotic() -> None:
     assert DoublePendulum(release=0.5, rtol=1e-7, atol=1e-7).lyapunov is None
 
 
-def test_the_scene_has_rods_of_their_lengths() -> None:
+def test_the_scene_has_rods_of_the_right_length() -> None:
     scene = UNLIKE.scene(draws(UNLIKE, 5))
     ends = scene.bars[..., 2:4] - scene.bars[..., :2]
     np.testing.assert_allclose(np.hypot(*np.moveaxis(ends, -1, 0)), [[0.8, 1.2]] * 5, rtol=1e-12)

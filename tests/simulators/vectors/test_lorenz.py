@@ -31,13 +31,13 @@ def test_computed_exponent_of_other_parameters() -> None:
     assert Lorenz(sigma=16.0, rho=45.92, beta=4.0).lyapunov == pytest.approx(1.50, abs=0.03)
 
 
-def test_no_exponent_where_the_motion_is_not_chaotic() -> None:
-    """Below rho 24.06 the two fixed points attract everything in the end."""
+def test_no_exponent_if_the_motion_is_not_chaotic() -> None:
+    """Below rho 24.06 all orbits end in one of the two fixed points."""
     assert Lorenz(rho=20.0).lyapunov is None
 
 
 def test_trajectories_against_another_method() -> None:
-    """RK45 at its tightest, equations written here: at t = 10 an error has grown e^9 times."""
+    """RK45 at its smallest tolerance, with other code: up to t = 10 an error grows e^9 times."""
     x0 = on_attractor(4)
     sim = Lorenz()
 
@@ -53,7 +53,7 @@ def test_trajectories_against_another_method() -> None:
 
 
 def test_fixed_points_are_stationary() -> None:
-    """The origin and (+-s, +-s, rho - 1), s = sqrt(beta (rho - 1)), with parameters of their own.
+    """The origin and (+-s, +-s, rho - 1), s = sqrt(beta (rho - 1)), for different parameters.
 
     At rest the step grows to the limit of stability, where interpolation adds 2e-9 within it.
     """

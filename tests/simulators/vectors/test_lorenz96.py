@@ -20,7 +20,7 @@ def test_energy_budget() -> None:
 
 
 def test_energy_is_balanced_on_the_attractor() -> None:
-    """<x^2> = F <x>; Lorenz and Emanuel (1998): mean 2.3, deviation 3.6 at forcing 8."""
+    """<x^2> = F <x>; Lorenz and Emanuel (1998): mean 2.3, standard deviation 3.6 at forcing 8."""
     x = Lorenz96(rtol=1e-6, atol=1e-6).simulate(
         [np.random.default_rng(i) for i in range(16)], 0.1, 200
     )
@@ -31,7 +31,7 @@ def test_energy_is_balanced_on_the_attractor() -> None:
 
 @pytest.mark.parametrize("forcing", [0.5, 2.0])
 def test_waves_about_the_rest_state(forcing: float) -> None:
-    """x = F is at rest; a wave exp(i k j) on it grows as F (exp(ik) - exp(-2ik)) - 1."""
+    """x = F is a fixed point; a wave exp(i k j) on it grows as F (exp(ik) - exp(-2ik)) - 1."""
     n, t = 12, np.linspace(0.0, 2.0, 11)
     sim = Lorenz96(sites=n, forcing=forcing)
     assert np.abs(sim.rhs(0.0, np.full((n, 1), forcing))).max() == 0
@@ -45,7 +45,7 @@ def test_waves_about_the_rest_state(forcing: float) -> None:
 
 
 def test_against_another_method() -> None:
-    """RK45 on the equation written with its indices."""
+    """RK45 on the equation with explicit indices."""
 
     def rhs(_: float, x: np.ndarray) -> list[float]:
         n = len(x)
@@ -59,8 +59,8 @@ def test_against_another_method() -> None:
 
 
 @pytest.mark.parametrize("sites", [4, 5, 40])
-def test_all_sites_are_alike(sites: int) -> None:
-    """Turning the circle commutes with the motion; mirroring it does not."""
+def test_all_sites_are_equivalent(sites: int) -> None:
+    """Rotating the circle commutes with the motion; mirroring it does not."""
     sim = Lorenz96(sites=sites)
     x0, t = on_attractor(3, sim), np.linspace(0.0, 1.0, 5)
     x = sim.trajectories(x0, t)
@@ -75,7 +75,7 @@ def test_no_state_leaves_the_ball() -> None:
     x0 = np.stack([np.full(8, 3.0), np.full(8, -9.0), 20.0 * np.eye(8)[0]])
     x = sim.trajectories(x0, np.linspace(0.0, 5.0, 101))
     assert sim.invariants(x)["absorbing ball"].max() == 0
-    x[0, 40] = 4.0  # a law that could not fail would prove nothing
+    x[0, 40] = 4.0  # otherwise the law could not fail
     assert sim.invariants(x)["absorbing ball"][0, 40] == pytest.approx(1.0)
 
 
@@ -102,13 +102,13 @@ def test_published_exponent_and_dimension_closely() -> None:
 
 
 def test_volumes_shrink_at_the_damping() -> None:
-    """The divergence is -1 a site, and so is the sum of all exponents."""
+    """The divergence is -1 per site, and so is the sum of all exponents."""
     found = exponents(Lorenz96(sites=5, rtol=1e-8, atol=1e-8), intervals=20, orbits=4)
     assert found.value.sum() == pytest.approx(-5.0, abs=1e-5)
 
 
 def test_computed_exponents() -> None:
-    """2.27 at forcing 10 (Vlachas et al. 2020); none where all comes to rest."""
+    """2.27 at forcing 10 (Vlachas et al. 2020); None if every orbit comes to rest."""
     strong = Lorenz96(forcing=10.0, rtol=1e-6, atol=1e-6)
     assert strong.lyapunov == pytest.approx(2.27, abs=0.1)
     assert Lorenz96(forcing=0.5).lyapunov is None
@@ -120,5 +120,5 @@ def test_bad_parameters(name: str, value: float | str) -> None:
         Lorenz96(**{name: value})
 
 
-def test_its_channels_are_numbered() -> None:
+def test_channels_are_numbered() -> None:
     assert [c.name for c in Lorenz96(sites=5).channels] == ["x0", "x1", "x2", "x3", "x4"]

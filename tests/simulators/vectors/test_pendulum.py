@@ -1,4 +1,4 @@
-"""The pendulum: closed form, integration, damping and drive, each against an independent answer."""
+"""The pendulum: closed form, integration, damping and drive, against independent solutions."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def energy(x: np.ndarray, omega0: float = 1.0) -> np.ndarray:
 @pytest.mark.parametrize("others", [0, 255])
 @pytest.mark.parametrize("start", STARTS)
 def test_integration_against_the_closed_form(start: tuple[float, float], others: int) -> None:
-    """Alone, and hidden among gentle swings that would loosen SciPy's error norm."""
+    """Alone, and among gentle swings that would loosen SciPy's error norm."""
     x0 = np.stack([state(*start)] + [state(0.1)] * others)
     x = Pendulum(method="DOP853").trajectories(x0, T)
     assert np.abs(x - Pendulum().trajectories(x0, T)).max() <= 1e-6
@@ -39,7 +39,7 @@ def test_integration_against_the_closed_form(start: tuple[float, float], others:
 
 @pytest.mark.parametrize("start", STARTS)
 def test_closed_form_against_an_implicit_method(start: tuple[float, float]) -> None:
-    """Radau on equations written here shares nothing with the elliptic functions."""
+    """Radau on other code, which shares nothing with the elliptic functions."""
     omega0, (theta, omega) = 1.3, start
     omega *= omega0
     independent = solve_ivp(
@@ -58,7 +58,7 @@ def test_closed_form_against_an_implicit_method(start: tuple[float, float]) -> N
 
 
 def test_small_swings_follow_the_cosine() -> None:
-    """The amplitude's effect on the phase is a^2 omega0 t / 16."""
+    """The effect of the amplitude on the phase is a^2 omega0 t / 16."""
     a, omega0 = 1e-4, 1.7
     x = Pendulum(omega0=omega0).trajectories(state(a)[None], T)[0]
     assert np.abs(angle(x) / a - np.cos(omega0 * T)).max() <= 5e-8
@@ -68,7 +68,7 @@ def test_small_swings_follow_the_cosine() -> None:
 @pytest.mark.parametrize("method", ["auto", "DOP853"])
 @pytest.mark.parametrize("amplitude", RELEASES)
 def test_period_grows_with_the_amplitude(amplitude: float, method: str) -> None:
-    """4 K(sin^2(a/2)) / omega0: back at rest, once mirrored halfway, never turning in between."""
+    """4 K(sin^2(a/2)) / omega0: back at rest, mirrored halfway, no turning point in between."""
     omega0 = 1.7
     period = 4 * ellipk(np.sin(amplitude / 2) ** 2) / omega0
     x = Pendulum(omega0=omega0, method=method).trajectories(
@@ -90,7 +90,7 @@ def test_period_grows_with_the_amplitude(amplitude: float, method: str) -> None:
 def test_closed_form_from_any_state(
     theta: float, omega: float, omega0: float, split: float
 ) -> None:
-    """On the circle, of constant energy, and independent of where time is cut."""
+    """On the circle, of constant energy, and independent of how time is divided."""
     sim = Pendulum(omega0=omega0)
     x0 = state(theta, omega)[None]
     x = sim.trajectories(x0, np.array([0.0, split, 10.0]))
@@ -98,7 +98,7 @@ def test_closed_form_from_any_state(
     assert np.abs(x[..., 0] ** 2 + x[..., 1] ** 2 - 1).max() <= 1e-12
     assert np.ptp(energy(x, omega0)) <= 1e-10 * size
     moved = abs((omega / (2 * omega0)) ** 2 + np.sin(theta / 2) ** 2 - 1)
-    if moved > 1e-3:  # nearer the separatrix, rounding of the state itself grows as exp(omega0 t)
+    if moved > 1e-3:  # nearer to the separatrix, rounding of the state grows as exp(omega0 t)
         again = sim.trajectories(x[:, 1], np.array([split, 10.0]))[:, -1]
         assert np.abs(again - x[:, -1]).max() <= 1e-9 * size
 
@@ -140,7 +140,7 @@ def test_small_damped_swings() -> None:
 
 @pytest.mark.parametrize("frequency", [2 / 3, 1.0, 1.6])
 def test_small_driven_swings(frequency: float) -> None:
-    """A cos(W t - phi), A = F / sqrt((w0^2 - W^2)^2 + (g W)^2), whatever time it started at."""
+    """A cos(W t - phi), A = F / sqrt((w0^2 - W^2)^2 + (g W)^2), for any first time."""
     force, damping = 1e-3, 0.5
     sim = Pendulum(drive=force, damping=damping, drive_frequency=frequency)
     assert sim.period == pytest.approx(2 * np.pi / frequency)
@@ -156,7 +156,7 @@ def test_small_driven_swings(frequency: float) -> None:
 
 @pytest.mark.parametrize("drive", [0.3, 1.15])
 def test_the_drive_keeps_its_phase(drive: float) -> None:
-    """A trajectory begun at t[0] = s is the tail of one begun before, not one begun at zero."""
+    """A trajectory from t[0] = s on is the end of an earlier one, not one from zero on."""
     sim = Pendulum(drive=drive, damping=0.5)
     whole = sim.trajectories(state(1.0)[None], np.array([0.0, 2.0, 2.5, 3.0]))
     tail = sim.trajectories(whole[:, 1], np.array([2.0, 2.5, 3.0]))
@@ -166,7 +166,7 @@ def test_the_drive_keeps_its_phase(drive: float) -> None:
 
 
 def test_drive_against_an_implicit_method() -> None:
-    """Large swings, damped and driven from a time that is not zero, equations written here."""
+    """Large swings, damped and driven from a time that is not zero, with other code."""
     independent = solve_ivp(
         lambda t, u: [u[1], 1.15 * np.cos(2 / 3 * t) - np.sin(u[0]) - 0.5 * u[1]],
         (4.0, 14.0),
@@ -180,8 +180,8 @@ def test_drive_against_an_implicit_method() -> None:
     assert np.abs(x - state(*independent.y[:, -1])).max() <= 1e-6
 
 
-def test_initial_amplitudes_keep_below_the_release() -> None:
-    """The widest angle of the orbit follows from the energy: E = omega0^2 (1 - cos a)."""
+def test_initial_amplitudes_are_below_the_release() -> None:
+    """The amplitude of the orbit follows from the energy: E = omega0^2 (1 - cos a)."""
     sim = Pendulum(omega0=1.7, release=1.2)
     x = np.stack([sim.initial(np.random.default_rng(i)) for i in range(400)])
     widest = np.arccos(1 - energy(x, 1.7) / 1.7**2)
@@ -199,7 +199,7 @@ def test_bad_parameters(name: str, value: float | str) -> None:
         Pendulum(**{name: value})
 
 
-def test_solver_names_what_computes() -> None:
+def test_solver_names_the_method() -> None:
     assert Pendulum().solver == "Jacobi elliptic functions"
     assert Pendulum(method="DOP853").solver == Pendulum(damping=0.1).solver == "DOP853"
     assert Pendulum(drive=0.1).solver == "DOP853"
