@@ -116,7 +116,7 @@ class Simulator(ABC):
         return replace(self, **values)
 
     def rows(self, index: Any) -> Self:
-        """Return the system of one trajectory of the batch, or the systems of several."""
+        """Return the systems of some trajectories; for one, parameters become plain numbers."""
         own = {name: getattr(self, name) for name in self.varying}
         picked = {name: value[index] for name, value in own.items() if np.ndim(value)}
         return replace(self, **{name: v if np.ndim(v) else v.item() for name, v in picked.items()})
@@ -179,7 +179,7 @@ class Simulator(ABC):
 
     @property
     def boundary(self) -> Boundary | None:
-        """How a field continues beyond its edges; None for a vector."""
+        """The way a field continues beyond its edges; None for a vector."""
         return None
 
     @property

@@ -60,10 +60,10 @@ def test_covariates_are_read_and_repeated(model: str, space: str) -> None:
     assert y.shape[2] == own + 2
     assert torch.equal(y[:, : x.shape[1], own:], x[:, :, own:])
     assert torch.equal(y[:, -1, own:], x[:, -1, own:])
-    told = x.clone()
-    told[:, :, own:] += 1.0
+    changed = x.clone()
+    changed[:, :, own:] += 1.0
     ignores = ("persistence", "climatology", "context_mean")
-    given, without = core.predicted(core(told)[0]), core.predicted(core(x)[0])
+    given, without = core.predicted(core(changed)[0]), core.predicted(core(x)[0])
     assert torch.equal(given, without) == (model in ignores)
 
 

@@ -58,14 +58,14 @@ def test_an_echo_state_forgets_its_first_state() -> None:
 
 @pytest.mark.parametrize("make", [EchoState, RandomFeatures])
 def test_weights_depend_on_setting_and_seed_only(make: type[EchoState | RandomFeatures]) -> None:
-    def draw(seed: int, input_scaling: float) -> torch.Tensor:
+    def weights(seed: int, input_scaling: float) -> torch.Tensor:
         core = make((2,), hidden=9).double()
         core.init_weights(seed, input_scaling=input_scaling)
         return core.features(normal(1, 4, 2))[0]
 
-    assert torch.equal(draw(0, 0.1), draw(0, 0.1))
-    assert not torch.equal(draw(0, 0.1), draw(1, 0.1))
-    assert not torch.equal(draw(0, 0.1), draw(0, 0.2))
+    assert torch.equal(weights(0, 0.1), weights(0, 0.1))
+    assert not torch.equal(weights(0, 0.1), weights(1, 0.1))
+    assert not torch.equal(weights(0, 0.1), weights(0, 0.2))
     for setting in make.search_grid:
         with pytest.raises(ValueError, match=f"{setting}=-1"):
             make((2,), hidden=9).init_weights(0, **{setting: -1})

@@ -116,11 +116,11 @@ def test_overrides_and_hooks_use_the_plain_loop(monkeypatch: pytest.MonkeyPatch)
             return 2 * phi, state
 
     monkeypatch.setattr(rolling, "roll", None)
-    seen: list[int] = []
+    calls: list[int] = []
     hooked = make(GRU())
-    hooked.layers[0].register_forward_hook(lambda *_: seen.append(1))
+    hooked.layers[0].register_forward_hook(lambda *_: calls.append(1))
     rollout(hooked, context(2), 5)
-    assert len(seen) == 5
+    assert len(calls) == 5
     rollout(Doubled((C,), GRU(), hidden=7).double(), context(2), 5)
     rollout(make(GRU(reset="after")), context(2), 5)
     with torch.autocast("cpu", torch.bfloat16):

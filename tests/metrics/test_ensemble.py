@@ -13,8 +13,8 @@ RNG = np.random.default_rng(0)
 def calibrated(members: int, n: int = 4000) -> tuple[np.ndarray, np.ndarray]:
     """Sample members and truths from Gaussians with various means and standard deviations."""
     rng = np.random.default_rng(members)
-    mean, deviation = rng.normal(size=n), rng.uniform(0.5, 2, size=n)
-    return mean + deviation * rng.normal(size=(members, n)), mean + deviation * rng.normal(size=n)
+    mean, std = rng.normal(size=n), rng.uniform(0.5, 2, size=n)
+    return mean + std * rng.normal(size=(members, n)), mean + std * rng.normal(size=n)
 
 
 def test_crps_of_one_member_is_the_absolute_error() -> None:
@@ -54,10 +54,10 @@ def test_spread_of_calibrated_ensembles_equals_their_error(members: int) -> None
 @pytest.mark.parametrize("members", [10, 50])
 def test_standardised_errors_of_calibrated_ensembles_are_one(members: int) -> None:
     x, truth = calibrated(members)
-    mean, deviation = x.mean(0)[:, None], ensemble.deviation(x)[:, None]
-    found = ensemble.standardised_error(mean, deviation, truth[:, None], members)
+    mean, std = x.mean(0)[:, None], ensemble.deviation(x)[:, None]
+    found = ensemble.standardised_error(mean, std, truth[:, None], members)
     assert found[0] == pytest.approx(1, abs=0.04)
-    sure = ensemble.standardised_error(mean, deviation / 2, truth[:, None], members)
+    sure = ensemble.standardised_error(mean, std / 2, truth[:, None], members)
     assert sure[0] == pytest.approx(2 * found[0])
 
 

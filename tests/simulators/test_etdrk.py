@@ -82,14 +82,14 @@ def test_trajectories_may_have_different_rates() -> None:
 
 def test_one_set_of_coefficients_for_equal_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
     """Intervals that differ by rounding of the times only share them, others do not."""
-    asked = []
-    known = coefficients
-    monkeypatch.setattr(etdrk, "coefficients", lambda *a: asked.append(a[1]) or known(*a))
+    computed = []
+    original = coefficients
+    monkeypatch.setattr(etdrk, "coefficients", lambda *a: computed.append(a[1]) or original(*a))
     linear, nonlinear, v0, _ = logistic()
     list(march(linear, nonlinear, v0, 1000 + 0.1 * np.arange(300), 0.03))
-    np.testing.assert_allclose(asked, [0.025], rtol=1e-9)
+    np.testing.assert_allclose(computed, [0.025], rtol=1e-9)
     list(march(linear, nonlinear, v0, T, 0.1))
-    np.testing.assert_allclose(asked[1:], [0.1, 0.09, 0.1], rtol=1e-9)  # 0.27 / 3 = 0.63 / 7
+    np.testing.assert_allclose(computed[1:], [0.1, 0.09, 0.1], rtol=1e-9)  # 0.27 / 3 = 0.63 / 7
 
 
 def test_a_blow_up_raises_at_once_with_the_trajectory() -> None:

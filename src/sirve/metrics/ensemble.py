@@ -46,10 +46,10 @@ def spread(ensemble: np.ndarray, std: np.ndarray) -> np.ndarray:
     s is the standard deviation over members of ``ensemble`` (m, n, steps, C, *space). The unit is
     that of ``normalised_error``.
     """
-    return size(deviation(ensemble), std)
+    return root_mean_square(deviation(ensemble), std)
 
 
-def size(values: np.ndarray, std: np.ndarray) -> np.ndarray:
+def root_mean_square(values: np.ndarray, std: np.ndarray) -> np.ndarray:
     """Return sqrt(mean over channels and points of (values / std_c)^2): (n, steps)."""
     sigma = shaped(std, values.ndim)
     with np.errstate(all="ignore"):

@@ -62,17 +62,17 @@ def bootstrap(
     rng, tables = np.random.default_rng(0), (table, *others)
     seeds = [rng.integers(len(t), size=(resamples, len(t))) for t in tables]
     starts = rng.integers(table.shape[1], size=(resamples, table.shape[1]))
-    drawn = np.array(
+    resampled = np.array(
         [
             statistic(*(t[np.ix_(s[k], i)] for t, s in zip(tables, seeds, strict=True)))
             for k, i in enumerate(starts)
         ],
         np.float64,
     )
-    tail, unknown = (1 - level) / 2, np.isnan(drawn)
+    tail, unknown = (1 - level) / 2, np.isnan(resampled)
     # No interpolation: there is none between an infinite and a finite number.
-    low = np.quantile(np.where(unknown, -np.inf, drawn), tail, method="nearest")
-    high = np.quantile(np.where(unknown, np.inf, drawn), 1 - tail, method="nearest")
+    low = np.quantile(np.where(unknown, -np.inf, resampled), tail, method="nearest")
+    high = np.quantile(np.where(unknown, np.inf, resampled), 1 - tail, method="nearest")
     return Interval(float(statistic(*tables)), float(low), float(high))
 
 

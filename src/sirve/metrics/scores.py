@@ -99,7 +99,7 @@ def of_members(
             "mean": mean,
             "spread": spread,
             "error": metrics.normalised_error(truth, mean, std),
-            "spread_size": probabilistic.size(spread, std),
+            "spread_size": probabilistic.root_mean_square(spread, std),
             "crps": (probabilistic.crps(ensemble, truth) / sigma).mean(points),
             "absolute_error": (np.abs(prediction - truth) / sigma).mean(points),
             "log_likelihood": (probabilistic.log_likelihood(ensemble, truth) + np.log(sigma)).mean(

@@ -126,7 +126,7 @@ def refined(x: np.ndarray, points: int) -> np.ndarray:
 
 
 def test_spectral_convergence_in_space() -> None:
-    """For a growing maze each finer grid gains more than any fixed order would."""
+    """Each finer grid gains more than any fixed order would, for a growing maze."""
     t, coarse = np.array([0.0, 50.0]), patterned()
     ends = {
         n: GrayScott(size=(n, n), length=0.25).trajectories(refined(coarse, n), t)[0, 1]

@@ -124,10 +124,10 @@ def test_initial_spectrum(boundary: str, smoothness: float) -> None:
     alike, so the logarithms' differences between modes are untouched by it, while an arithmetic
     mean is biased.
     """
-    n, draws = 16, 2000
+    n, samples = 16, 2000
     sim = Heat(size=(n, n), boundary=boundary, smoothness=smoothness)
     rng = np.random.default_rng(0)
-    fields = np.stack([sim.initial(rng)[0] for _ in range(draws)])
+    fields = np.stack([sim.initial(rng)[0] for _ in range(samples)])
     if boundary == "periodic":
         amplitude, k = fft.fft2(fields, norm="ortho"), 2 * np.pi * fft.fftfreq(n)
         free = np.arange(n)[:, None] % (n // 2) + np.arange(n) % (n // 2) > 0  # complex modes
@@ -141,7 +141,7 @@ def test_initial_spectrum(boundary: str, smoothness: float) -> None:
     kept = free & (k2 < 6)  # finer modes are below rounding
     power = np.log(np.abs(amplitude[:, kept]) ** 2).mean(0)
     level = power + 2 * smoothness * k2[kept]
-    assert np.abs(level - level.mean()).max() <= 5 * std / np.sqrt(draws)
+    assert np.abs(level - level.mean()).max() <= 5 * std / np.sqrt(samples)
     slope = np.polyfit(k2[kept], power, 1)[0]
     assert slope == pytest.approx(-2 * smoothness, abs=0.03)
 

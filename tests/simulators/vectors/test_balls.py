@@ -17,7 +17,7 @@ def one(**parameters: float) -> Balls:
     return Balls(radii=(0.1,), masses=(1.0,), **parameters)
 
 
-def draws(sim: Balls, count: int) -> np.ndarray:
+def samples(sim: Balls, count: int) -> np.ndarray:
     return np.stack([sim.initial(np.random.default_rng([3, i])) for i in range(count)])
 
 
@@ -81,7 +81,7 @@ def test_head_on(masses: tuple[float, float], after: tuple[float, float]) -> Non
 
 
 def test_off_centre() -> None:
-    """Of two equal balls one leaves along the line of centres, the other normal to it."""
+    """Two equal balls leave along the line of centres and normal to it."""
     sim = Balls(radii=(0.15, 0.05), masses=(2.0, 2.0), side=4.0)
     b, reach = 0.12, 0.2
     x0 = np.array([[1.0, 2.0, 1.0, 0.0, 2.0, 2.0 + b, 0.0, 0.0]])
@@ -166,7 +166,7 @@ def by_root_finding(sim: Balls, x0: np.ndarray, end: float) -> np.ndarray:
 
 def test_against_root_finding() -> None:
     """Different balls under gravity, about twenty events each, without our formulas."""
-    x0 = draws(UNLIKE, 8)
+    x0 = samples(UNLIKE, 8)
     found = UNLIKE.trajectories(x0, np.array([0.0, 2.5]))[:, -1]
     expected = np.stack([by_root_finding(UNLIKE, x, 2.5) for x in x0])
     assert np.abs(found - expected).max() <= 1e-7
@@ -174,7 +174,7 @@ def test_against_root_finding() -> None:
 
 @pytest.mark.parametrize("sim", [Balls(), UNLIKE], ids=["equal", "unlike"])
 def test_time_is_reversible(sim: Balls) -> None:
-    x0, t = draws(sim, 16), np.array([0.0, 2.0])
+    x0, t = samples(sim, 16), np.array([0.0, 2.0])
     mirror = np.tile([1.0, 1.0, -1.0, -1.0], 3)
     back = sim.trajectories(sim.trajectories(x0, t)[:, -1] * mirror, t)[:, -1] * mirror
     assert np.abs(back - x0).max() <= 1e-6
@@ -183,7 +183,7 @@ def test_time_is_reversible(sim: Balls) -> None:
 def test_energy_is_shared_evenly() -> None:
     """Equipartition: on average each ball has a third of the energy, for any mass."""
     sim = Balls(masses=(1.0, 3.0, 0.5))
-    x0 = draws(sim, 200)
+    x0 = samples(sim, 200)
     x0.reshape(200, 3, 4)[:, 1:, 2:] = 0.0  # all energy is in the first ball
     _, velocity = balls(sim.trajectories(x0, np.linspace(0.0, 200.0, 101))[:, 20:])
     kinetic = np.array(sim.masses) * (velocity**2).sum(-1)
@@ -193,7 +193,7 @@ def test_energy_is_shared_evenly() -> None:
 
 def test_initial_states() -> None:
     """They have one kinetic energy, lie in the box and do not overlap."""
-    x = draws(UNLIKE, 200)[:, None]
+    x = samples(UNLIKE, 200)[:, None]
     found = UNLIKE.invariants(x)
     assert found["outside"].max() == found["overlap"].max() == 0
     _, velocity = balls(x)
@@ -208,7 +208,7 @@ def test_no_room() -> None:
 
 
 def test_invariants_notice_a_violation() -> None:
-    x = draws(Balls(), 1)[:, None]
+    x = samples(Balls(), 1)[:, None]
     x[0, 0, (0, 1, 4, 5)] = [0.5, 0.1, 0.6, 0.1]
     found = Balls().invariants(x)
     assert found["overlap"][0, 0] == pytest.approx(0.14)

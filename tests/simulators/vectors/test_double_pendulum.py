@@ -21,7 +21,7 @@ def angles(x: np.ndarray) -> np.ndarray:
     return np.arctan2(x[..., (0, 2)], x[..., (1, 3)])
 
 
-def draws(sim: DoublePendulum, count: int) -> np.ndarray:
+def samples(sim: DoublePendulum, count: int) -> np.ndarray:
     return np.stack([sim.initial(np.random.default_rng([7, i])) for i in range(count)])
 
 
@@ -69,7 +69,7 @@ def test_with_a_light_second_bob_the_first_is_a_simple_pendulum() -> None:
 
 def test_against_hamiltons_equations() -> None:
     """Momenta instead of speeds, another method: d theta/dt = M^-1 p, dp/dt = -dH/d theta."""
-    sim, x0, t = UNLIKE, draws(UNLIKE, 4), np.linspace(0.0, 4.0, 41)
+    sim, x0, t = UNLIKE, samples(UNLIKE, 4), np.linspace(0.0, 4.0, 41)
 
     def rhs(_: float, u: np.ndarray) -> np.ndarray:
         theta, p = u[:2], u[2:]
@@ -89,7 +89,7 @@ def test_against_hamiltons_equations() -> None:
 
 def test_time_is_reversible() -> None:
     sim = DoublePendulum()
-    x0, mirror = draws(sim, 8), np.array([1.0, 1.0, 1.0, 1.0, -1.0, -1.0])
+    x0, mirror = samples(sim, 8), np.array([1.0, 1.0, 1.0, 1.0, -1.0, -1.0])
     there = sim.trajectories(x0, np.array([0.0, 3.0]))[:, -1]
     back = sim.trajectories(there * mirror, np.array([0.0, 3.0]))[:, -1]
     assert np.abs(back * mirror - x0).max() <= 1e-6
@@ -104,7 +104,7 @@ def test_energy_over_a_long_time() -> None:
 
 def test_initial_states_share_the_energy_among_the_momenta() -> None:
     """Microcanonical: equipartition, <p1 omega1> = <p2 omega2>, the mean kinetic energy."""
-    x = draws(UNLIKE, 1000)
+    x = samples(UNLIKE, 1000)
     theta, omega = angles(x), x[:, 4:]
     momenta = np.stack([mass(UNLIKE, a - b) @ w for (a, b), w in zip(theta, omega, strict=True)])
     share = (momenta * omega).mean(0)
@@ -114,7 +114,7 @@ def test_initial_states_share_the_energy_among_the_momenta() -> None:
 def test_initial_states_have_the_invariant_measure() -> None:
     """Moments are the same after any time."""
     sim = DoublePendulum(rtol=1e-5, atol=1e-5, m1=0.5)  # a light m1: M varies much
-    x = sim.trajectories(draws(sim, 1500), np.array([0.0, 1.5]))
+    x = sim.trajectories(samples(sim, 1500), np.array([0.0, 1.5]))
     together = x[..., 1] * x[..., 3] + x[..., 0] * x[..., 2]
     for value in (x[..., 1], x[..., 3], together**2, x[..., 4] ** 2, x[..., 5] ** 2):
         error = np.sqrt(2 / len(x)) * value[:, 0].std()
@@ -140,7 +140,7 @@ def test_gentle_swings_are_not_chaotic() -> None:
 
 
 def test_the_scene_has_rods_of_the_right_length() -> None:
-    scene = UNLIKE.scene(draws(UNLIKE, 5))
+    scene = UNLIKE.scene(samples(UNLIKE, 5))
     ends = scene.bars[..., 2:4] - scene.bars[..., :2]
     np.testing.assert_allclose(np.hypot(*np.moveaxis(ends, -1, 0)), [[0.8, 1.2]] * 5, rtol=1e-12)
     np.testing.assert_array_equal(scene.bars[..., 2:4], scene.discs[..., :2])

@@ -27,10 +27,10 @@ class RandomLayer:
 
     def sample_into(self, w: Tensor, b: Tensor, source: torch.Generator) -> None:
         """Set W and b of a layer in place; the numbers depend on ``source`` alone."""
-        drawn = torch.randn(w.shape, generator=source, dtype=torch.float64)
-        share = torch.rand(b.shape, generator=source, dtype=torch.float64)
-        w.copy_(self.input_scaling / w.shape[1] ** 0.5 * drawn)
-        b.copy_(self.bias * (2 * share - 1))
+        normal = torch.randn(w.shape, generator=source, dtype=torch.float64)
+        uniform = torch.rand(b.shape, generator=source, dtype=torch.float64)
+        w.copy_(self.input_scaling / w.shape[1] ** 0.5 * normal)
+        b.copy_(self.bias * (2 * uniform - 1))
 
 
 class RandomFeatures(Delayed):

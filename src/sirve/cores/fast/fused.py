@@ -31,9 +31,9 @@ def covers(cell: Cell, w: Lift, u: Lift, x: Tensor) -> bool:
     if not isinstance(w, Matrix) or not isinstance(u, Matrix) or x.shape[1] < SHORT:
         return False
     # Exactly these classes: a subclass may have other equations.
-    known = type(cell) is GRU and cell.reset == "before"
-    known = known or (type(cell) is LSTM and x.device.type == "cpu")
-    return known and not is_transformed(x)
+    supported = type(cell) is GRU and cell.reset == "before"
+    supported = supported or (type(cell) is LSTM and x.device.type == "cpu")
+    return supported and not is_transformed(x)
 
 
 def is_transformed(x: Tensor) -> bool:
@@ -219,7 +219,7 @@ def _at_each_time(*parts: Tensor) -> list[tuple[Tensor, ...]]:
 
 
 def _plain_gradient(
-    inputs: tuple[Tensor, ...], wanted: Sequence[bool], dy: Tensor
+    inputs: tuple[Tensor, ...], needs_gradient: Sequence[bool], dy: Tensor
 ) -> tuple[Tensor | None, ...]:
     """Return the gradient by the plain loop, which can be differentiated again."""
     with torch.enable_grad():
@@ -230,9 +230,9 @@ def _plain_gradient(
             state = GRU().step(wx, state, lambda h, start, stop: F.linear(h, _rows(u, start, stop)))
             out.append(state[0])
         y = torch.stack(out)
-    needed = [part for part, needs in zip(inputs, wanted, strict=True) if needs]
+    needed = [part for part, needs in zip(inputs, needs_gradient, strict=True) if needs]
     found = iter(torch.autograd.grad(y, needed, dy, create_graph=torch.is_grad_enabled()))
-    return tuple(next(found) if needs else None for needs in wanted)
+    return tuple(next(found) if needs else None for needs in needs_gradient)
 
 
 def _rows(u: Tensor, start: int, stop: int) -> Tensor:

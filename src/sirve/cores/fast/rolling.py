@@ -33,8 +33,8 @@ class Tables:
 
 def covers(cell: Cell, x: Tensor) -> bool:
     """Return True if ``roll`` has the equations of this cell and no gradient is needed."""
-    known = type(cell) in (RNN, LSTM) or (type(cell) is GRU and cell.reset == "before")
-    return known and not torch.is_grad_enabled() and not is_transformed(x)
+    supported = type(cell) in (RNN, LSTM) or (type(cell) is GRU and cell.reset == "before")
+    return supported and not torch.is_grad_enabled() and not is_transformed(x)
 
 
 def tables(
