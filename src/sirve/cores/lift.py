@@ -88,8 +88,7 @@ class Convolution(Lift):
         boundary: "neumann", "dirichlet" or "periodic".
         bias: add b.
         symmetric: ``columns`` are sums over the symmetries of the square (or of the line), so that
-        a
-            closed form finds an isotropic map with fewer weights.
+            a closed form finds an isotropic map with fewer weights.
     """
 
     basis: Tensor

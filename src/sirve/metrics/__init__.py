@@ -2,12 +2,11 @@
 
 Common arguments:
 
-    truth, prediction   (n, steps, C, *space), n rollouts in physical units; step k = 1 ... steps
-    has
-                        the index k - 1 and lies k dt after the last state of the context
-    std                 (C,), standard deviation of each channel over all clean training states
-    error               (n, steps), e_k of ``normalised_error``
-    dt, unit            time of a step, and the time unit in which times are given
+    truth, prediction  n rollouts in physical units, (n, steps, C, *space); step k = 1 ... steps has
+                       the index k - 1 and lies k dt after the last state of the context
+    std                standard deviation of each channel over all clean training states, (C,)
+    error              e_k of ``normalised_error``, (n, steps)
+    dt, unit           time of a step, and the unit of returned times
 """
 
 from sirve.metrics.attractor import correlation_dimension as correlation_dimension
