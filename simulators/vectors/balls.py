@@ -119,7 +119,7 @@ class Balls(Simulator):
                 break
         else:
             raise SimulationError(
-                f"radii={self.radii} found no room in side={self.side} in {TRIES} tries; "
+                f"no arrangement of radii={self.radii} in side={self.side} found in {TRIES} tries; "
                 "take smaller radii or a larger side"
             )
         velocity = rng.normal(size=(len(radii), 2)) / np.sqrt(masses)

@@ -203,7 +203,7 @@ def test_initial_states() -> None:
 
 def test_no_room() -> None:
     crowded = Balls(radii=(0.3,) * 4, masses=(1.0,) * 4)
-    with pytest.raises(SimulationError, match=r"radii=.* found no room in side=1\.0"):
+    with pytest.raises(SimulationError, match=r"no arrangement of radii=.*in side=1\.0"):
         crowded.initial(np.random.default_rng(0))
 
 

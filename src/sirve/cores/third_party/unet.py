@@ -25,8 +25,8 @@ class UNet(Stacked):
     U is made of the blocks of MONAI's BasicUNet, and the readout is 1 x 1. ``depth`` times the
     field is halved by maxima of 2 cells while the number of channels doubles; on the way back each
     size is read again together with the result from below. Each size has two convolutions of 3
-    cells with GELU and a group norm of one group. BasicUNet itself has four halvings, too many for
-    small fields.
+    cells with GELU and, between them, one norm over all channels and cells (group norm of one
+    group). BasicUNet itself has four halvings, too many for small fields.
 
     Each convolution continues its maps beyond the edges: wrapped for "periodic"; the cell at the
     edge repeated for "neumann", which is its mirror image; 0 for "dirichlet", which is not the
@@ -46,8 +46,7 @@ class UNet(Stacked):
         ValueError: states are vectors, a field has fewer than 2^depth cells, a number is not
             positive, or MONAI is missing.
 
-    Source: O. Ronneberger et al., MICCAI 2015; code: MONAI,
-    monai.networks.nets.BasicUNet.
+    Source: O. Ronneberger et al., MICCAI 2015; code: MONAI, monai.networks.nets.BasicUNet.
     """
 
     def __init__(
