@@ -185,7 +185,7 @@ def zeroed(module: M) -> M:
     return module
 
 
-def flattened(shape: tuple[int, ...], instead: str) -> int:
+def cells_per_channel(shape: tuple[int, ...], instead: str) -> int:
     """Return the number of cells of each channel, and warn if a vector core reads frames."""
     if len(shape) > 1:
         log.warning(
@@ -207,7 +207,7 @@ def require_frames(shape: tuple[int, ...]) -> None:
         )
 
 
-def require_fits(shape: tuple[int, ...], **kernels: int) -> None:
+def require_kernels_fit(shape: tuple[int, ...], **kernels: int) -> None:
     """Raise ValueError for a kernel that reaches beyond the whole field."""
     for name, kernel in kernels.items():
         if kernel // 2 > min(shape[1:], default=kernel):

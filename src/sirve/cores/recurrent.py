@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from sirve.cores.base import (
     AnySize,
     Core,
-    flattened,
+    cells_per_channel,
     make_lift,
-    require_fits,
     require_frames,
+    require_kernels_fit,
     require_positive,
     zeroed,
 )
@@ -155,7 +155,7 @@ class Recurrent(_Recurrent):
     ) -> None:
         super().__init__(shape, residual, covariates)
         self.squares = squares
-        cells = flattened(shape, "model=convgru")
+        cells = cells_per_channel(shape, "model=convgru")
         read, size = (shape[0] + covariates) * cells, shape[0] * cells
         self._stack(cell, read, size, hidden, layers, (1, 1), 0, None)
 
@@ -243,7 +243,7 @@ class ConvRecurrent(_Recurrent, AnySize):
     ) -> None:
         super().__init__(shape, residual, covariates)
         require_frames(shape)
-        require_fits(shape, kernel=kernel, readout_kernel=readout_kernel)
+        require_kernels_fit(shape, kernel=kernel, readout_kernel=readout_kernel)
         self.symmetric = symmetric
         kernels = (kernel, readout_kernel)
         channels = shape[0] + covariates

@@ -7,14 +7,14 @@ from torch.nn import functional as F
 from sirve.cores.base import (
     AnySize,
     make_lift,
-    require_fits,
     require_frames,
+    require_kernels_fit,
     require_positive,
     zeroed,
 )
 from sirve.cores.cells import Cell, State
 from sirve.cores.lift import Boundary, Lift
-from sirve.cores.stacked import Stacked, begun, where_begun
+from sirve.cores.stacked import Stacked, mark_of, where_marked
 
 
 class Body(nn.Module):
@@ -61,7 +61,7 @@ class _Residual(AnySize):
         require_positive(width=width, depth=depth, kernel=kernel)
         require_frames(shape)
         self.dims = len(shape) - 1
-        require_fits(shape, kernel=kernel)
+        require_kernels_fit(shape, kernel=kernel)
         self.boundary = boundary
         self.body = Body(shape[0] + covariates + extra, width, depth, kernel, self.dims, boundary)
         self.last = self._pointwise(width, width)
@@ -174,7 +174,7 @@ class ResidualRecurrent(_Residual):
             state = (zero,) * cell
         predicted = self.predicted(x)[:, 0]
         if state[cell:]:
-            predicted = where_begun(state[cell:], predicted)
+            predicted = where_marked(state[cell:], predicted)
         memory, out = state[:cell], []
         for x_t in x.unbind(1):
             observed = x_t[:, : self.shape[0]]
@@ -185,7 +185,7 @@ class ResidualRecurrent(_Residual):
             if self.innovation:
                 predicted = observed + self.scale * self.readout(phi)
             out.append(phi)
-        after = (predicted, begun(x)) if self.innovation else ()
+        after = (predicted, mark_of(x)) if self.innovation else ()
         return torch.stack(out, dim=1), (*memory, *after)
 
     def _recur(self, h: Tensor, start: int, stop: int) -> Tensor:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from sirve.cores.base import flattened, make_lift, require_positive, zeroed
+from sirve.cores.base import cells_per_channel, make_lift, require_positive, zeroed
 from sirve.cores.baselines.random_features import RandomFeatures, RandomLayer
 from sirve.cores.delays import Delayed
 from sirve.cores.lift import Lift
@@ -49,7 +49,7 @@ class Perceptron(Delayed):
     ) -> None:
         super().__init__(shape, delays, stride, covariates=covariates)
         require_positive(hidden=hidden, layers=layers)
-        cells = flattened(shape, "model=rescnn")
+        cells = cells_per_channel(shape, "model=rescnn")
         inputs = self.inputs * cells
         sizes = pairwise([inputs, *[hidden] * layers])
         self.layers = nn.ModuleList(make_lift(a, b, 0, 1, None) for a, b in sizes)

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sirve.cores.base import AnySize, make_lift, require_fits, require_positive, zeroed
+from sirve.cores.base import AnySize, make_lift, require_kernels_fit, require_positive, zeroed
 from sirve.cores.delays import Delayed, require_vector
 from sirve.cores.lift import Boundary
 
@@ -53,7 +53,7 @@ class Polynomial(Delayed, AnySize):
     ) -> None:
         super().__init__(shape, delays, stride, covariates=covariates)
         require_positive(degree=degree, kernel=kernel)
-        require_fits(shape, kernel=kernel)
+        require_kernels_fit(shape, kernel=kernel)
         self.degree = degree
         count = comb(self.inputs + degree, degree) - 1
         if count > MONOMIALS:

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sirve.cores.base import AnySize, Zero, make_lift, require_fits, require_positive, zeroed
+from sirve.cores.base import AnySize, Zero, make_lift, require_kernels_fit, require_positive, zeroed
 from sirve.cores.delays import Delayed
 from sirve.cores.lift import Boundary
 
@@ -91,7 +91,7 @@ class Linear(Delayed, AnySize):
     ) -> None:
         super().__init__(shape, delays, stride, covariates=covariates)
         require_positive(kernel=kernel)
-        require_fits(shape, kernel=kernel)
+        require_kernels_fit(shape, kernel=kernel)
         dims = len(shape) - 1
         lift = make_lift(self.inputs, shape[0], dims, kernel, boundary, symmetric=symmetric)
         self.readout = zeroed(lift)
