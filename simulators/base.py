@@ -1,4 +1,4 @@
-"""The one abstraction of this package: a system whose trajectories can be computed."""
+"""The interface of every system: ``Simulator``, with the checks of its parameters."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -14,9 +14,11 @@ Boundary = Literal["neumann", "dirichlet", "periodic"]
 
 
 class SimulationError(RuntimeError):
-    """A trajectory could not be computed: not finite, incomplete, or over its budget of work.
+    """A trajectory could not be computed: it is not finite, incomplete, or takes too much work.
 
-    ``trajectory`` is its number in the batch, where it is known.
+    Args:
+        message: what went wrong.
+        trajectory: the number of the trajectory in the batch, if it is known.
     """
 
     def __init__(self, message: str, trajectory: int | None = None) -> None:
@@ -26,7 +28,7 @@ class SimulationError(RuntimeError):
 
 @dataclass(frozen=True)
 class Channel:
-    """One component of the physical state, e.g. ``Channel("temperature", "K")``."""
+    """Name and unit of one component of the state, such as ``Channel("temperature", "K")``."""
 
     name: str
     unit: str
@@ -34,38 +36,54 @@ class Channel:
 
 @dataclass(frozen=True)
 class Simulator(ABC):
-    """A physical system. The dataclass fields of a subclass are its parameters.
+    """A physical system whose trajectories can be computed.
 
-    A state ``x`` has shape ``shape``: ``(C,)`` for a vector, ``(C, H, W)`` for a frame, with one
-    entry of ``channels`` per component. Everything is batched: B trajectories are one call, and a
-    parameter named in ``varying`` may differ between them, as an array (B,): see ``each``.
+    A subclass is a frozen dataclass, and its fields are the physical parameters. It must define
+    ``channels``, ``shape``, ``initial`` and ``solve``:
 
-    Laws (tests/simulators/test_laws.py, over every member): ``trajectories(x0, t)[:, 0] == x0``;
-    the flow property, ``t0 -> t1 -> t2`` equals ``t0 -> t2``; ``invariants`` stay constant to
-    ``tolerance``; a batch of unlike systems equals each of them alone; ``twin`` agrees.
+        sim = Lorenz(rho=28.0)
+        x0 = sim.initial(np.random.default_rng(0))[None]     # (B, C) with B = 1
+        x = sim.trajectories(x0, np.linspace(0.0, 1.0, 51))  # (B, T, C)
+
+    A state has the shape ``(C,)`` for a vector, ``(C, N)`` on a line and ``(C, H, W)`` for a frame,
+    with one entry of ``channels`` for each component. All methods work on a batch of B
+    trajectories. A parameter named in ``varying`` may differ between them: see ``each``.
+
+    Laws, tested for every system (tests/simulators/test_laws.py): ``trajectories(x0, t)[:, 0]``
+    is x0; going from t0 to t1 and then to t2 is the same as going from t0 to t2; ``invariants`` are
+    constant to within ``tolerance``; a batch of different systems gives the same as each system
+    alone; ``reference_solver`` agrees with the system.
     """
 
     channels: ClassVar[tuple[Channel, ...]]
     varying: ClassVar[tuple[str, ...]] = ()
-    tolerance: ClassVar[float] = 1e-8  # of invariants, relative to their size or to 1
+    tolerance: ClassVar[float] = 1e-8  # drift of an invariant, relative to its size or to 1
 
     @property
     @abstractmethod
     def shape(self) -> tuple[int, ...]:
-        """Shape of one physical state, channels first."""
+        """The shape of one state, channels first."""
 
     @abstractmethod
     def initial(self, rng: np.random.Generator) -> np.ndarray:
-        """Draw one initial state, shape ``shape``."""
+        """Sample one initial state, of shape ``shape``."""
 
     @abstractmethod
     def solve(self, x0: np.ndarray, t: np.ndarray) -> np.ndarray:
-        """What ``trajectories`` returns, computed; finiteness is checked there, once for all."""
+        """Compute the states for ``trajectories``, which checks that they are finite."""
 
     def trajectories(self, x0: np.ndarray, t: np.ndarray) -> np.ndarray:
-        """States at the times ``t`` (T,) from ``x0`` (B, *shape) at ``t[0]``: (B, T, *shape).
+        """Compute the states at given times.
 
-        Raises SimulationError when a state is not finite or the solver does not reach ``t[-1]``.
+        Args:
+            x0: initial states (B, *shape), at the time ``t[0]``.
+            t: increasing times (T,).
+
+        Returns:
+            The states (B, T, *shape).
+
+        Raises:
+            SimulationError: a state is not finite, or the solver does not reach ``t[-1]``.
         """
         self._require_finite(x0, "the initial state")
         x = self.solve(x0, t)
@@ -81,7 +99,14 @@ class Simulator(ABC):
             )
 
     def each(self, **values: np.ndarray) -> Self:
-        """The same system with parameters of their own for each trajectory, arrays (B,)."""
+        """Return this system with another value of some parameters for each trajectory.
+
+        Args:
+            values: arrays (B,) by the name of the parameter.
+
+        Raises:
+            ValueError: a parameter is not in ``varying``.
+        """
         for name in values:
             if name not in self.varying:
                 raise ValueError(
@@ -91,17 +116,24 @@ class Simulator(ABC):
         return replace(self, **values)
 
     def rows(self, index: Any) -> Self:
-        """The systems of some trajectories of the batch; of one, by its number, plain numbers."""
+        """Return the systems of some trajectories; for one, parameters become plain numbers."""
         own = {name: getattr(self, name) for name in self.varying}
         picked = {name: value[index] for name, value in own.items() if np.ndim(value)}
         return replace(self, **{name: v if np.ndim(v) else v.item() for name, v in picked.items()})
 
     def invariants(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        """Quantities that exact dynamics keep constant along ``x`` (B, T, *shape): (B, T) each."""
+        """Return quantities that exact dynamics keep constant, by name.
+
+        Args:
+            x: trajectories (B, T, *shape).
+
+        Returns:
+            Arrays (B, T). A quantity that may not grow is given as its growth: zero or more.
+        """
         return {}
 
     def require_invariants(self, x: np.ndarray) -> None:
-        """Raise SimulationError where an invariant drifts along ``x`` beyond ``tolerance``."""
+        """Raise SimulationError if an invariant of ``x`` drifts by more than ``tolerance``."""
         for name, value in self.invariants(x).items():
             first = value[:, :1]
             drift = (np.abs(value - first) / np.maximum(1.0, np.abs(first))).max(1)
@@ -113,51 +145,51 @@ class Simulator(ABC):
                     worst,
                 )
 
-    def twin(self) -> "Simulator | None":
-        """The same equations by another method or another tolerance or step.
+    def reference_solver(self) -> "Simulator | None":
+        """Return the same equations with another method, tolerance or step.
 
-        How long the two agree is how far any forecast can be judged. None where the solution is
+        A forecast can only be judged for as long as the two solvers agree. None if the solution is
         exact.
         """
         return None
 
     @property
     def dimension(self) -> int:
-        """Degrees of freedom of a state, less than its numbers where these are constrained."""
+        """Degrees of freedom of a state: fewer than its numbers if they obey constraints."""
         return prod(self.shape)
 
     def scene(self, x: np.ndarray) -> Scene | None:
-        """What a camera sees of states x (..., *shape); None for what has no picture."""
+        """Return a drawing of the states x (..., *shape), or None for a system without one."""
         return None
 
     @property
     def lyapunov(self) -> float | None:
-        """Largest Lyapunov exponent in 1/time, for a chaotic system."""
+        """The largest Lyapunov exponent in 1/time; None for a system that is not chaotic."""
         return None
 
     @property
     def period(self) -> float | None:
-        """A natural period, for a system that has one."""
+        """A natural period; None for a system without one."""
         return None
 
     @property
     def transient(self) -> float:
-        """Time simulated and dropped before the first stored state."""
+        """The time that is simulated and dropped before the first stored state."""
         return 0.0
 
     @property
     def boundary(self) -> Boundary | None:
-        """How a field continues beyond its boundary; None for a vector."""
+        """The way a field continues beyond its edges; None for a vector."""
         return None
 
     @property
     def coordinates(self) -> dict[str, np.ndarray]:
-        """Cell centres along each axis of a frame; empty for a vector."""
+        """The cell centres along each axis of a field, by name; empty for a vector."""
         return {}
 
     @property
     def solver(self) -> str:
-        """What computes the trajectories, for the record."""
+        """The name of the method that computes the trajectories."""
         return "exact"
 
     @property
@@ -166,7 +198,16 @@ class Simulator(ABC):
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
     def simulate(self, rngs: Sequence[np.random.Generator], dt: float, states: int) -> np.ndarray:
-        """Draw one initial state per generator, drop the transient, return (B, states, *shape)."""
+        """Simulate from random initial states.
+
+        Args:
+            rngs: one generator for the initial state of each of B trajectories.
+            dt: time from one state to the next.
+            states: number of states of each trajectory, after the transient.
+
+        Returns:
+            The states (B, states, *shape).
+        """
         x0 = np.stack([self.rows(i).initial(rng) for i, rng in enumerate(rngs)])
         start = self.transient
         if start > 0:
@@ -175,33 +216,35 @@ class Simulator(ABC):
 
 
 def along(value: Any, x: np.ndarray) -> Any:
-    """A parameter as it multiplies x (B, ...): a number as it is, one a trajectory as a column."""
+    """Reshape a parameter, a number or an array (B,), so that it multiplies x (B, ...)."""
     return value if np.ndim(value) == 0 else np.reshape(value, (-1, *[1] * (x.ndim - 1)))
 
 
 def require_positive(**values: Any) -> None:
-    """Raise ValueError for the first value that is not a finite positive number, or one a batch."""
+    """Raise ValueError for the first value that is not a positive number, or (B,) such numbers."""
     for name, value in values.items():
-        if not (_number(value) and np.all(np.isfinite(value)) and np.all(np.greater(value, 0))):
+        if not (_is_number(value) and np.all(np.isfinite(value)) and np.all(np.greater(value, 0))):
             raise ValueError(f"{name}={value} must be a positive number")
 
 
 def require_not_negative(**values: Any) -> None:
     """Raise ValueError for the first value that is not zero or a finite positive number."""
     for name, value in values.items():
-        if not (_number(value) and np.all(np.isfinite(value)) and np.all(np.less_equal(0, value))):
+        if not (
+            _is_number(value) and np.all(np.isfinite(value)) and np.all(np.less_equal(0, value))
+        ):
             raise ValueError(f"{name}={value} must be zero or a positive number")
 
 
 def require_finite(**values: Any) -> None:
     """Raise ValueError for the first value that is not a finite number."""
     for name, value in values.items():
-        if not (_number(value) and np.all(np.isfinite(value))):
+        if not (_is_number(value) and np.all(np.isfinite(value))):
             raise ValueError(f"{name}={value} must be a finite number")
 
 
 def require_size(size: Any, dims: int, least: int = 2) -> None:
-    """Raise ValueError where ``size`` is not ``dims`` whole numbers of at least ``least``."""
+    """Raise ValueError if ``size`` is not ``dims`` whole numbers of at least ``least``."""
     if len(size) != dims or any(type(n) is not int or n < least for n in size):
         raise ValueError(f"size={size} must be {dims} whole number(s) of at least {least}")
 
@@ -214,14 +257,14 @@ def require_whole(**values: Any) -> None:
 
 
 def require_choice(choices: Sequence[str], **values: Any) -> None:
-    """Raise ValueError for the first value that is none of ``choices``."""
+    """Raise ValueError for the first value that is not one of ``choices``."""
     for name, value in values.items():
         if value not in choices:
             known = ", ".join(choices)
             raise ValueError(f'{name}="{value}" is unknown: take one of {known}')
 
 
-def _number(value: Any) -> bool:
+def _is_number(value: Any) -> bool:
     if isinstance(value, np.ndarray):
         return value.ndim == 1 and value.dtype.kind in "iuf"
     return isinstance(value, int | float) and not isinstance(value, bool)

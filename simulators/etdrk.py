@@ -1,4 +1,4 @@
-"""Exponential time differencing for periodic fields, where a linear stiff part is diagonal."""
+"""Exponential time differencing for periodic fields, whose stiff linear part is diagonal."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ Nonlinear = Callable[[np.ndarray], np.ndarray]
 
 
 class Coefficients(NamedTuple):
-    """Of one step: what carries modes over half of it and all of it, and the weights of N."""
+    """Coefficients of a step: propagators over half and all of it, and nonlinear weights."""
 
     half: np.ndarray
     whole: np.ndarray
@@ -29,12 +29,16 @@ class Coefficients(NamedTuple):
     f3: np.ndarray
 
 
-@np.errstate(all="ignore")  # of what is not finite march says more than a warning
+@np.errstate(all="ignore")  # march reports values that are not finite
 def coefficients(linear: np.ndarray, h: float) -> Coefficients:
-    """Of a step ``h`` for each mode's ``linear`` (1/time), real or complex, of any shape.
+    """Return the coefficients of a step ``h`` for each mode.
 
-    The closed forms of q and f cancel where h L is small. They are entire functions, so each is
-    its mean over the unit circle around h L; one point at a time, for memory.
+    The closed forms of q and f lose digits where h L is small. They are entire functions, so each
+    is computed as its mean over the unit circle around h L, one point at a time to save memory.
+
+    Args:
+        linear: rates L of the modes in 1/time, real or complex, of any shape.
+        h: the step.
 
     Source: A.-K. Kassam, L. N. Trefethen, SIAM J. Sci. Comput. 26 (2005), section 3.
     """
@@ -55,7 +59,10 @@ def coefficients(linear: np.ndarray, h: float) -> Coefficients:
 
 @np.errstate(all="ignore")
 def advance(v: np.ndarray, nonlinear: Nonlinear, c: Coefficients) -> np.ndarray:
-    """One step of ETDRK4. S. M. Cox, P. C. Matthews, J. Comput. Phys. 176 (2002), eqs. 26-29."""
+    """Take one step of ETDRK4.
+
+    Source: S. M. Cox, P. C. Matthews, J. Comput. Phys. 176 (2002), eqs. 26-29.
+    """
     half = c.half * v
     n_v = nonlinear(v)
     a = half + c.q * n_v
@@ -68,18 +75,20 @@ def advance(v: np.ndarray, nonlinear: Nonlinear, c: Coefficients) -> np.ndarray:
 def march(
     linear: np.ndarray, nonlinear: Nonlinear, v0: np.ndarray, t: np.ndarray, step: float
 ) -> Iterator[np.ndarray]:
-    """States v (B, *modes) of dv/dt = linear v + nonlinear(v) at each of the times ``t``.
+    """Yield the solution v (B, *modes) of dv/dt = linear v + nonlinear(v) at each time of ``t``.
 
-    Each interval of ``t`` is cut into the fewest equal steps not longer than ``step``. Intervals
-    that differ only by the rounding of ``t`` share their coefficients.
+    Each interval of ``t`` is divided into the fewest equal steps not longer than ``step``.
+    Intervals that differ only by the rounding of ``t`` share their coefficients.
 
-    Raises SimulationError naming the time, when v is not finite or the steps are too many.
+    Raises:
+        SimulationError: v is not finite, with the time, or there are too many steps.
     """
     intervals = np.diff(t)
     counts = np.maximum(1, np.ceil(intervals / step * (1 - 1e-9)))
     if counts.sum() > MAX_STEPS:
         raise SimulationError(
-            f"to t={t[-1]:g} are {counts.sum():g} steps of {step:g}, more than {MAX_STEPS}"
+            f"t={t[-1]:g} takes {counts.sum():g} steps of {step:g}, more than {MAX_STEPS}; "
+            "take a longer step"
         )
     rounding = 4 * np.spacing(np.abs(t).max())
     v, length = v0, np.inf
@@ -100,15 +109,15 @@ def march(
 
 
 def resolved(n: int) -> int:
-    """The largest wavenumber kept of n points: products of what is kept alias onto none of it.
+    """Return the largest wavenumber k of n points whose products do not alias: 3 k < n.
 
-    3 k < n. S. A. Orszag, J. Atmos. Sci. 28 (1971) 1074, the 2/3 rule.
+    Source: S. A. Orszag, J. Atmos. Sci. 28 (1971) 1074, the 2/3 rule.
     """
     return (n - 1) // 3
 
 
 def require_wavenumber(size: tuple[int, ...], **values: int) -> None:
-    """Raise ValueError for the first value that is no wavenumber which ``size`` points resolve."""
+    """Raise ValueError for the first value that is not a wavenumber resolved by ``size`` points."""
     most = resolved(min(size))
     for name, value in values.items():
         if type(value) is not int or not 1 <= value <= most:
@@ -120,11 +129,17 @@ def require_wavenumber(size: tuple[int, ...], **values: int) -> None:
 
 @dataclass(frozen=True)
 class Spectral(Periodic):
-    """A field on a periodic domain, by its Fourier modes: dv/dt = linear v + nonlinear(v).
+    """A field on a periodic domain, solved by its Fourier modes v.
 
-    Solution: Galerkin projection onto the modes up to ``kept`` along each axis, products on
-    the ``size`` points of the grid, ETDRK4 with steps not longer than ``step``. What else an
-    initial state holds is dropped.
+        dv/dt = linear v + nonlinear(v)
+
+    Solution: Galerkin projection onto the modes up to ``kept`` along each axis, with products on
+    the ``size`` points of the grid, and ETDRK4 in time. Higher modes of an initial state are
+    dropped.
+
+    Args:
+        size: number of points along each axis.
+        step: the longest step of time.
     """
 
     step: float
@@ -136,32 +151,32 @@ class Spectral(Periodic):
     @property
     @abstractmethod
     def linear(self) -> np.ndarray:
-        """Rates of the modes (1 or B, 1, *modes), 1/time."""
+        """The linear rate of each mode, (1, 1, *modes) or (B, 1, *modes), in 1/time."""
 
     @abstractmethod
     def nonlinear(self, v: np.ndarray) -> np.ndarray:
-        """The rest of dv/dt, for modes v (B, 1, *modes)."""
+        """Return the nonlinear part of dv/dt for modes v (B, 1, *modes)."""
 
     @property
     def solver(self) -> str:
         return f"ETDRK4, step {self.step:g}"
 
-    def twin(self) -> Self:
+    def reference_solver(self) -> Self:
         return replace(self, step=self.step / 2)
 
     def kept(self, points: int) -> int:
-        """The largest wavenumber kept along an axis."""
+        """Return the largest wavenumber that is kept along an axis."""
         return resolved(points)
 
     @cached_property
     def wavenumbers(self) -> tuple[np.ndarray, ...]:
-        """Radians per length of each mode along each axis, to be broadcast: (H, 1) and (1, K)."""
+        """The wavenumbers along each axis, (H, 1) and (1, K), in radians per length."""
         *whole, last = self.size
         counts = [fft.fftfreq(n, 1 / n) for n in whole] + [np.arange(self.kept(last) + 1)]
         return np.ix_(*(2 * np.pi / self.side * count for count in counts))
 
     def modes(self, x: np.ndarray) -> np.ndarray:
-        """Fourier modes of fields x (..., *size), those that are resolved."""
+        """Return the resolved Fourier modes of fields x (..., *size)."""
         *whole, last = self.size
         v = fft.rfft(x)[..., : self.kept(last) + 1]
         for n in whole:
@@ -170,14 +185,14 @@ class Spectral(Periodic):
         return v
 
     def field(self, v: np.ndarray) -> np.ndarray:
-        """Fields on the grid, of modes v."""
+        """Return the fields on the grid, (..., *size), of modes v."""
         *whole, last = self.size
         for _ in whole:
             v = fft.ifft(v, axis=-2)
         return fft.irfft(v, n=last)
 
     def column(self, value: Any) -> np.ndarray:
-        """A parameter, one number or one a trajectory, as it multiplies (B, *shape)."""
+        """Reshape a parameter, a number or an array (B,), so that it multiplies (B, *shape)."""
         return np.reshape(value, (-1, *[1] * len(self.shape)))
 
     def solve(self, x0: np.ndarray, t: np.ndarray) -> np.ndarray:
@@ -189,5 +204,5 @@ class Spectral(Periodic):
 
 
 def growth(value: np.ndarray) -> np.ndarray:
-    """By how much (B, T) exceeds the lowest it has been: zero for what never grows."""
+    """Return how far a value (B, T) is above its lowest so far: zero if it never grows."""
     return value - np.minimum.accumulate(value, axis=1)

@@ -11,19 +11,23 @@ from scipy import fft
 from simulators.base import Boundary, require_choice, require_positive, require_size
 
 _TRANSFORMS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
-    "neumann": (fft.dctn, fft.idctn),  # DCT-II: cell centres, mirrored at the walls
-    "dirichlet": (fft.dstn, fft.idstn),  # DST-II: cell centres, zero at the walls
+    "neumann": (fft.dctn, fft.idctn),  # DCT-II: cell centres, mirrored at the boundary
+    "dirichlet": (fft.dstn, fft.idstn),  # DST-II: cell centres, zero on the boundary
     "periodic": (fft.fftn, fft.ifftn),
 }
 
 
 @dataclass(frozen=True)
 class Laplacian:
-    """d2/dx2 + d2/dy2 on ``size`` cells of width ``spacing`` h, by its orthonormal modes.
+    """The Laplacian d2/dx2 + d2/dy2 on a grid of cells, by its orthonormal modes.
 
-    ``scheme="5-point"`` is the standard second-order stencil on cell centres, with eigenvalues
-    -(4/h^2)(sin^2(kx h/2) + sin^2(ky h/2)); "spectral" takes -(kx^2 + ky^2), the continuum itself
-    for the modes that the grid holds.
+    Args:
+        size: number of cells along x and y.
+        spacing: width h of a cell, m.
+        boundary: "neumann", "dirichlet" or "periodic".
+        scheme: "5-point", the standard second-order stencil on cell centres, of eigenvalues
+            -(4/h^2)(sin^2(kx h/2) + sin^2(ky h/2)); or "spectral", -(kx^2 + ky^2), which is exact
+            for the modes that the grid holds.
 
     Source: G. Strang, The discrete cosine transform, SIAM Review 41 (1999), section 2.
     """
@@ -40,16 +44,16 @@ class Laplacian:
         require_choice(("5-point", "spectral"), laplacian=self.scheme)
 
     def forward(self, x: np.ndarray) -> np.ndarray:
-        """Amplitudes of the modes of x (..., H, W); complex between periodic walls."""
+        """Return the amplitudes of the modes of x (..., H, W), complex for a periodic boundary."""
         return _TRANSFORMS[self.boundary][0](x, axes=(-2, -1), norm="ortho")
 
     def inverse(self, modes: np.ndarray) -> np.ndarray:
-        """The real field (..., H, W) of these amplitudes."""
+        """Return the real field (..., H, W) of these amplitudes."""
         return _TRANSFORMS[self.boundary][1](modes, axes=(-2, -1), norm="ortho").real
 
     @cached_property
     def wavenumbers(self) -> tuple[np.ndarray, np.ndarray]:
-        """Radians per cell of each mode along x (H, 1) and y (1, W)."""
+        """The wavenumbers of the modes along x (H, 1) and y (1, W), in radians per cell."""
 
         def axis(n: int) -> np.ndarray:
             if self.boundary == "periodic":
@@ -60,21 +64,24 @@ class Laplacian:
 
     @cached_property
     def eigenvalues(self) -> np.ndarray:
-        """Of each mode, (H, W), in 1/m^2, never positive."""
+        """The eigenvalue of each mode, (H, W), in 1/m^2; never positive."""
         kx, ky = self.wavenumbers
         if self.scheme == "spectral":
             return -(kx**2 + ky**2) / self.spacing**2
         return -4 * (np.sin(kx / 2) ** 2 + np.sin(ky / 2) ** 2) / self.spacing**2
 
-    def noise(self, rng: np.random.Generator, smoothness: float) -> np.ndarray:
-        """Amplitudes of a Gaussian random field of spectrum exp(-s |k|^2), k in radians a cell."""
+    def sample_modes(self, rng: np.random.Generator, smoothness: float) -> np.ndarray:
+        """Sample a Gaussian random field: amplitudes of modes, damped by exp(-smoothness |k|^2).
+
+        k is in radians per cell.
+        """
         kx, ky = self.wavenumbers
         white = self.forward(rng.normal(size=self.size))
         return white * np.exp(-smoothness * (kx**2 + ky**2))
 
     @property
     def coordinates(self) -> dict[str, np.ndarray]:
-        """Cell centres along each axis, in m."""
+        """The cell centres along each axis, in m."""
         return {
             a: (np.arange(n) + 0.5) * self.spacing for a, n in zip("xy", self.size, strict=True)
         }

@@ -14,12 +14,17 @@ from simulators.periodic import Periodic
 
 @dataclass(frozen=True)
 class Line(Periodic):
-    """A field u of ``size`` points on a periodic line: each Fourier mode by its own exponential,
+    """A field u on a periodic line whose Fourier modes evolve independently.
 
         u_k(t) = exp(rates_k t) u_k(0)
 
-    An initial state is made of the ``waves`` longest Fourier modes of white noise, without a mean,
-    and scaled so that its largest absolute value is 1. Everything is dimensionless.
+    An initial state is the sum of the ``waves`` longest Fourier modes of white noise, without the
+    mean, scaled to the largest absolute value 1. All quantities are dimensionless.
+
+    Args:
+        size: number of points.
+        length: of the domain.
+        waves: number of Fourier modes of an initial state.
 
     Source: F. Koehler et al., APEBench, NeurIPS (2024), whose linear scenarios and initial states
     these are (exponax, RandomTruncatedFourierSeries).
@@ -40,7 +45,7 @@ class Line(Periodic):
     @property
     @abstractmethod
     def rates(self) -> np.ndarray:
-        """Of each mode, (1 or B, 1, modes), in 1/time."""
+        """The rate of each mode in 1/time, (1, 1, modes) or (B, 1, modes)."""
 
     @property
     def side(self) -> float:
@@ -52,7 +57,7 @@ class Line(Periodic):
 
     @property
     def wavenumbers(self) -> np.ndarray:
-        """Radians per length of each mode, (modes,)."""
+        """The wavenumber of each mode, (modes,), in radians per length."""
         return 2 * np.pi / self.length * np.arange(self.size[0] // 2 + 1)
 
     def initial(self, rng: np.random.Generator) -> np.ndarray:

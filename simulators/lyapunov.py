@@ -1,17 +1,17 @@
-"""Lyapunov exponents of any simulator, by QR in tangent space."""
+"""Lyapunov exponents of any simulator, by QR factorisation in tangent space."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-NUDGE = 1e-5  # of the state's standard deviation; central differences err by its square
-CONFIDENCE = 1.96  # standard errors on each side
+NUDGE = 1e-5  # in standard deviations of the state; central differences err by its square
+CONFIDENCE = 1.96  # standard errors on each side of the mean: 95 %
 
 
 @dataclass(frozen=True)
 class Exponents:
-    """The largest exponents, in 1/time, and half the width of their 95 % intervals over orbits."""
+    """The largest exponents in 1/time, and half the width of their 95 % intervals over orbits."""
 
     value: np.ndarray
     error: np.ndarray
@@ -25,13 +25,21 @@ def exponents(
     orbits: int = 32,
     seed: int = 0,
 ) -> Exponents:
-    """The ``count`` largest Lyapunov exponents of a simulator, all of them by default.
+    """Compute the largest Lyapunov exponents of a simulator.
 
-    Tangent vectors V along each of B ``orbits`` are carried by the simulator itself, as central
-    differences of its flow over a time ``every``, and then orthonormalised; the logarithms of R's
-    diagonal are averaged over ``intervals`` of that time, after a fifth as many in which V turns
-    into place. Nothing is asked of a simulator but its trajectories, so the exponents are those
-    of what it computes. They converge as 1/sqrt(B intervals every).
+    Tangent vectors V along each orbit are moved by the simulator itself, as central differences of
+    its flow over the time ``every``, and then orthonormalised: V = Q R. The exponents are the mean
+    logarithms of R's diagonal. They converge as 1/sqrt(orbits intervals every). Only
+    ``trajectories`` of the simulator is used, so the exponents are those of its numerical solution.
+
+    Args:
+        sim: a simulator.
+        count: the number of exponents; all by default.
+        every: the time between two orthonormalisations.
+        intervals: the number of times ``every`` that are averaged, after intervals // 5 in which
+            the tangent vectors align.
+        orbits: the number of orbits, in parallel.
+        seed: of the initial states and tangent vectors.
 
     Source: G. Benettin et al., Meccanica 15 (1980) 9-20; K. Geist et al., Prog. Theor. Phys. 83
     (1990), section 3.

@@ -1,4 +1,4 @@
-"""Integration of a block of trajectories as one system of ordinary differential equations."""
+"""Integration of a batch of trajectories as one system of ordinary differential equations."""
 
 from collections.abc import Callable
 from functools import partial
@@ -18,16 +18,16 @@ _SMALLEST_RTOL = 2.3e-14  # SciPy clips below 100 eps, with a warning
 _TINY = np.finfo(float).tiny
 
 
-def other(method: str) -> str:
-    """A method of another family, to check one against: multistep for Runge-Kutta and back."""
+def reference_method(method: str) -> str:
+    """Return a method of another family: multistep for one-step methods, Runge-Kutta for others."""
     return "DOP853" if method in ("LSODA", "BDF") else "LSODA"
 
 
 class _Block:
     """A Runge-Kutta method of SciPy whose step suits the worst of ``batch`` trajectories.
 
-    SciPy's own error norm is a mean over the whole state, the block. Here it is taken of each
-    trajectory, and then the largest: each is as accurate as alone, whatever is beside it.
+    SciPy's error norm is a mean over the whole state, here the batch. This class takes the norm of
+    each trajectory and then the largest, so each trajectory is as accurate as if it were alone.
     """
 
     def __init__(self, *args: Any, batch: int, **options: Any) -> None:
@@ -35,7 +35,7 @@ class _Block:
         super().__init__(*args, **options)
 
     def mean_square(self, error: np.ndarray) -> np.ndarray:
-        """Of each trajectory: (..., D B) -> (..., B)."""
+        """Return the mean square of each trajectory, (..., B), from (..., D B)."""
         each = error.reshape(*error.shape[:-1], -1, self.batch)
         return np.einsum("...db,...db->...b", each, each) / each.shape[-2]
 
@@ -55,19 +55,20 @@ class _DOP853(_Block, DOP853):
 
 
 def _solver(method: str, dim: int, batch: int) -> Callable[..., OdeSolver]:
-    """SciPy's, told of the block."""
+    """Return the constructor of SciPy's solver for a batch."""
     if method == "RK45":
         return partial(_RK45, batch=batch)
     if method == "DOP853":
         return partial(_DOP853, batch=batch)
     if method == "LSODA":
         return LSODA
-    own = kron(np.ones((dim, dim)), identity(batch), format="csc")  # no trajectory sees another
-    return partial({"Radau": Radau, "BDF": BDF}[method], jac_sparsity=own)
+    # Trajectories are independent of each other.
+    pattern = kron(np.ones((dim, dim)), identity(batch), format="csc")
+    return partial({"Radau": Radau, "BDF": BDF}[method], jac_sparsity=pattern)
 
 
 def _flat(rhs: Rhs, dim: int, batch: int, max_evaluations: int) -> Rhs:
-    """``rhs`` of the block as one long state, failing where SciPy would hang or waste its time."""
+    """Return ``rhs`` for the batch as one long state; it raises where SciPy would hang."""
     evaluations, dy = 0, np.zeros(dim * batch)
 
     def flat(time: float, y: np.ndarray) -> np.ndarray:
@@ -78,7 +79,7 @@ def _flat(rhs: Rhs, dim: int, batch: int, max_evaluations: int) -> Rhs:
                 f"more than {max_evaluations} evaluations at t={time:g}", _fastest(dy, batch)
             )
         dy = rhs(time, y.reshape(dim, batch)).ravel()
-        if not isfinite(dy.dot(dy)):  # cheap; what overflows only in its square may pass
+        if not isfinite(dy.dot(dy)):  # a cheap test first: only the square may overflow
             finite = np.isfinite(dy).reshape(dim, batch).all(0)
             if not finite.all():
                 raise SimulationError(
@@ -90,7 +91,7 @@ def _flat(rhs: Rhs, dim: int, batch: int, max_evaluations: int) -> Rhs:
 
 
 def _fastest(dy: np.ndarray, batch: int) -> int:
-    """The trajectory whose state changes fastest: the one that the block fails for."""
+    """Return the trajectory whose state changes fastest: the likely cause of a failure."""
     return int(np.argmax(np.abs(dy).reshape(-1, batch).max(0)))
 
 
@@ -103,28 +104,39 @@ def integrate(
     method: str = "DOP853",
     max_evaluations: int = 1_000_000,
 ) -> np.ndarray:
-    """Integrate dx/dt = rhs(t, x) for B states at once.
+    """Integrate dx/dt = rhs(t, x) for a batch of B states.
 
-    ``rhs`` maps (t, x) with x of shape (D, B) to (D, B). ``x0`` is (B, D), the result (B, T, D).
+    All trajectories share one step, which suits the worst of them: RK45 and DOP853 take the largest
+    error norm of a trajectory (``_Block``), LSODA the largest error. Radau and BDF take a mean over
+    the batch, in which one stiff trajectory could err by sqrt(B) times the tolerance: their
+    tolerances are divided by sqrt(B). SciPy hangs at a NaN of the right-hand side and has no limit
+    on its work, so both are checked at each evaluation (``_flat``).
 
-    The step is shared by the block, and suits its worst trajectory: in RK45 and DOP853 by their
-    norm (``_Block``), in LSODA by its own, a maximum. Radau and BDF take a mean over the block, in
-    which one stiff trajectory among B gentle ones could err sqrt(B) times the tolerance: theirs is
-    divided by sqrt(B). A NaN in the right-hand side hangs SciPy, and nothing bounds its work, so
-    both are checked at each evaluation (``_flat``).
+    Args:
+        rhs: function of the time and of x (D, B) that returns dx/dt (D, B).
+        x0: states (B, D) at the time t[0].
+        t: increasing times (T,).
+        rtol: relative tolerance.
+        atol: absolute tolerance, in the unit of x.
+        method: one of ``METHODS``.
+        max_evaluations: limit of evaluations of ``rhs``.
 
-    Raises SimulationError naming the time reached.
+    Returns:
+        The states (B, T, D).
+
+    Raises:
+        SimulationError: with the time at which the integration stopped.
     """
     batch, dim = x0.shape
     share = np.sqrt(batch) if method in ("Radau", "BDF") else 1.0
     if not np.isfinite(x0).all():
         raise SimulationError("the initial state is not finite")
-    if len(t) == 1:  # nothing to integrate, for which SciPy returns no array
+    if len(t) == 1:  # SciPy returns no array if there is nothing to integrate
         return x0[:, None].copy()
     y = np.empty((len(t), dim * batch))
     y[0] = x0.T.ravel()
     done = 1
-    with np.errstate(all="ignore"):  # the checks above and below say it better than a warning
+    with np.errstate(all="ignore"):  # the checks here report it instead
         solver = _solver(method, dim, batch)(
             _flat(rhs, dim, batch, max_evaluations),
             t[0],

@@ -1,15 +1,15 @@
-"""Fields of one channel on a periodic domain."""
+"""The base class of fields on a periodic domain."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from simulators.base import Simulator, Boundary
+from simulators.base import Boundary, Simulator
 
 
 @dataclass(frozen=True)
 class Periodic(Simulator):
-    """``size`` points along each axis of a domain of the length ``side``."""
+    """A field of ``size`` points along each axis of a periodic domain of the length ``side``."""
 
     size: tuple[int, ...]
 
@@ -18,7 +18,7 @@ class Periodic(Simulator):
 
     @property
     def side(self) -> float:
-        """Length of the domain along each axis."""
+        """The length of the domain along each axis."""
         return 2 * np.pi
 
     @property

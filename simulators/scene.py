@@ -1,4 +1,4 @@
-"""What a camera could see of a low-dimensional state: bars and discs in a plane."""
+"""Drawings of the states of mechanical systems: bars and discs in a plane."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,14 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Scene:
-    """Bodies in a square window of the plane, for states (...).
+    """Bodies in a square window of the plane, for states of the shape (...).
 
-    ``discs`` (..., K, 3) are centres x, y and radii; ``bars`` (..., R, 5) are the two ends x, y and
-    x, y and half of the thickness; ``window`` is (left, bottom, side). Lengths are in the system's
-    own unit; x goes right, y goes up.
+    Lengths are in the unit of the system; x points to the right and y upwards.
+
+    Args:
+        discs: (..., K, 3), the centre (x, y) and the radius of each disc.
+        bars: (..., R, 5), the two ends (x, y, x, y) and half the thickness of each bar.
+        window: left edge, bottom edge and side of the window.
     """
 
     discs: np.ndarray

@@ -72,6 +72,7 @@ def measure(name: str, config: dict[str, Any]) -> Measured:
     start = time.perf_counter()
     x, _ = systems.simulate(rngs, dt, states)
     cost = (time.perf_counter() - start) / TRAJECTORIES
+    kind = "vectors" if len(sim.shape) == 1 else "fields"
     cells = [
         f"[{name}](../conf/sim/{name}.yaml)",
         " x ".join(map(str, sim.shape)),
@@ -81,7 +82,7 @@ def measure(name: str, config: dict[str, Any]) -> Measured:
         apart(sim, x[:, -1]),
         f"{1000 * cost:.2g}",
         exponent(sim, dt),
-        f"[test_{name}.py](../tests/simulators/test_{name}.py)",
+        f"[test_{name}.py](../tests/simulators/{kind}/test_{name}.py)",
     ]
     return Measured(name, sim, x, dt, cells)
 
@@ -100,7 +101,7 @@ def drift(sim: Simulator, x: np.ndarray) -> str:
 
 def apart(sim: Simulator, x: np.ndarray) -> str:
     """The other solver after one time unit, from the last states."""
-    twin = sim.twin()
+    twin = sim.reference_solver()
     if twin is None:
         return "exact"
     t = sim.transient + np.array([0.0, 1.0])

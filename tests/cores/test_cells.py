@@ -1,4 +1,4 @@
-"""The note's equations: against literal NumPy transcriptions, and torch.nn where it agrees."""
+"""The equations of the cells, against literal NumPy transcriptions and torch.nn."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def numpy_of(layer: Layer) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
 @torch.no_grad()
-def test_rnn_is_the_notes(activation: str) -> None:
+def test_rnn_equals_its_equations(activation: str) -> None:
     layer, x = layer_of(RNN(activation)), inputs()
     w, u, b = numpy_of(layer)
     g = np.tanh if activation == "tanh" else sigma
@@ -49,7 +49,7 @@ def test_rnn_is_the_notes(activation: str) -> None:
 
 
 @torch.no_grad()
-def test_lstm_is_the_notes() -> None:
+def test_lstm_equals_its_equations() -> None:
     layer, x = layer_of(LSTM()), inputs()
     w, u, b = numpy_of(layer)
     concatenated = np.concatenate([u, w], axis=1)  # W . [h_{t-1}, x_t]
@@ -70,7 +70,7 @@ def test_lstm_is_the_notes() -> None:
 
 
 @torch.no_grad()
-def test_gru_is_the_notes() -> None:
+def test_gru_equals_its_equations() -> None:
     layer, x = layer_of(GRU()), inputs()
     (wz, wr, w), (uz, ur, u), (bz, br, b) = (np.split(a, 3) for a in numpy_of(layer))
     h = np.zeros((B, H))
@@ -130,7 +130,7 @@ def test_rnn_equals_torch() -> None:
 
 
 @torch.no_grad()
-def test_resetting_before_and_after_differ() -> None:
+def test_reset_before_and_after_differ() -> None:
     before, after = layer_of(GRU()), layer_of(GRU(reset="after"))
     after.w.load_state_dict(before.w.state_dict())
     after.u.weight.copy_(before.u.weight)

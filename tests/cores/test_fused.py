@@ -1,4 +1,4 @@
-"""A whole sequence at once gives the plain loop's numbers: values, states, gradients."""
+"""Fused layers give the values, states and gradients of the plain loop."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -37,7 +37,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.fixture
 def plain(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], Any]:
-    """Calls a function where nothing is fused."""
+    """Return a function that calls another one with nothing fused."""
 
     def call(function: Callable[[], Any]) -> Any:
         with monkeypatch.context() as patch:
@@ -54,7 +54,7 @@ def covered(core: Core, x: Tensor) -> bool:
 
 
 def everything(core: Core, x: Tensor, split: int) -> list[Tensor]:
-    """Values, the state after, and all gradients, of a sequence in two pieces."""
+    """Return values, the state after and all gradients of a sequence in two pieces."""
     x = x.clone().requires_grad_()
     first, state = core(x[:, :split])
     second, state = core(x[:, split:], state)
@@ -69,7 +69,7 @@ def everything(core: Core, x: Tensor, split: int) -> list[Tensor]:
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("cell", CELLS)
-def test_the_plain_loops_numbers(
+def test_fused_equals_the_plain_loop(
     way: None, cell: str, layers: int, dtype: torch.dtype, plain: Any
 ) -> None:
     core, x = make(CELLS[cell], layers, dtype), inputs(dtype)
@@ -97,16 +97,16 @@ def test_gradients_of_the_gru_by_finite_differences(way: None) -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_without_gradients_the_same_numbers(way: None, cell: str) -> None:
+def test_numbers_are_the_same_without_gradients(way: None, cell: str) -> None:
     core, x = make(CELLS[cell]), inputs()
     y = core(x)[0].detach()
     with torch.inference_mode():
         assert torch.equal(core(x)[0], y)
 
 
-@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # torch's own, by jvp
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")  # raised by torch in jvp
 @pytest.mark.parametrize("cell", CELLS)
-def test_transforms_see_the_plain_loop(cell: str, plain: Any) -> None:
+def test_transforms_use_the_plain_loop(cell: str, plain: Any) -> None:
     core, x = make(CELLS[cell]), inputs()
     _, state = core(x)
     tangent = torch.ones_like(x)
@@ -130,7 +130,7 @@ def test_transforms_see_the_plain_loop(cell: str, plain: Any) -> None:
         torch.testing.assert_close(function(), plain(function), rtol=1e-12, atol=1e-12)
 
 
-def test_many_gradients_at_once_of_the_gru(way: None, plain: Any) -> None:
+def test_batched_gradients_of_the_gru(way: None, plain: Any) -> None:
     core, x = make(GRU()), inputs().requires_grad_()
 
     def jacobian() -> Tensor:
@@ -146,9 +146,9 @@ def test_many_gradients_at_once_of_the_gru(way: None, plain: Any) -> None:
         torch.testing.assert_close(function(), plain(function), rtol=1e-12, atol=1e-12)
 
 
-def test_what_is_not_covered_keeps_the_plain_loop() -> None:
+def test_other_cells_keep_the_plain_loop() -> None:
     class Other(GRU):
-        """A cell with equations of its own."""
+        """A cell with other equations."""
 
     x = inputs()
     for cell in (RNN(), GRU(reset="after"), Other()):

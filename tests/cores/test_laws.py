@@ -1,4 +1,4 @@
-"""The laws of cores and rollouts, over every model in conf/: a new one is tested by existing."""
+"""Laws of cores and rollouts, tested for every model in conf/, also for a new one."""
 
 import warnings
 
@@ -22,7 +22,7 @@ CASES = [(model, space) for model in members("model") for space in SHAPES]
 
 
 def make(model: str, space: str, layers: int = 1, covariates: int = 0) -> Core:
-    """A small core in float64 whose every parameter is random, the readout's too."""
+    """Make a small core in float64 whose parameters are all random, also those of the readout."""
     shape, boundary = SHAPES[space]
     node = configure(f"model={model}")["model"]
     small = {"hidden": 4, "layers": layers, "width": 4, "depth": 2}
@@ -53,23 +53,24 @@ def sequence(space: str, batch: int = 3, length: int = 8, covariates: int = 0) -
 
 @pytest.mark.parametrize(("model", "space"), CASES)
 @torch.no_grad()
-def test_known_channels_are_read_and_passed_on_as_they_are(model: str, space: str) -> None:
+def test_covariates_are_read_and_repeated(model: str, space: str) -> None:
     core, x = make(model, space, covariates=2), sequence(space, covariates=2)
     own = SHAPES[space][0][0]
     y, _ = rollout(core, x, 3)
     assert y.shape[2] == own + 2
     assert torch.equal(y[:, : x.shape[1], own:], x[:, :, own:])
     assert torch.equal(y[:, -1, own:], x[:, -1, own:])
-    told = x.clone()
-    told[:, :, own:] += 1.0
+    changed = x.clone()
+    changed[:, :, own:] += 1.0
     ignores = ("persistence", "climatology", "context_mean")
-    assert torch.equal(core.own(core(told)[0]), core.own(core(x)[0])) == (model in ignores)
+    given, without = core.predicted(core(changed)[0]), core.predicted(core(x)[0])
+    assert torch.equal(given, without) == (model in ignores)
 
 
 @pytest.mark.parametrize(("model", "space"), CASES)
 @torch.no_grad()
-def test_a_core_reads_what_it_says_it_fits(model: str, space: str) -> None:
-    """Fields of another size, if it looks at neighbours only; never other channels."""
+def test_a_core_reads_the_shapes_that_it_accepts(model: str, space: str) -> None:
+    """Fields of another size if it reads neighbours only, but never other channels."""
     core, (shape, _) = make(model, space), SHAPES[space]
     assert core.accepts_shape(shape)
     assert not core.accepts_shape((shape[0] + 1, *shape[1:]))
@@ -86,7 +87,9 @@ def test_a_core_reads_what_it_says_it_fits(model: str, space: str) -> None:
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize(("model", "space"), CASES)
 @torch.no_grad()
-def test_pieces_with_the_state_passed_on_are_the_whole(model: str, space: str, layers: int) -> None:
+def test_pieces_with_the_state_passed_on_equal_the_whole(
+    model: str, space: str, layers: int
+) -> None:
     core, x = make(model, space, layers), sequence(space)
     whole, end = core(x)
     state, parts = None, []
@@ -118,7 +121,7 @@ def test_batch_members_are_independent(model: str, space: str) -> None:
 
 
 @pytest.mark.parametrize(("model", "space"), CASES)
-def test_base_plus_scaled_readout_of_features(model: str, space: str) -> None:
+def test_prediction_is_base_plus_scaled_readout(model: str, space: str) -> None:
     core, x = make(model, space), sequence(space)
     phi, _ = core.features(x)
     assert phi.shape[:2] == x.shape[:2]
@@ -128,7 +131,7 @@ def test_base_plus_scaled_readout_of_features(model: str, space: str) -> None:
 
 
 @pytest.mark.parametrize(("model", "space"), CASES)
-def test_every_parameter_learns(model: str, space: str) -> None:
+def test_every_parameter_has_a_gradient(model: str, space: str) -> None:
     core, x = make(model, space), sequence(space)
     (y, _) = rollout(core, x, 2)
     if not list(core.parameters()):
@@ -141,14 +144,14 @@ def test_every_parameter_learns(model: str, space: str) -> None:
 
 @pytest.mark.parametrize(("model", "space"), CASES)
 @torch.no_grad()
-def test_rollout_of_one_step_is_the_core(model: str, space: str) -> None:
+def test_rollout_of_one_step_equals_the_core(model: str, space: str) -> None:
     core, x = make(model, space), sequence(space)
     assert torch.equal(rollout(core, x, 1)[0], core(x)[0])
 
 
 @pytest.mark.parametrize(("model", "space"), CASES)
 @torch.no_grad()
-def test_rollout_of_n_then_m_is_n_plus_m(model: str, space: str) -> None:
+def test_rollout_of_n_then_m_equals_n_plus_m(model: str, space: str) -> None:
     core, x = make(model, space), sequence(space)
     whole, _ = rollout(core, x, 7)
     first, state = rollout(core, x, 3)
@@ -181,7 +184,7 @@ def test_convolutional_cores_commute_with_shifts_of_a_periodic_domain(model: str
     torch.testing.assert_close(shifted, core(x)[0].roll((2, 1), (-2, -1)), rtol=0, atol=1e-12)
 
 
-def test_a_vector_core_on_frames_says_that_it_flattens(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_vector_core_warns_that_it_flattens_frames(caplog: pytest.LogCaptureFixture) -> None:
     make("gru", "neumann")
     assert "flattened" in caplog.text
     assert "convgru" in caplog.text
@@ -195,13 +198,13 @@ def test_a_vector_core_on_frames_says_that_it_flattens(caplog: pytest.LogCapture
         ("model.cell.reset=never", "before"),
     ],
 )
-def test_wrong_sizes_are_refused(override: str, word: str) -> None:
+def test_wrong_sizes_raise(override: str, word: str) -> None:
     node = configure("model=gru", override)["model"]
     with pytest.raises(UserError, match=word):
         build(node, Core, place="model", shape=(3,))
 
 
-def test_an_even_kernel_is_refused() -> None:
+def test_an_even_kernel_raises() -> None:
     node = configure("model=convgru", "model.kernel=4")["model"]
     with pytest.raises(UserError, match="kernel=4 must be odd"):
         build(node, Core, place="model", shape=(1, 6, 5), boundary="neumann")

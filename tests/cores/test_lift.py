@@ -1,4 +1,4 @@
-"""Lifts: the design matrix is the map, and convolutions continue a field as its walls do."""
+"""Linear maps: design matrices, and convolutions that continue a field beyond its boundary."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ MODE = {"neumann": "reflect", "periodic": "wrap"}  # SciPy's names
     outputs=st.integers(1, 3),
     bias=st.booleans(),
 )
-def test_forward_is_columns_times_table(
+def test_forward_equals_columns_times_table(
     dims: int, kernel: int, boundary: Boundary, inputs: int, outputs: int, bias: bool
 ) -> None:
     lift: Lift = (
@@ -58,22 +58,22 @@ def test_convolution_continues_the_field_as_scipy_does(boundary: Boundary, kerne
 
 
 @pytest.mark.parametrize("margin", [1, 2])
-def test_a_dirichlet_field_is_odd_about_its_walls(margin: int) -> None:
+def test_a_dirichlet_field_is_odd_about_its_boundary(margin: int) -> None:
     n = 6
-    x = torch.sin(torch.pi * (torch.arange(n, dtype=torch.float64) + 0.5) / n)  # 0 at both walls
+    x = torch.sin(torch.pi * (torch.arange(n, dtype=torch.float64) + 0.5) / n)  # 0 at both ends
     far = torch.arange(-margin, n + margin, dtype=torch.float64)
     expected = torch.sin(torch.pi * (far + 0.5) / n)
     torch.testing.assert_close(extend(x[None, None], margin, "dirichlet")[0, 0], expected)
 
 
-def test_parts_are_rows_of_the_whole() -> None:
+def test_parts_equal_rows_of_the_whole() -> None:
     lift = Convolution(2, 6, 3, 2, "neumann").double()
     x = torch.randn(3, 2, 5, 4, dtype=torch.float64)
     torch.testing.assert_close(lift.part(x, 2, 5), lift(x)[:, 2:5], rtol=0, atol=1e-13)
 
 
 def by_cat(x: torch.Tensor, margin: int, boundary: Boundary) -> torch.Tensor:
-    """``extend`` by plain concatenation, whose gradients are torch's own."""
+    """Compute ``extend`` by concatenation, with torch's gradients."""
     for axis in range(2, x.ndim):
         first, last = x.narrow(axis, 0, margin), x.narrow(axis, x.shape[axis] - margin, margin)
         if boundary == "periodic":
@@ -88,7 +88,7 @@ def by_cat(x: torch.Tensor, margin: int, boundary: Boundary) -> torch.Tensor:
 @pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")  # torch.func's own import
 @pytest.mark.parametrize("boundary", ["neumann", "dirichlet", "periodic"])
 @pytest.mark.parametrize(("cells", "margin"), [((6,), 1), ((6,), 6), ((4, 5), 1), ((4, 5), 3)])
-def test_extend_and_all_its_derivatives_are_those_of_concatenation(
+def test_extend_and_its_derivatives_equal_those_of_concatenation(
     cells: tuple[int, ...], margin: int, boundary: Boundary
 ) -> None:
     x = torch.randn(2, 3, *cells, dtype=torch.float64, requires_grad=True)

@@ -1,4 +1,4 @@
-"""Residual cores: their equations step by step, what memory is there, and the innovation."""
+"""Residual convolutional cores: equations step by step, memory, and the innovation."""
 
 import pytest
 import torch
@@ -26,7 +26,7 @@ def fields(length: int, channels: int = 2) -> torch.Tensor:
 
 
 def wrapped(x: torch.Tensor, lift: torch.nn.Module) -> torch.Tensor:
-    """A 3 x 3 convolution on the torus, by torch.nn's own padding."""
+    """Compute a 3 x 3 convolution on the torus with the padding of torch.nn."""
     return F.conv2d(F.pad(x, [1] * 4, mode="circular"), lift.weight, lift.bias)
 
 
@@ -62,7 +62,7 @@ def test_recurrent_equals_its_equations(innovation: bool) -> None:
 
 @pytest.mark.parametrize("frames", [1, 2, 4])
 @torch.no_grad()
-def test_stacked_remembers_its_frames_and_no_more(frames: int) -> None:
+def test_stacked_depends_on_its_frames_only(frames: int) -> None:
     core, x = filled(ResidualStacked(SHAPE, "neumann", frames, **SMALL)), fields(7)
     last = core(x)[0][:, -1]
     only = core(x[:, -frames:])[0][:, -1]
@@ -82,7 +82,7 @@ def test_stacked_reads_increments_over_their_scale() -> None:
 
 @pytest.mark.parametrize("cell", [GRU(), LSTM()])
 @torch.no_grad()
-def test_an_untrained_innovation_holds_on_to_what_it_predicted(cell: Cell) -> None:
+def test_an_untrained_innovation_keeps_its_prediction(cell: Cell) -> None:
     core = ResidualRecurrent(SHAPE, cell, "neumann", 3, innovation=True, **SMALL).double()
     x = fields(4)
     y = core(x)[0]
@@ -92,7 +92,7 @@ def test_an_untrained_innovation_holds_on_to_what_it_predicted(cell: Cell) -> No
 @pytest.mark.parametrize("covariates", [0, 1])
 @torch.no_grad()
 def test_pieces_and_rollouts_of_an_innovation(covariates: int) -> None:
-    """What the laws ask of the default, of the option too; free steps bring nothing new."""
+    """The laws of the default, with this option; in a free rollout the innovation is zero."""
     core = ResidualRecurrent(
         SHAPE, LSTM(), "neumann", 3, innovation=True, covariates=covariates, **SMALL
     )
@@ -108,7 +108,7 @@ def test_pieces_and_rollouts_of_an_innovation(covariates: int) -> None:
     assert phi[:, :, -2:].abs().max() < 1e-12
 
 
-def test_reading_alone_gives_the_same_state() -> None:
+def test_reading_without_predictions_gives_the_same_state() -> None:
     for core in (ResidualStacked(SHAPE, "neumann", 3), ResidualRecurrent(SHAPE, GRU(), "neumann")):
         x = fields(5).float()
         torch.testing.assert_close(core.read(x), core.features(x)[1])
@@ -122,9 +122,9 @@ def test_reading_alone_gives_the_same_state() -> None:
         ({"depth": -1}, "depth=-1"),
         ({"kernel": 4}, "kernel=4 must be odd"),
         ({"kernel": 13}, "kernel=13 is wider"),
-        ({"boundary": None}, "needs walls"),
+        ({"boundary": None}, "needs a boundary"),
     ],
 )
-def test_wrong_sizes_are_refused(wrong: dict[str, object], word: str) -> None:
+def test_wrong_sizes_raise(wrong: dict[str, object], word: str) -> None:
     with pytest.raises(ValueError, match=word):
         ResidualStacked(SHAPE, **({"boundary": "neumann"} | wrong))  # type: ignore[arg-type]

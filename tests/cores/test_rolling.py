@@ -1,4 +1,4 @@
-"""Rollouts by buffers and by compiled kernels are the plain loop's, to rounding."""
+"""Rollouts by buffers and by compiled kernels equal the plain loop to rounding."""
 
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -26,13 +26,13 @@ def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 
 def make(cell: Cell, dtype: torch.dtype = torch.float64, **options: Any) -> Core:
-    """A core whose rollouts stay bounded."""
+    """Make a core whose rollouts stay bounded."""
     torch.manual_seed(0)
     core = Recurrent((C,), cell, hidden=7, **options)
     for parameter in core.parameters():
         torch.nn.init.normal_(parameter, std=0.4)
     core.scale.copy_(torch.tensor([0.1, 0.2, 0.3]))
-    core.readout.weight[:, 7 : 7 + C] = -torch.eye(C)  # draws the state back
+    core.readout.weight[:, 7 : 7 + C] = -torch.eye(C)  # pulls the state back
     return core.to(dtype)
 
 
@@ -54,7 +54,7 @@ def compare(core: Core, batch: int, steps: int, atol: float) -> None:
 
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("cell", CELLS)
-def test_fifty_steps_are_the_plain_loops(path: str, cell: str, layers: int) -> None:
+def test_fifty_steps_equal_the_plain_loop(path: str, cell: str, layers: int) -> None:
     compare(make(CELLS[cell], layers=layers), 3, 50, 1e-10)
 
 
@@ -69,13 +69,13 @@ def test_any_batch(path: str, batch: int) -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_without_residual_and_with_known_inputs(path: str, cell: str) -> None:
+def test_without_residual_and_with_covariates(path: str, cell: str) -> None:
     core = make(CELLS[cell], residual=False, covariates=2)
     core.readout.bias.normal_()
     compare(core, 3, 20, 1e-11)
 
 
-def test_a_frame_is_one_vector(path: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_frame_is_read_as_one_vector(path: str, caplog: pytest.LogCaptureFixture) -> None:
     core = Recurrent((1, 2, 2), LSTM(), hidden=5).double()
     for parameter in core.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
@@ -85,7 +85,7 @@ def test_a_frame_is_one_vector(path: str, caplog: pytest.LogCaptureFixture) -> N
     torch.testing.assert_close(core.roll(y[:, -1:], state, 10)[0], expected, rtol=0, atol=1e-12)
 
 
-def test_what_was_given_stays_as_it_was(path: str) -> None:
+def test_arguments_are_not_changed(path: str) -> None:
     core, x = make(LSTM()), context(3)
     before = [parameter.clone() for parameter in core.parameters()]
     y, state = core(x)
@@ -96,8 +96,8 @@ def test_what_was_given_stays_as_it_was(path: str) -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_with_gradients_the_plain_loop(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Training unrolls by the same function, and its gradient is the plain loop's."""
+def test_gradients_use_the_plain_loop(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training unrolls with the same function and has the gradient of the plain loop."""
     monkeypatch.setattr(rolling, "roll", None)  # would fail if it were called
     with torch.no_grad():
         core = make(CELLS[cell])
@@ -107,20 +107,20 @@ def test_with_gradients_the_plain_loop(cell: str, monkeypatch: pytest.MonkeyPatc
 
 
 @torch.inference_mode()
-def test_whoever_looks_at_each_step_gets_the_plain_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_overrides_and_hooks_use_the_plain_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     class Doubled(Recurrent):
-        """Features of its own."""
+        """A core with other features."""
 
         def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
             phi, state = super().features(x, state)
             return 2 * phi, state
 
     monkeypatch.setattr(rolling, "roll", None)
-    seen: list[int] = []
+    calls: list[int] = []
     hooked = make(GRU())
-    hooked.layers[0].register_forward_hook(lambda *_: seen.append(1))
+    hooked.layers[0].register_forward_hook(lambda *_: calls.append(1))
     rollout(hooked, context(2), 5)
-    assert len(seen) == 5
+    assert len(calls) == 5
     rollout(Doubled((C,), GRU(), hidden=7).double(), context(2), 5)
     rollout(make(GRU(reset="after")), context(2), 5)
     with torch.autocast("cpu", torch.bfloat16):
@@ -128,7 +128,7 @@ def test_whoever_looks_at_each_step_gets_the_plain_loop(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("steps", [1, 2, 9])
-def test_pieces_are_the_free_states_of_a_rollout(path: str, steps: int) -> None:
+def test_pieces_equal_a_whole_rollout(path: str, steps: int) -> None:
     core, x = make(GRU()), context(3)
     found = list(pieces(core, x, steps, length=4))
     assert [y.shape[1] for y in found] == {1: [1], 2: [1, 1], 9: [1, 4, 4]}[steps]

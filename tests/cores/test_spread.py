@@ -1,4 +1,4 @@
-"""The generative network: its density is the chain rule's, its samples are drawn from it."""
+"""Generative cores: density by the chain rule, samples, and learned standard deviations."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ A, S = 0.8, 0.3  # x_{t+1} = A x_t + S normal
 
 
 def autoregressive() -> Core:
-    """The core of a first-order autoregressive process, in one normalised channel."""
+    """Make the core of a first-order autoregressive process in one normalised channel."""
     core = Linear((1,)).double()
     core.scale.fill_(0.5)
     with torch.no_grad():
@@ -31,7 +31,7 @@ def autoregressive() -> Core:
 
 
 def with_spread(model: str, kind: str, covariates: int = 0) -> tuple[Core, torch.Tensor]:
-    """A small core of random weights in float64, and a sequence for it."""
+    """Make a small core with random weights in float64, and a sequence for it."""
     node = configure(f"model={model}")["model"]
     node |= {key: 4 for key in ("hidden",) if key in node}
     shape = (2,) if model in VECTORS else (2, 6, 5)
@@ -50,8 +50,8 @@ def with_spread(model: str, kind: str, covariates: int = 0) -> tuple[Core, torch
 @pytest.mark.parametrize("kind", SPREADS)
 @pytest.mark.parametrize("model", members("model"))
 @torch.no_grad()
-def test_a_distribution_keeps_the_laws_of_cores(model: str, kind: str) -> None:
-    """Its mean is the core's own; in pieces as at once; causal; batch members independent."""
+def test_a_distribution_obeys_the_laws_of_cores(model: str, kind: str) -> None:
+    """Its mean is that of the core; pieces equal the whole; causal; independent in the batch."""
     core, x = with_spread(model, kind)
     assert spread_of(core) == kind
     y, log_deviation, _ = core.distribution(x)
@@ -71,7 +71,7 @@ def test_a_distribution_keeps_the_laws_of_cores(model: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("model", ["gru", "convlstm", "linear"])
-def test_mean_and_deviation_learn_by_likelihood(model: str) -> None:
+def test_mean_and_standard_deviation_learn_by_likelihood(model: str) -> None:
     core, x = with_spread(model, "learned")
     LogLikelihood(context=7, horizon=1)(core, x).backward()
     for name, parameter in core.named_parameters():
@@ -79,12 +79,12 @@ def test_mean_and_deviation_learn_by_likelihood(model: str) -> None:
 
 
 @torch.no_grad()
-def test_by_the_chain_rule_it_is_the_joint_density_of_a_trajectory() -> None:
+def test_the_chain_rule_gives_the_joint_density_of_a_trajectory() -> None:
     """log p(x_2 ... x_T | x_1) of an autoregressive process is a multivariate Gaussian's."""
     x = np.random.default_rng(0).normal(size=(4, 6, 1))
     window = torch.as_tensor(x)
     lags = np.arange(1, 6)
-    shared = np.minimum(lags[:, None], lags)  # Cov(x_i, x_j), from a known first state
+    shared = np.minimum(lags[:, None], lags)  # Cov(x_i, x_j), from a given first state
     power = np.abs(lags[:, None] - lags)
     covariance = S**2 * A**power * (1 - A ** (2 * shared)) / (1 - A**2)
     expected = [multivariate_normal.logpdf(w[1:, 0], w[0] * A**lags, covariance) for w in x]
@@ -94,7 +94,7 @@ def test_by_the_chain_rule_it_is_the_joint_density_of_a_trajectory() -> None:
     assert mean.item() == pytest.approx(-np.mean(expected) / 5)
 
 
-def test_likelihood_is_least_where_the_deviation_is_the_residuals() -> None:
+def test_loss_is_least_at_the_standard_deviation_of_the_residuals() -> None:
     core = Recurrent((3,), GRU(), hidden=4).double()
     core.scale.copy_(torch.tensor([0.5, 1.0, 2.0]))
     give_spread(core, "learned")
@@ -111,7 +111,7 @@ def test_likelihood_is_least_where_the_deviation_is_the_residuals() -> None:
     assert LogLikelihood(context=8)(core, window).item() == pytest.approx(-expected)
 
 
-def test_noise_is_read_and_is_no_target() -> None:
+def test_noise_is_added_to_inputs_and_not_to_targets() -> None:
     core, x = autoregressive(), torch.randn(3, 5, 1, dtype=torch.float64)
     quiet = LogLikelihood(4, 1)(core, x)
     assert torch.equal(LogLikelihood(4, 1, noise=0.5)(core, x, torch.zeros_like), quiet)
@@ -123,15 +123,15 @@ def test_noise_is_read_and_is_no_target() -> None:
 @pytest.mark.parametrize("covariates", [0, 1])
 @pytest.mark.parametrize("model", ["gru", "convlstm", "linear"])
 @torch.no_grad()
-def test_without_noise_a_sample_is_the_rollout(model: str, covariates: int) -> None:
+def test_without_noise_a_sample_equals_the_rollout(model: str, covariates: int) -> None:
     core, x = with_spread(model, "learned", covariates)
     found = sample(core, x, 5, lambda: torch.zeros(3, 1, 2, 6, 5, dtype=torch.float64))
-    expected = core.own(rollout(core, x, 5)[0][:, -5:])
+    expected = core.predicted(rollout(core, x, 5)[0][:, -5:])
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
 @torch.no_grad()
-def test_samples_have_the_moments_of_their_distribution() -> None:
+def test_samples_have_the_moments_of_the_process() -> None:
     """Mean A^k x and variance S^2 (1 - A^2k) / (1 - A^2) of an autoregressive process."""
     context = torch.tensor([2.0, -1.0], dtype=torch.float64).repeat(5000).reshape(-1, 1, 1)
     found = futures(autoregressive(), context, 8, 4, seed=0).numpy()
@@ -144,7 +144,7 @@ def test_samples_have_the_moments_of_their_distribution() -> None:
 
 
 @torch.no_grad()
-def test_members_are_a_function_of_seed_and_number(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_member_depends_on_seed_and_number_only(monkeypatch: pytest.MonkeyPatch) -> None:
     core, context = autoregressive(), torch.ones(2, 3, 1, dtype=torch.float64)
     five = futures(core, context, 4, 5, seed=7)
     assert torch.equal(futures(core, context, 4, 3, seed=7), five[:3])
@@ -156,14 +156,14 @@ def test_members_are_a_function_of_seed_and_number(monkeypatch: pytest.MonkeyPat
     assert torch.equal(single, double[2:].float())
 
 
-def test_a_deviation_below_rounding_is_rounding() -> None:
+def test_the_standard_deviation_has_a_lower_bound() -> None:
     core, x = with_spread("gru", "learned")
     with torch.no_grad():
         core.spread.readout.bias.fill_(-1e3)  # type: ignore[operator, union-attr]
     assert torch.isfinite(LogLikelihood(context=7)(core, x))
 
 
-def test_what_is_not_trained_by_a_gradient_learns_no_likelihood() -> None:
+def test_a_core_without_gradients_cannot_learn_a_likelihood() -> None:
     from sirve.pipeline import checks
 
     with pytest.raises(UserError, match="needs fit=gradient, but this model is fitted by ridge"):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support import recipe
 
 import simulators
-from simulators import Draw, Heat, Simulator
+from simulators import Distribution, Heat, Simulator
 from simulators.scene import Scene
 from sirve.data.dataset import SPLITS
 from sirve.data.film import GREY, Film
@@ -118,11 +118,15 @@ def test_what_has_no_picture_is_refused() -> None:
 def test_bodies_that_differ_between_trajectories_are_refused() -> None:
     states = dict.fromkeys(SPLITS, 5)
     alike = recipe(
-        simulators.DoublePendulum(), states=states, draws={"m1": Draw("uniform", (1.0, 2.0))}
+        simulators.DoublePendulum(),
+        states=states,
+        draws={"m1": Distribution("uniform", (1.0, 2.0))},
     )
     assert Simulated(alike).scene is not None
     unlike = recipe(
-        simulators.DoublePendulum(), states=states, draws={"l1": Draw("uniform", (1.0, 2.0))}
+        simulators.DoublePendulum(),
+        states=states,
+        draws={"l1": Distribution("uniform", (1.0, 2.0))},
     )
     with pytest.raises(UserError, match="draw none of the parameters"):
         _ = Simulated(unlike).scene

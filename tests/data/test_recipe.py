@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support import recipe
 
-from simulators import Draw, Family, Heat, Lorenz, Pendulum
+from simulators import Distribution, Family, Heat, Lorenz, Pendulum
 from sirve.data.dataset import SPLITS
 from sirve.data.simulated.generate import generate
 from sirve.data.simulated.recipe import Recipe, families
@@ -20,7 +20,7 @@ LORENZ = {"_target_": "simulators.Lorenz", "rho": {"uniform": [26, 32]}}
 
 def test_each_trajectory_draws_its_own_and_keeps_it(tmp_path: Path) -> None:
     dataset = generate(
-        recipe(Lorenz(), draws={"rho": Draw("uniform", (26.0, 32.0))}, dt=0.01),
+        recipe(Lorenz(), draws={"rho": Distribution("uniform", (26.0, 32.0))}, dt=0.01),
         dict.fromkeys(SPLITS, 6),
         tmp_path,
     )
@@ -40,10 +40,10 @@ def test_each_trajectory_draws_its_own_and_keeps_it(tmp_path: Path) -> None:
 
 def test_a_draw_does_not_change_the_draws_of_what_was_there() -> None:
     """Trajectory i of a split is a function of the seed, the split and i alone."""
-    family = Family(Pendulum(), {"omega0": Draw("log_uniform", (0.5, 2.0))})
+    family = Family(Pendulum(), {"omega0": Distribution("log_uniform", (0.5, 2.0))})
     rngs = [np.random.default_rng(i) for i in range(5)]
-    alone = family.draw([np.random.default_rng(3)])["omega0"]
-    assert family.draw(rngs)["omega0"][3] == alone[0]
+    alone = family.sample([np.random.default_rng(3)])["omega0"]
+    assert family.sample(rngs)["omega0"][3] == alone[0]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_draw_does_not_change_the_draws_of_what_was_there() -> None:
     ],
 )
 def test_draws(kind: str, values: tuple[float, ...], middle: float) -> None:
-    draw = Draw.of({kind: list(values)}, "x")
+    draw = Distribution.from_config({kind: list(values)}, "x")
     rng = np.random.default_rng(0)
     drawn = np.array([draw(rng) for _ in range(4000)])
     assert draw.middle == middle
@@ -126,7 +126,9 @@ def test_another_resolution_for_the_test(tmp_path: Path) -> None:
 
 
 def test_a_recipe_comes_back_from_its_manifest(tmp_path: Path) -> None:
-    made = recipe(Heat(size=(4, 3)), draws={"diffusivity": Draw("log_uniform", (0.25, 1.0))})
+    made = recipe(
+        Heat(size=(4, 3)), draws={"diffusivity": Distribution("log_uniform", (0.25, 1.0))}
+    )
     dataset = generate(made, dict.fromkeys(SPLITS, 1), tmp_path)
     again = Recipe.of(dataset.manifest.config, trusted(()))
     assert again.folder == made.folder == dataset.folder.name

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import FEW, SMALL, recipe, run_command
 
-from simulators import Draw, Heat, Lorenz, Simulator
+from simulators import Distribution, Heat, Lorenz, Simulator
 from sirve.data.dataset import SPLITS, Dataset
 from sirve.data.observe import Channels
 from sirve.data.simulated.generate import generate
@@ -35,7 +35,7 @@ def made(root: Path, sim: Simulator, **changes: Any) -> Dataset:
 @pytest.mark.parametrize("name", OBSERVED)
 def test_stored_windows_are_those_of_memory(tmp_path: Path, name: str) -> None:
     observe = OBSERVED[name]
-    dataset = made(tmp_path, Lorenz(), draws={"rho": Draw("uniform", (26.0, 32.0))})
+    dataset = made(tmp_path, Lorenz(), draws={"rho": Distribution("uniform", (26.0, 32.0))})
     std = STD["vector"][: observe.info(dataset.info).shape[0]]
     stored = Stored(dataset, 10, observe, std, seed=5)
     clean = observe.clean(dataset.read("train", 10), dataset.info)

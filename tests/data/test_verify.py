@@ -329,7 +329,7 @@ def test_equations_that_have_changed_are_not_solved(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sirve.data.simulated.recipe.code_of", lambda _: "0" * 16)
-    refuses(folder, r"the equations of simulators.pendulum.Pendulum have changed")
+    refuses(folder, r"the equations of simulators.vectors.pendulum.Pendulum have changed")
 
 
 def hostile(key: str, value: Any) -> Callable[[dict[str, Any]], object]:
@@ -353,7 +353,7 @@ def hostile(key: str, value: Any) -> Callable[[dict[str, Any]], object]:
         ("parameters.train", None, "damaged"),
         ("parameters.train", {"_target_": "os.system"}, "outside the trusted packages"),
         ("parameters.train.damping", "much", "must be zero or a positive number"),
-        ("parameters.train.damping", {"_target_": "os.system"}, "is no distribution"),
+        ("parameters.train.damping", {"_target_": "os.system"}, "is not a distribution"),
         ("parameters.train.omega0", {"uniform": [2, 1]}, "must have a low and a higher number"),
         ("name", None, "damaged"),
         ("name", "../x", "must be letters"),

@@ -1,4 +1,4 @@
-"""Metrics against closed forms."""
+"""Errors and valid times against closed forms."""
 
 import numpy as np
 import pytest
@@ -43,7 +43,7 @@ def test_error_of_a_shift_in_one_channel() -> None:
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e200])
-def test_what_is_not_finite_is_infinite(bad: float) -> None:
+def test_a_prediction_that_is_not_finite_has_an_infinite_error(bad: float) -> None:
     truth, std = pair((3,))
     prediction = truth.copy()
     prediction[3, 7, 1] = bad
@@ -72,7 +72,7 @@ def test_crossing_counts_leading_steps_only() -> None:
 
 
 def test_interval_covers_the_median() -> None:
-    """Of 95 % intervals from samples of 64, between 90 and 99 % hold the true median."""
+    """Between 90 and 99 % of 95 % intervals from 64 samples contain the true median."""
     rng = np.random.default_rng(1)
     hits = 0
     for _ in range(100):
@@ -81,7 +81,7 @@ def test_interval_covers_the_median() -> None:
     assert 88 <= hits <= 99
 
 
-def test_a_flat_frame_has_no_vrmse() -> None:
+def test_a_constant_frame_has_an_infinite_vrmse() -> None:
     assert metrics.vrmse(np.ones((1, 1, 1, 4, 4)), np.zeros((1, 1, 1, 4, 4)))[0, 0] == np.inf
 
 

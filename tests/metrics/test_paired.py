@@ -1,4 +1,4 @@
-"""Intervals over seeds and starts."""
+"""Bootstrap intervals over seeds and starts, and paired differences."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ RNG = np.random.default_rng(0)
 INF, NAN = np.inf, np.nan
 
 
-def test_what_both_share_cancels_and_what_one_seed_has_does_not() -> None:
+def test_common_starts_cancel_and_seeds_do_not() -> None:
     starts = RNG.normal(size=200) * 100
     same = paired(np.stack([starts + 3, starts + 3]), starts[None])
     np.testing.assert_allclose(tuple(same), 3, rtol=1e-12)
@@ -17,7 +17,7 @@ def test_what_both_share_cancels_and_what_one_seed_has_does_not() -> None:
     np.testing.assert_allclose(tuple(apart), (3, 2, 4), rtol=1e-12)
 
 
-def test_a_ratio_is_geometric_and_its_own_inverse() -> None:
+def test_the_ratio_is_geometric_and_symmetric() -> None:
     error = np.exp(RNG.normal(size=(3, 50)))
     np.testing.assert_allclose(tuple(paired(2 * error[:1], error[:1], ratio=True)), 2)
     forth, back = paired(error, error[:1], ratio=True), paired(error[:1], error, ratio=True)
@@ -26,7 +26,7 @@ def test_a_ratio_is_geometric_and_its_own_inverse() -> None:
     assert forth.middle == pytest.approx(1 / back.middle)
 
 
-def test_over_starts_alone_it_is_the_normal_interval_of_a_mean() -> None:
+def test_with_one_seed_it_is_the_normal_interval_of_a_mean() -> None:
     difference = RNG.normal(size=400)
     found = paired(difference[None], np.zeros((1, 400)))
     half = 1.96 * difference.std() / 20
@@ -48,7 +48,7 @@ def test_over_starts_alone_it_is_the_normal_interval_of_a_mean() -> None:
         ([0.0, 1.0], [0.0, 1.0], 0.0, NAN),
     ],
 )
-def test_no_number_is_made_up(
+def test_infinite_and_unknown_scores_give_no_invented_number(
     a: list[float], b: list[float], difference: float, ratio: float
 ) -> None:
     for found, expected in (
@@ -57,11 +57,11 @@ def test_no_number_is_made_up(
     ):
         np.testing.assert_equal(found.middle, expected)
         assert found.low <= found.high
-        if np.isnan(expected):  # what is unknown bounds nothing
+        if np.isnan(expected):  # nan has no bounds
             assert (found.low, found.high) in {(0.0, INF), (-INF, INF)}
 
 
-def test_tables_of_other_starts_are_refused() -> None:
+def test_tables_of_different_starts_raise() -> None:
     with pytest.raises(ValueError, match=r"\(2, 3\) and \(2, 4\)"):
         paired(np.ones((2, 3)), np.ones((2, 4)))
 

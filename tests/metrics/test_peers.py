@@ -1,4 +1,4 @@
-"""Definitions of other projects, correlation and the maximum principle, against closed forms."""
+"""Scores of other projects, correlation and the maximum principle, against closed forms."""
 
 import numpy as np
 import pytest
@@ -15,28 +15,28 @@ def test_smape_by_hand() -> None:
     assert metrics.smape(np.array([3.0, 1.0, 0.0, 2.0]), np.array([1.0, -1.0, 0.0, 2.0])) == 75.0
 
 
-def test_smape_is_nothing_for_the_truth_and_all_for_none_of_it() -> None:
+def test_smape_is_zero_for_the_truth_and_200_for_no_overlap() -> None:
     assert metrics.smape(VECTORS, VECTORS).max() == 0
     for worst in (-VECTORS, 0 * VECTORS, np.full_like(VECTORS, np.nan), VECTORS * np.inf):
         np.testing.assert_allclose(metrics.smape(VECTORS, worst), 200)
-    np.testing.assert_allclose(metrics.smape(VECTORS, 3 * VECTORS), 100)  # whatever the unit
+    np.testing.assert_allclose(metrics.smape(VECTORS, 3 * VECTORS), 100)  # in any unit
     mean = np.full(10_000, 1.0)
     uniform = (np.arange(10_000) + 0.5) / 5000  # mean |x - 1| / (x + 1) over 0 < x < 2
     expected = 200 * (np.log(2) - 0.5 + 0.5 - np.log(3 / 2))
     assert metrics.smape(uniform, mean) == pytest.approx(expected, rel=1e-6)
 
 
-def test_vlachas_counts_the_steps_below_and_takes_the_mean() -> None:
+def test_vlachas_counts_steps_below_the_threshold_and_takes_the_mean() -> None:
     error = np.array([[0.1, 0.5, 0.1], [0.1, 0.4999, 0.6], [0.2, 0.2, 0.2], [np.inf] * 3])
     assert metrics.vpt_vlachas(error, 0.5, 2.0) == (1 + 2 + 3 + 0) / 4 * 0.25
-    # Ours differs at the threshold itself, and is the median.
+    # ``valid_time`` differs at the threshold itself, and has the median.
     assert metrics.valid_steps(error, 0.5).tolist() == [3, 2, 3, 0]
     perfect = metrics.normalised_error(VECTORS, VECTORS, STD)
     assert metrics.vpt_vlachas(perfect, 1.0, 1.0) == 20
 
 
-def test_magrilab_divides_by_a_deviation_so_far() -> None:
-    """x alternates between 2 and -2: over an even number of steps the deviation is 2."""
+def test_magrilab_divides_by_the_standard_deviation_so_far() -> None:
+    """x alternates between 2 and -2: over an even number of steps the standard deviation is 2."""
     truth = np.tile([2.0, -2.0], 50).reshape(1, 100, 1) + np.zeros((3, 1, 1))
     prediction = truth.copy()
     prediction[:, 10:] += 1.0  # then k errors of 1 in 10 + k: sqrt(k / (10 + k) / 2) > 0.4
@@ -48,7 +48,7 @@ def test_magrilab_divides_by_a_deviation_so_far() -> None:
     assert scaled == pytest.approx(1.0)  # it depends on the unit: 100 is over at once
 
 
-def test_magrilab_by_its_own_words() -> None:
+def test_magrilab_against_a_literal_transcription() -> None:
     prediction = VECTORS + 0.02 * np.arange(20)[:, None]
     counts = []
     for x, y in zip(VECTORS, prediction, strict=True):
@@ -61,7 +61,7 @@ def test_magrilab_by_its_own_words() -> None:
     assert metrics.vpt_magrilab(VECTORS, prediction, 1.0, 1.0, 0.1) == np.median(counts)
 
 
-def test_correlation_knows_neither_mean_nor_size() -> None:
+def test_correlation_does_not_depend_on_mean_and_size() -> None:
     np.testing.assert_allclose(metrics.pearson(FIELDS, 3 * FIELDS + 7), 1)
     np.testing.assert_allclose(metrics.pearson(FIELDS, -FIELDS), -1)
     assert metrics.pearson(FIELDS, np.ones_like(FIELDS)).max() == 0  # the mean predictor
@@ -70,7 +70,7 @@ def test_correlation_knows_neither_mean_nor_size() -> None:
     assert metrics.pearson(FIELDS, broken)[0, 3] == 0
 
 
-def test_first_crossing_and_count_differ_for_a_forecast_that_comes_back() -> None:
+def test_first_crossing_and_count_differ_if_correlation_returns() -> None:
     noise = RNG.normal(size=FIELDS.shape)
     prediction = FIELDS.copy()
     prediction[:, 5:10] = noise[:, 5:10]
@@ -90,7 +90,7 @@ def test_pdearena_takes_the_mean_over_rollouts_before_it_counts() -> None:
     assert metrics.correlated_steps(FIELDS, prediction, 0.7) == 0
 
 
-def test_what_diffuses_stays_within_and_what_does_not_is_told_by_how_much() -> None:
+def test_excess_is_zero_for_diffusion_and_else_the_distance() -> None:
     start, std = FIELDS[:, 0], np.array([2.0, 0.5])
     mean = start.mean((2, 3), keepdims=True)
     decay = np.exp(-0.1 * np.arange(20))[:, None, None, None]
@@ -107,8 +107,8 @@ def test_what_diffuses_stays_within_and_what_does_not_is_told_by_how_much() -> N
     assert (found > 0).sum() == 3
 
 
-def test_held_walls_widen_the_range() -> None:
+def test_a_boundary_value_belongs_to_the_range() -> None:
     start = 1 + RNG.uniform(size=(2, 1, 6))
     cooled = 0.5 * start[:, None]
     assert metrics.excess(cooled, start, np.ones(1)).min() > 0
-    assert metrics.excess(cooled, start, np.ones(1), wall=0.0).max() == 0
+    assert metrics.excess(cooled, start, np.ones(1), boundary_value=0.0).max() == 0

@@ -1,4 +1,4 @@
-"""Bands of wavenumbers, statistics of the attractor, and forecasts that are none."""
+"""Bands of wavenumbers, statistics of the attractor, and trivial forecasts."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ VECTORS = np.sin(np.linspace(0, 40, 200)[:, None] + RNG.uniform(0, 6, (8, 1, 2))
 LAST = np.zeros((6, 2, 12, 16))
 
 Score = Callable[[np.ndarray, np.ndarray], float]
-SCORES: dict[str, tuple[np.ndarray, Score, float]] = {  # truth, score, what is worst
+SCORES: dict[str, tuple[np.ndarray, Score, float]] = {  # truth, score, worst value
     "band error": (FIELDS, lambda x, y: max(e.max() for e in bands(x, y).values()), np.inf),
     "hellinger": (VECTORS, metrics.hellinger, 1.0),
     "histogram": (VECTORS, metrics.histogram_divergence, np.inf),
@@ -29,7 +29,7 @@ def bands(x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("name", SCORES)
-def test_perfect_is_zero_order_does_not_matter_and_nothing_crashes(name: str) -> None:
+def test_perfect_reordered_and_not_finite_forecasts(name: str) -> None:
     truth, score, worst = SCORES[name]
     assert score(truth, truth) == pytest.approx(0, abs=1e-7)
     other = truth[:, ::-1] + 0.1
@@ -59,7 +59,7 @@ def test_a_wave_is_in_its_band() -> None:
         metrics.band_energy(VECTORS, STD)
 
 
-def test_spectra_of_nothing_in_common_are_one_apart() -> None:
+def test_disjoint_spectra_have_the_distance_one() -> None:
     t = np.arange(2000)[None, :, None]
     slow, fast = np.sin(0.1 * t), np.sin(2.0 * t)
     assert metrics.hellinger(slow, fast) > 0.95
@@ -92,7 +92,7 @@ def test_a_circle_has_dimension_one_and_a_point_none() -> None:
     assert np.isnan(metrics.correlation_dimension(np.full((2, 100, 3), np.inf)))
 
 
-def test_habits_are_told_apart() -> None:
+def test_freezing_copying_and_blurring_are_distinguished() -> None:
     frozen = np.repeat(FIELDS[:, 3:4], 20, axis=1)
     assert metrics.freezes(FIELDS, frozen, STD) == 1
     assert metrics.copies(FIELDS, np.zeros_like(FIELDS) + 1e-3, LAST, STD) == 1

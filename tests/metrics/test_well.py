@@ -1,4 +1,4 @@
-"""Our VRMSE against The Well's own code."""
+"""The VRMSE against the code of The Well."""
 
 from types import SimpleNamespace
 
@@ -14,7 +14,7 @@ RNG = np.random.default_rng(0)
 
 @pytest.mark.parametrize("space", [(16,), (8, 12)])
 @pytest.mark.parametrize("size", [1.0, 1e-3])
-def test_vrmse_is_theirs_but_for_their_epsilon_and_their_variance(
+def test_vrmse_equals_the_wells_except_for_epsilon_and_variance(
     space: tuple[int, ...], size: float
 ) -> None:
     """theirs^2 = ours^2 var / (var N / (N - 1) + 1e-7), var of each channel over N points."""

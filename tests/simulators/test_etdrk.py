@@ -1,4 +1,4 @@
-"""ETDRK4 where the solution is known, its coefficients, its limits, and the 2/3 rule."""
+"""ETDRK4 against closed forms, its coefficients, its limits, and the 2/3 rule."""
 
 from math import factorial
 
@@ -23,7 +23,7 @@ def logistic() -> tuple[np.ndarray, etdrk.Nonlinear, np.ndarray, np.ndarray]:
 
 
 def stuart_landau() -> tuple[np.ndarray, etdrk.Nonlinear, np.ndarray, np.ndarray]:
-    """dv/dt = (a + i w) v - |v|^2 v: the logistic equation for |v|^2, and a turning phase."""
+    """dv/dt = (a + i w) v - |v|^2 v: the logistic equation for |v|^2, with a rotating phase."""
     a, w = np.array([[-2.0, -0.3, 0.5, 1.5]]), np.array([[0.5, 4.0, -2.0, 1.0]])
     v0 = np.array([[0.8, 1.1j, -0.5, 0.2 + 0.1j]])
     square = a / (1 + (a / np.abs(v0) ** 2 - 1) * np.exp(-4 * a))
@@ -41,7 +41,7 @@ def test_order_four(problem: type) -> None:
     assert errors[-1] <= 1e-6
 
 
-def test_exact_where_nothing_is_nonlinear() -> None:
+def test_exact_for_a_linear_equation() -> None:
     linear = np.array([[-1e6, -30.0, 0.0, 0.7, -0.1 + 9j]])
     v0 = np.array([[1.0, 2.0, 3.0, 4.0, 5.0]])
     v = list(march(linear, np.zeros_like, v0, T, 0.05))
@@ -49,7 +49,7 @@ def test_exact_where_nothing_is_nonlinear() -> None:
         np.testing.assert_allclose(found, np.exp(linear * (t - T[0])) * v0, rtol=1e-12, atol=1e-300)
 
 
-def test_exact_under_a_constant_force_however_stiff() -> None:
+def test_exact_under_a_constant_force_of_any_stiffness() -> None:
     """The weights q, f1 + 4 f2 + f3 are those of the exponential Euler method."""
     linear = np.array([[-1e8, -1e3, -1.0, -1e-5, -1e-14, 0.3]])
     found = last(linear, np.ones_like, np.zeros((1, 6)), 0.05)
@@ -57,8 +57,8 @@ def test_exact_under_a_constant_force_however_stiff() -> None:
 
 
 @pytest.mark.parametrize("z", [0.0, 1e-9, -1e-3, 0.5, -0.5 + 0.5j, -8.0, 3j, -1e3])
-def test_coefficients_are_the_entire_functions(z: complex) -> None:
-    """phi_k by its Taylor series near zero and by its recurrence elsewhere."""
+def test_coefficients_equal_the_entire_functions(z: complex) -> None:
+    """phi_k from its Taylor series near zero and from its recurrence elsewhere."""
 
     def phi(k: int, z: complex) -> complex:
         if abs(z) <= 1:
@@ -74,25 +74,25 @@ def test_coefficients_are_the_entire_functions(z: complex) -> None:
     assert np.isrealobj(found) == np.isrealobj(z)
 
 
-def test_every_trajectory_may_have_rates_of_its_own() -> None:
+def test_trajectories_may_have_different_rates() -> None:
     linear, nonlinear, v0, exact = logistic()
     found = last(linear.T, nonlinear, v0.T, 0.01)
     np.testing.assert_allclose(found, exact.T, rtol=1e-7)
 
 
 def test_one_set_of_coefficients_for_equal_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Equal but for the rounding of the times, and only then."""
-    asked = []
-    known = coefficients
-    monkeypatch.setattr(etdrk, "coefficients", lambda *a: asked.append(a[1]) or known(*a))
+    """Intervals that differ by rounding of the times only share them, others do not."""
+    computed = []
+    original = coefficients
+    monkeypatch.setattr(etdrk, "coefficients", lambda *a: computed.append(a[1]) or original(*a))
     linear, nonlinear, v0, _ = logistic()
     list(march(linear, nonlinear, v0, 1000 + 0.1 * np.arange(300), 0.03))
-    np.testing.assert_allclose(asked, [0.025], rtol=1e-9)
+    np.testing.assert_allclose(computed, [0.025], rtol=1e-9)
     list(march(linear, nonlinear, v0, T, 0.1))
-    np.testing.assert_allclose(asked[1:], [0.1, 0.09, 0.1], rtol=1e-9)  # 0.27 / 3 = 0.63 / 7
+    np.testing.assert_allclose(computed[1:], [0.1, 0.09, 0.1], rtol=1e-9)  # 0.27 / 3 = 0.63 / 7
 
 
-def test_a_blow_up_ends_the_march_at_once_and_names_the_trajectory() -> None:
+def test_a_blow_up_raises_at_once_with_the_trajectory() -> None:
     """dv/dt = v^2 from 1 is infinite at t = 1."""
     calls = []
 
@@ -107,14 +107,14 @@ def test_a_blow_up_ends_the_march_at_once_and_names_the_trajectory() -> None:
     assert len(calls) < 4 * 120
 
 
-def test_too_many_steps_are_refused_before_the_first() -> None:
-    with pytest.raises(SimulationError, match=r"to t=1e\+09 are 1e\+12 steps"):
+def test_too_many_steps_raise_before_the_first() -> None:
+    with pytest.raises(SimulationError, match=r"t=1e\+09 takes 1e\+12 steps"):
         next(march(np.zeros(1), pytest.fail, np.zeros((1, 1)), np.array([0.0, 1e9]), 1e-3))
 
 
 @pytest.mark.parametrize("n", range(8, 40))
 def test_products_of_resolved_waves_do_not_alias(n: int) -> None:
-    """Squared on n points as on four times as many; one wave more would alias."""
+    """A square on n points equals that on 4 n points; with one more wave it would alias."""
     most = resolved(n)
     phase = np.exp(2j * np.pi * np.random.default_rng(n).uniform(size=most + 2))
     for waves, alike in ((most, True), (most + 1, False)):

@@ -1,6 +1,6 @@
 """Laws of every simulator that the package exports, with default parameters.
 
-A new simulator is tested here by existing: nothing below names one.
+A new simulator is tested without a change here: no system is named below.
 """
 
 import inspect
@@ -23,9 +23,9 @@ MEMBERS = [
 FLOATS = [(cls, f) for cls in MEMBERS for f in fields(cls) if type(f.default) is float]
 VARYING = [(cls, name) for cls in MEMBERS for name in cls.varying]
 BATCH = 5
-FLOW = 1e-7  # of the state's standard deviation, over one time unit
+FLOW = 1e-7  # in standard deviations of the state, over one time unit
 UNIT = np.array([0.0, 0.37, 1.0])
-OFFSETS = (0.0, 5.3)  # a law of time must not need time to start at zero
+OFFSETS = (0.0, 5.3)  # laws must not depend on the first time
 
 member = pytest.mark.parametrize("cls", MEMBERS)
 offset = pytest.mark.parametrize("start", OFFSETS)
@@ -37,7 +37,7 @@ def generators(count: int, seed: int = 0) -> list[np.random.Generator]:
 
 @cache
 def settled(sim: Simulator) -> np.ndarray:
-    """States past the transient, (BATCH, *shape)."""
+    """Return states after the transient, (BATCH, *shape)."""
     x = sim.simulate(generators(BATCH), 0.1, 2)[:, -1].copy()
     x.flags.writeable = False  # shared by the tests
     return x
@@ -45,7 +45,7 @@ def settled(sim: Simulator) -> np.ndarray:
 
 @cache
 def onward(sim: Simulator) -> np.ndarray:
-    """A hundred states on from the settled ones, (BATCH, 100, *shape)."""
+    """Return a hundred states from the settled ones on, (BATCH, 100, *shape)."""
     x = sim.trajectories(settled(sim), sim.transient + 0.1 * np.arange(1, 101))
     x.flags.writeable = False
     return x
@@ -53,12 +53,12 @@ def onward(sim: Simulator) -> np.ndarray:
 
 @cache
 def scale(sim: Simulator) -> float:
-    """The state's standard deviation, which tolerances are relative to."""
+    """Return the standard deviation of the state, the unit of tolerances."""
     return float(onward(sim).std())
 
 
 def test_members_are_discovered() -> None:
-    """An empty parametrisation would pass every law below."""
+    """An empty list of systems would pass every law below."""
     assert len(MEMBERS) >= 3
     assert len(FLOATS) >= 3
 
@@ -74,7 +74,7 @@ def test_first_state_is_the_initial_one(cls: type[Simulator], start: float) -> N
 @member
 @offset
 def test_solution_starts_at_the_initial_state(cls: type[Simulator], start: float) -> None:
-    """The first row is copied; what is computed just after must continue from it."""
+    """The first row is a copy; the next computed state must continue from it."""
     sim = cls()
     x0 = settled(sim)
     x = sim.trajectories(x0, start + np.array([0.0, 1e-9]))
@@ -83,7 +83,7 @@ def test_solution_starts_at_the_initial_state(cls: type[Simulator], start: float
 
 
 @member
-def test_trajectories_leave_their_arguments_alone(cls: type[Simulator]) -> None:
+def test_trajectories_do_not_change_their_arguments(cls: type[Simulator]) -> None:
     sim = cls()
     x0, t = settled(sim).copy(), UNIT.copy()
     before = x0.copy()
@@ -114,8 +114,8 @@ def test_channels_and_coordinates_match_the_shape(cls: type[Simulator]) -> None:
 
 
 @member
-def test_times_are_plain_numbers(cls: type[Simulator]) -> None:
-    """NumPy's would go into a checkpoint as what only a pickle can load."""
+def test_times_are_python_numbers(cls: type[Simulator]) -> None:
+    """A NumPy number would need a pickle to be loaded from a checkpoint."""
     sim = cls()
     assert type(sim.transient) is float
     assert sim.period is None or type(sim.period) is float
@@ -124,7 +124,7 @@ def test_times_are_plain_numbers(cls: type[Simulator]) -> None:
 @member
 @settings(derandomize=True, database=None, max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**63 - 1))
-def test_initial_is_a_function_of_the_generator(cls: type[Simulator], seed: int) -> None:
+def test_initial_depends_on_the_generator_only(cls: type[Simulator], seed: int) -> None:
     sim = cls()
     rng, again = np.random.default_rng(seed), np.random.default_rng(seed)
     first, second = sim.initial(rng), sim.initial(rng)
@@ -147,11 +147,11 @@ def test_flow_property(cls: type[Simulator], start: float) -> None:
     split = sim.trajectories(halfway, np.array([t1, t2]))[:, -1]
     whole = sim.trajectories(x0, np.array([t0, t2]))[:, -1]
     assert np.abs(split - whole).max() <= FLOW * scale(sim)
-    assert np.abs(whole - x0).max() > 1e-3 * scale(sim)  # it moved, so the law says something
+    assert np.abs(whole - x0).max() > 1e-3 * scale(sim)  # the state moves, so the law is not empty
 
 
 @member
-def test_states_do_not_depend_on_the_times_asked_for(cls: type[Simulator]) -> None:
+def test_states_do_not_depend_on_the_other_times(cls: type[Simulator]) -> None:
     sim = cls()
     x0 = settled(sim)
     fine = sim.trajectories(x0, np.linspace(0.0, 1.0, 21))
@@ -166,7 +166,7 @@ def test_invariants_stay_constant(cls: type[Simulator]) -> None:
     sim.require_invariants(x)
     for value in sim.invariants(x).values():
         assert value.shape == (BATCH, 100)
-    x[2, 50:] += 1.0  # and a trajectory that breaks one is named, where there is one to break
+    x[2, 50:] += 1.0  # a trajectory that violates an invariant is named, if there is one
     if any(np.ptp(value[2]) > 1e-3 for value in sim.invariants(x).values()):
         with pytest.raises(SimulationError, match="drifts") as found:
             sim.require_invariants(x)
@@ -174,21 +174,21 @@ def test_invariants_stay_constant(cls: type[Simulator]) -> None:
 
 
 @member
-def test_twin_agrees(cls: type[Simulator]) -> None:
-    """Another method for the same equations; where there is none, the solution is exact."""
+def test_reference_solver_agrees(cls: type[Simulator]) -> None:
+    """It is another method for the same equations; without one, the solution is exact."""
     sim = cls()
-    twin = sim.twin()
-    if twin is None:
+    reference = sim.reference_solver()
+    if reference is None:
         assert "exact" in sim.solver
         return
-    assert twin != sim
+    assert reference != sim
     x0 = settled(sim)
-    apart = np.abs(sim.trajectories(x0, UNIT) - twin.trajectories(x0, UNIT)).max()
+    apart = np.abs(sim.trajectories(x0, UNIT) - reference.trajectories(x0, UNIT)).max()
     assert 0 < apart <= 10 * FLOW * scale(sim)
 
 
 @pytest.mark.parametrize(("cls", "name"), VARYING)
-def test_unlike_systems_in_one_batch_equal_each_alone(cls: type[Simulator], name: str) -> None:
+def test_a_batch_of_different_systems_equals_each_alone(cls: type[Simulator], name: str) -> None:
     usual = cls()
     values = float(getattr(usual, name)) * np.array([0.9, 1.0, 1.1]) + np.array([0.0, 0.0, 0.01])
     batch = usual.each(**{name: values})
@@ -205,7 +205,7 @@ def test_unlike_systems_in_one_batch_equal_each_alone(cls: type[Simulator], name
 
 
 @member
-def test_only_what_may_vary_varies(cls: type[Simulator]) -> None:
+def test_only_parameters_in_varying_may_vary(cls: type[Simulator]) -> None:
     fixed = [f.name for f in fields(cls) if f.name not in cls.varying]
     for name in fixed:
         with pytest.raises(ValueError, match="cannot vary"):
@@ -236,8 +236,8 @@ def test_batch_members_are_independent(cls: type[Simulator]) -> None:
 
 @member
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_non_finite_initial_state_is_refused(cls: type[Simulator], bad: float) -> None:
-    """Whichever component of whichever trajectory it is."""
+def test_non_finite_initial_state_raises(cls: type[Simulator], bad: float) -> None:
+    """For any component of any trajectory."""
     sim = cls()
     good = settled(sim)
     for component in range(sim.shape[0]):
@@ -248,10 +248,8 @@ def test_non_finite_initial_state_is_refused(cls: type[Simulator], bad: float) -
 
 
 @pytest.mark.parametrize("cls", MEMBERS)
-def test_non_finite_solution_is_refused(
-    cls: type[Simulator], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Even where the solver itself says nothing."""
+def test_non_finite_solution_raises(cls: type[Simulator], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if the solver reports nothing."""
     sim = cls()
     x0 = settled(sim)
     broken = sim.solve(x0, UNIT)
@@ -266,8 +264,8 @@ def test_non_finite_solution_is_refused(
     [(c, f.name, v) for c, f in FLOATS if f.default > 0 for v in (0.0, -1.0, np.nan, np.inf)]
     + [(c, f.name, v) for c, f in FLOATS if f.default <= 0 for v in (np.nan, np.inf)],
 )
-def test_bad_parameter_is_refused_by_name(cls: type[Simulator], name: str, value: float) -> None:
-    """A float that is positive by default must be so; every float must be finite."""
+def test_bad_parameter_raises_with_its_name(cls: type[Simulator], name: str, value: float) -> None:
+    """A float that is positive by default must be positive; every float must be finite."""
     with pytest.raises(ValueError, match=rf"\b{name}="):
         cls(**{name: value})
 
@@ -285,7 +283,7 @@ def test_parameters_are_frozen(cls: type[Simulator]) -> None:
 @member
 @pytest.mark.parametrize("states", [1, 30])
 def test_simulate(cls: type[Simulator], states: int) -> None:
-    """Finite, shaped, a function of the generators, and past the transient."""
+    """States are finite, of the right shape, reproducible, and after the transient."""
     sim = cls()
     x = sim.simulate(generators(3), 0.1, states)
     assert x.shape == (3, states, *sim.shape)
@@ -293,12 +291,12 @@ def test_simulate(cls: type[Simulator], states: int) -> None:
     assert np.isfinite(x).all()
     np.testing.assert_array_equal(x, sim.simulate(generators(3), 0.1, states))
     assert (x[0] != x[1]).any()
-    drawn = np.stack([sim.initial(rng) for rng in generators(3)])
-    assert (sim.transient > 0) == bool((x[:, 0] != drawn).any())
+    sampled = np.stack([sim.initial(rng) for rng in generators(3)])
+    assert (sim.transient > 0) == bool((x[:, 0] != sampled).any())
 
 
-def test_time_goes_on_from_the_transient() -> None:
-    """Else a drive would jump in phase between the dropped states and the stored ones."""
+def test_time_continues_after_the_transient() -> None:
+    """Otherwise a drive would jump in phase between the dropped and the stored states."""
 
     class Clock(simulators.Pendulum):
         transient = 3.0
@@ -307,5 +305,5 @@ def test_time_goes_on_from_the_transient() -> None:
             return np.broadcast_to(t[None, :, None], (len(x0), len(t), 3)).copy()
 
     x = Clock().simulate(generators(2), 0.5, 4)
-    np.testing.assert_array_equal(x[:, 0], np.full((2, 3), 3.0))  # where the transient ended
+    np.testing.assert_array_equal(x[:, 0], np.full((2, 3), 3.0))  # the end of the transient
     np.testing.assert_allclose(x[:, 1:, 0], np.broadcast_to([3.5, 4.0, 4.5], (2, 3)))

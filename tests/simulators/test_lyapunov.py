@@ -1,4 +1,4 @@
-"""Lyapunov exponents where they are known in closed form."""
+"""Lyapunov exponents against closed forms."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from simulators.lyapunov import exponents
 
 @dataclass(frozen=True)
 class Linear(Simulator):
-    """dx/dt = A x."""
+    """The linear system dx/dt = A x."""
 
     matrix: tuple[tuple[float, ...], ...] = ()
     channels = (Channel("x", "1"),)
@@ -44,19 +44,19 @@ def test_a_linear_system_has_its_eigenvalues(matrix: object, expected: list[floa
     np.testing.assert_allclose(found.value, expected, rtol=0, atol=1e-6)
 
 
-def test_volumes_of_a_damped_pendulum_shrink_at_its_damping() -> None:
+def test_exponents_of_a_damped_pendulum_add_up_to_its_damping() -> None:
     found = exponents(Pendulum(damping=0.5, drive=1.15), orbits=8)
     assert found.value.sum() == pytest.approx(-0.5, abs=1e-6)
     assert found.value[0] > 0.05
 
 
 def test_a_free_pendulum_is_not_chaotic() -> None:
-    """Neighbours part linearly in time, so the exponents vanish as log(time) / time."""
+    """Nearby states separate linearly in time, so the exponents vanish as log(time) / time."""
     assert np.abs(exponents(Pendulum(), orbits=8, every=2.0).value).max() <= 0.03
 
 
-def test_heat_forgets_its_finest_mode_last() -> None:
-    """The leading exponents of diffusion: the mean's, 0, and the two longest waves'."""
+def test_leading_exponents_of_the_heat_equation() -> None:
+    """They are that of the mean, 0, and those of the two longest waves."""
     sim = Heat(size=(8, 8), diffusivity=0.3)
     found = exponents(sim, 3, every=1.0, intervals=400, orbits=2)
     slowest = np.sort(0.3 * sim.operator.eigenvalues.ravel())[::-1][:3]

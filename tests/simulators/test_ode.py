@@ -1,4 +1,4 @@
-"""The integrator: it fails loudly and soon, and a block is as accurate as its members alone."""
+"""The integrator: it raises early, and a batch is as accurate as its trajectories alone."""
 
 import time
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def blow_up(t: float, x: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("rhs", [nan_at_the_start, nan_later, blow_up])
 @pytest.mark.parametrize("method", METHODS)
 def test_failures_are_raised(method: str, rhs: Callable[..., np.ndarray], batch: int) -> None:
-    """SciPy left alone hangs on some of these and returns short arrays for others."""
+    """SciPy itself hangs on some of these and returns short arrays for others."""
     begin = time.perf_counter()
     x0 = np.ones((batch, 1))
     x0[-1] = 1.1  # the first to blow up
@@ -42,7 +42,7 @@ def test_failures_are_raised(method: str, rhs: Callable[..., np.ndarray], batch:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_budget_of_evaluations(method: str) -> None:
-    """Never more calls than allowed, and enough is enough."""
+    """There are never more calls than allowed, and a sufficient budget is no error."""
     calls = 0
 
     def rhs(t: float, x: np.ndarray) -> np.ndarray:
@@ -90,7 +90,7 @@ def test_a_single_time_returns_the_initial_state() -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("others", [63, 255])
-def test_a_hard_trajectory_errs_no_more_in_a_block(others: int, method: str) -> None:
+def test_a_hard_trajectory_is_as_accurate_in_a_batch(others: int, method: str) -> None:
     """One fast rotation among trajectories at rest, as accurate as alone.
 
     At rest they add nothing to SciPy's mean square over the whole state, which would grant the
@@ -112,8 +112,8 @@ def test_a_hard_trajectory_errs_no_more_in_a_block(others: int, method: str) -> 
 
 
 @pytest.mark.parametrize("method", ["RK45", "DOP853", "LSODA"])
-def test_a_block_of_copies_takes_the_steps_of_one(method: str) -> None:
-    """Nor is it more accurate than was asked, which would cost."""
+def test_a_batch_of_copies_takes_the_steps_of_one(method: str) -> None:
+    """A higher accuracy than required would cost time."""
 
     def evaluations(batch: int) -> int:
         calls = 0

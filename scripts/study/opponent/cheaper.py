@@ -32,7 +32,7 @@ class Solver:
 def solvers(sim: Simulator, dt: float) -> list[Solver]:
     """The reference first, then its twin if it has one, then cheaper ones for steps of ``dt``."""
     found = [Solver(f"reference: {sim.solver}", sim.trajectories)]
-    twin = sim.twin()
+    twin = sim.reference_solver()
     if twin is not None:
         found.append(Solver(f"twin: {twin.solver}", twin.trajectories))
     return [*found, *_integrators(sim), *_coarser(sim, dt), *_stencils(sim, dt)]

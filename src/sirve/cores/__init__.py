@@ -1,6 +1,8 @@
-"""What forecasts: the note's recurrent networks and the baselines. Knows no data and no training.
+"""Cores: the recurrent networks, and the baselines and other networks to compare them with.
 
-A new cell is one class in a module of its own, exported here, and a ``conf/model/<name>.yaml``.
+Nothing here depends on data or training. The equations of the recurrent cells are in ``cells``. A
+new cell or core is one class in a module of its own, exported here, with a
+``conf/model/<name>.yaml``.
 """
 
 from sirve.cores.base import Core as Core
@@ -18,10 +20,10 @@ from sirve.cores.cells import LSTM as LSTM
 from sirve.cores.cells import RNN as RNN
 from sirve.cores.cells import Cell as Cell
 from sirve.cores.echo_state import EchoState as EchoState
-from sirve.cores.packages.fourier import FourierOperator as FourierOperator
-from sirve.cores.packages.mamba import Mamba as Mamba
-from sirve.cores.packages.unet import UNet as UNet
 from sirve.cores.recurrent import ConvRecurrent as ConvRecurrent
 from sirve.cores.recurrent import Recurrent as Recurrent
 from sirve.cores.residual import ResidualRecurrent as ResidualRecurrent
 from sirve.cores.residual import ResidualStacked as ResidualStacked
+from sirve.cores.third_party.fourier_operator import FourierOperator as FourierOperator
+from sirve.cores.third_party.mamba import Mamba as Mamba
+from sirve.cores.third_party.unet import UNet as UNet

@@ -1,4 +1,4 @@
-"""The contract of everything that forecasts."""
+"""The interface of every forecasting model: ``Core``, with the helpers that build one."""
 
 import logging
 from abc import ABC, abstractmethod
@@ -17,30 +17,39 @@ log = logging.getLogger(__name__)
 
 
 class Core(nn.Module, ABC):
-    """Reads a sequence of normalised states and predicts, at each of them, the next one.
+    """A model that reads a sequence of normalised states and predicts the next one at each step.
 
         y = base + scale * readout(phi),   phi, state = features(x, state)
 
-    ``base`` is x (``residual``) or 0; ``scale`` is the standard deviation of the normalised
-    increments of each channel; ``readout`` is linear. x and y are (B, T, *shape) and ``y[:, k]``
-    predicts ``x[:, k + 1]``. ``state`` is the core's memory, opaque to the caller; None is blank.
-    With a ``spread`` (sirve.cores.spread) it gives a distribution for the next state, of mean y.
-    The last ``covariates`` channels of x, beyond those of ``shape``, are given and never predicted: y
-    has them as they are.
+    ``base`` is x (``residual``) or 0. ``scale`` is the standard deviation of the normalised
+    increments of each channel. ``readout`` is linear. x and y are (B, T, *shape), and ``y[:, k]``
+    predicts ``x[:, k + 1]``. ``state`` is the memory of the core, opaque to the caller; None is an
+    empty memory. A subclass defines ``features`` and ``readout``:
 
-    Laws (tests/cores/test_laws.py, over every member): a whole sequence equals its pieces with
-    the state passed on; causal; batch members independent. It can be built without memory, under
-    ``torch.device("meta")``: so a checkpoint's sizes are compared before any is taken.
+        core = Recurrent((3,), GRU(), hidden=64)
+        y, state = core(x)                       # x, y: (B, T, 3)
+        future, state = core.roll(y[:, -1:], state, steps=100)
+
+    With a ``spread`` (sirve.cores.spread) a core predicts a distribution of mean y.
+
+    Laws, tested for every core (tests/cores/test_laws.py): a whole sequence gives the same as its
+    pieces with the state passed on; predictions are causal; members of a batch are independent. A
+    core can be built under ``torch.device("meta")``, which takes no memory: the sizes of a
+    checkpoint are compared with it before the weights are loaded.
+
+    Args:
+        shape: of a state: (C,) for a vector, (C, N) on a line, (C, H, W) for a frame.
+        residual: predict the increment of x rather than x itself.
+        covariates: number of further channels of x after those of ``shape``. They are given, never
+            predicted: y repeats them.
     """
 
     readout: nn.Module
     scale: Tensor
-    closed_form: bool = False  # whether nothing but the readout is ever fitted
-    feedback: bool = False  # whether features depend on the readout: then no closed form finds it
-    search_grid: ClassVar[
-        Mapping[str, Sequence[Any]]
-    ] = {}  # values worth trying of what ``init_weights`` takes
-    search_noises: ClassVar[Sequence[float]] = (0.0,)  # ... and of noise on what is read
+    closed_form: bool = False  # True if only the readout is ever fitted
+    feedback: bool = False  # True if features depend on the readout: no closed form can fit it
+    search_grid: ClassVar[Mapping[str, Sequence[Any]]] = {}  # settings of ``init_weights`` to try
+    search_noises: ClassVar[Sequence[float]] = (0.0,)  # standard deviations of input noise to try
 
     def __init__(self, shape: tuple[int, ...], residual: bool = True, covariates: int = 0) -> None:
         super().__init__()
@@ -50,66 +59,86 @@ class Core(nn.Module, ABC):
         self.register_buffer("scale", torch.ones(shape[0], *[1] * (len(shape) - 1)))
 
     def init_weights(self, seed: int, **setting: Any) -> None:
-        """Draw at random what a closed form does not fit, in place; raises ValueError.
+        """Set the weights that a closed form does not fit to random values, in place.
 
-        A core that has no such weights takes no ``setting``.
+        Args:
+            seed: of the random numbers.
+            setting: how to sample them, such as ``spectral_radius``; none for a core without such
+                weights.
+
+        Raises:
+            ValueError: a setting is not valid.
         """
 
     def fit_statistics(self, sequences: Iterable[Tensor]) -> None:
-        """Find in the training states what a closed form needs before its readout, in place.
+        """Fit statistics of the training states that the features need, in place.
 
-        ``sequences`` (B, T, *shape + known), normalised. Most cores need nothing of them.
+        It is called before a closed form fits the readout. Most cores need no statistics.
+
+        Args:
+            sequences: normalised states with covariates, (B, T, C + covariates, *space) each.
         """
 
     @abstractmethod
     def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        """phi (B, T, F, *space) and the state after x."""
+        """Return the features phi (B, T, F, *space) of the readout, and the state after x."""
 
     def read(self, x: Tensor, state: Any = None) -> Any:
-        """The state after x, where nothing is to be predicted."""
+        """Return the state after x, without a prediction."""
         return self.features(x, state)[1]
 
-    def own(self, x: Tensor) -> Tensor:
-        """The channels that are predicted."""
+    def predicted(self, x: Tensor) -> Tensor:
+        """Return the predicted channels of x: all but the covariates."""
         return x[:, :, : self.shape[0]] if self.covariates else x
 
-    def beside(self, own: Tensor, x: Tensor) -> Tensor:
-        """``own`` with the known channels of x."""
-        return torch.cat([own, x[:, :, self.shape[0] :]], dim=2) if self.covariates else own
+    def with_covariates(self, predicted: Tensor, x: Tensor) -> Tensor:
+        """Return predicted channels together with the covariates of x."""
+        if not self.covariates:
+            return predicted
+        return torch.cat([predicted, x[:, :, self.shape[0] :]], dim=2)
 
     def base(self, x: Tensor) -> Tensor:
-        """What the readout's output is added to."""
-        own = self.own(x)
-        return own if self.residual else torch.zeros_like(own)
+        """Return what the output of the readout is added to."""
+        predicted = self.predicted(x)
+        return predicted if self.residual else torch.zeros_like(predicted)
 
     def accepts_shape(self, shape: tuple[int, ...]) -> bool:
-        """Whether it can read states of another shape than those it was made for."""
+        """Return True if the core can read states of this shape."""
         return tuple(shape) == self.shape
 
     def mean(self, x: Tensor, phi: Tensor) -> Tensor:
-        """y from x and its features."""
+        """Return the prediction y from x and its features."""
         base = self.base(x)
         y = base + self.scale * self.readout(phi.flatten(0, 1)).reshape(base.shape)
-        return self.beside(y, x)
+        return self.with_covariates(y, x)
 
     def forward(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """Return the predictions y (B, T, *shape), and the state after x."""
         phi, state = self.features(x, state)
         return self.mean(x, phi), state
 
     def distribution(self, x: Tensor, state: Any = None) -> tuple[Tensor, Tensor, Any]:
-        """y, the log of the deviation of what is predicted in units of ``scale``, the state.
+        """Return the mean y, log_std (B, T, *shape), and the state after x.
 
-        p(x_{t+1} | x_1 ... x_t) = N(y, (scale * exp(log_deviation))^2), components independent
-        given the past. The log deviation is (B, T, *shape).
+        p(x_{t+1} | x_1 ... x_t) = N(y, (scale * exp(log_std))^2), with components that are
+        independent given the past.
         """
         assert self.spread is not None, "this core has no spread"
         phi, state = self.features(x, state)
-        return self.mean(x, phi), self.spread(phi, self.own(x).shape), state
+        return self.mean(x, phi), self.spread(phi, self.predicted(x).shape), state
 
     def roll(self, x: Tensor, state: Any, steps: int) -> tuple[Tensor, Any]:
-        """Its own output fed back from x (B, 1, *shape) on: (B, steps, *shape), the state after.
+        """Forecast by feeding the core its own output.
 
-        A core that can do this sooner, to the same numbers, has a ``roll`` of its own.
+        A subclass may override it with a faster method that gives the same numbers.
+
+        Args:
+            x: the first input (B, 1, *shape).
+            state: the memory before x.
+            steps: number of predictions.
+
+        Returns:
+            The predictions (B, steps, *shape), and the state after the last input.
         """
         out = []
         for _ in range(steps):
@@ -119,14 +148,14 @@ class Core(nn.Module, ABC):
 
 
 class AnySize(Core):
-    """A core that looks at neighbours only, so that fields of other sizes suit it as well."""
+    """A core that reads neighbours only, so it accepts fields of other sizes."""
 
     def accepts_shape(self, shape: tuple[int, ...]) -> bool:
         return len(shape) == len(self.shape) and shape[0] == self.shape[0]
 
 
 class Zero(nn.Module):
-    """The readout of a core that has nothing to learn: 0 for each of ``phi``'s entries."""
+    """A readout with nothing to learn: it returns 0 for each feature."""
 
     def forward(self, phi: Tensor) -> Tensor:
         return torch.zeros_like(phi)
@@ -141,7 +170,7 @@ def make_lift(
     bias: bool = True,
     symmetric: bool = False,
 ) -> Lift:
-    """A matrix for vectors (``dims`` 0), a convolution that matches the walls for fields."""
+    """Return a matrix for vectors (``dims`` 0), or a convolution for fields with a boundary."""
     if dims == 0:
         return Matrix(inputs, outputs, bias)
     if boundary is None:
@@ -150,14 +179,14 @@ def make_lift(
 
 
 def zeroed(module: M) -> M:
-    """The same, all its parameters 0: a residual core with such a readout is persistence."""
+    """Set all parameters to 0: a residual core with such a readout is persistence."""
     for parameter in module.parameters():
         nn.init.zeros_(parameter)
     return module
 
 
-def flattened(shape: tuple[int, ...], instead: str) -> int:
-    """Cells of each channel, to a core that reads all of them as one vector: it warns of frames."""
+def cells_per_channel(shape: tuple[int, ...], instead: str) -> int:
+    """Return the number of cells of each channel, and warn if a vector core reads frames."""
     if len(shape) > 1:
         log.warning(
             "a vector core reads frames of shape %s flattened to %d numbers: it does not know "
@@ -170,16 +199,16 @@ def flattened(shape: tuple[int, ...], instead: str) -> int:
 
 
 def require_frames(shape: tuple[int, ...]) -> None:
-    """Raise ValueError for vectors."""
+    """Raise ValueError if states are vectors."""
     if len(shape) == 1:
         raise ValueError(
-            f"a convolutional core needs frames, but a state here has shape {tuple(shape)}: "
+            f"a convolutional core needs frames, but a state has the shape {tuple(shape)}: "
             "take a vector core, model=rnn, lstm or gru"
         )
 
 
-def require_fits(shape: tuple[int, ...], **kernels: int) -> None:
-    """Raise ValueError for a kernel that reaches over a whole field and beyond."""
+def require_kernels_fit(shape: tuple[int, ...], **kernels: int) -> None:
+    """Raise ValueError for a kernel that reaches beyond the whole field."""
     for name, kernel in kernels.items():
         if kernel // 2 > min(shape[1:], default=kernel):
             raise ValueError(f"{name}={kernel} is wider than the field, {tuple(shape[1:])} cells")
@@ -193,7 +222,7 @@ def require_positive(**values: int) -> None:
 
 
 def require_not_negative(**values: float) -> None:
-    """Raise ValueError for the first value that is negative or no number."""
+    """Raise ValueError for the first value that is negative or not finite."""
     for name, value in values.items():
         if not 0 <= value < float("inf"):
-            raise ValueError(f"{name}={value} must be a number, not negative")
+            raise ValueError(f"{name}={value} must be zero or a positive number")

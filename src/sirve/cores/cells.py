@@ -1,10 +1,25 @@
-"""The note's recurrent equations, once, as pointwise mathematics.
+"""The equations of the recurrent cells RNN, LSTM and GRU, as pointwise mathematics.
 
-A cell knows neither matrices nor convolutions. It is given ``wx``, the lifted input W x_t + b of
-all its gates (B, gates * H, *space), and ``u``, a function that lifts a hidden state by the rows of
-the gates ``start:stop`` of U. A core supplies both, as matrices or as convolutions.
+    RNN     h_t = g(W h_{t-1} + U x_t + b),   g = tanh or sigma
 
-Law: equals a literal NumPy transcription of the equations, and ``torch.nn`` where they agree.
+    LSTM    f_t = sigma(W_f [h_{t-1}, x_t] + b_f)
+            i_t = sigma(W_i [h_{t-1}, x_t] + b_i)
+            C'_t = tanh(W_c [h_{t-1}, x_t] + b_c)
+            C_t = f_t * C_{t-1} + i_t * C'_t
+            o_t = sigma(W_o [h_{t-1}, x_t] + b_o)
+            h_t = o_t * tanh(C_t)
+
+    GRU     z_t = sigma(W_z x_t + U_z h_{t-1} + b_z)
+            r_t = sigma(W_r x_t + U_r h_{t-1} + b_r)
+            h'_t = tanh(W x_t + U (r_t * h_{t-1}) + b)
+            h_t = (1 - z_t) * h_{t-1} + z_t * h'_t
+
+A cell does not know whether W and U are matrices or convolutions. A core gives it ``wx``, the
+lifted input W x_t + b of all gates (B, gates * H, *space), and ``u``, a function that applies the
+rows of the gates ``start:stop`` of U to a hidden state.
+
+Law (tests/cores/test_cells.py): a cell gives the same as a literal NumPy transcription of its
+equations, and as ``torch.nn`` where the equations agree.
 """
 
 from abc import ABC, abstractmethod
@@ -15,42 +30,57 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-Recur = Callable[[Tensor, int, int], Tensor]
+Recur = Callable[[Tensor, int, int], Tensor]  # u(h, start, stop)
 State = tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
 class Cell(ABC):
-    """One step of a recurrent network; the first tensor of its state is the hidden state h."""
+    """One step of a recurrent network: the base class of RNN, LSTM and GRU.
 
-    gates: ClassVar[int]
+    A subclass sets ``gates`` and defines ``step``. The state is a tuple of ``states`` tensors
+    (B, H, *space), and the first one is the hidden state h.
+    """
+
+    gates: ClassVar[int]  # number of blocks of H rows in W and U
     states: ClassVar[int] = 1
-    candidate: ClassVar[int] = 0  # whose rows are new knowledge; those of the others are gates
+    candidate: ClassVar[int] = 0  # the block with the new knowledge; the others are gates
 
     @property
     def recurrent_bias(self) -> bool:
-        """Whether U h has a bias of its own."""
+        """True if U h has its own bias."""
         return False
 
-    def remembering(self, bias: Tensor, steps: Tensor) -> Tensor:
-        """``bias`` (gates * H,) moved so that, undriven, unit i forgets over ``steps[i]`` steps."""
+    def bias_for_time_scale(self, bias: Tensor, steps: Tensor) -> Tensor:
+        """Shift ``bias`` (gates * H,) so that, without input, unit i forgets over ``steps[i]``."""
         return bias
 
     @abstractmethod
     def step(self, wx: Tensor, state: State, u: Recur) -> State:
-        """State at t from the lifted input at t and the state at t - 1."""
+        """Return the state at t.
+
+        Args:
+            wx: lifted input W x_t + b of all gates, (B, gates * H, *space).
+            state: the state at t - 1.
+            u: function (h, start, stop) that applies the rows of these gates of U to h.
+        """
 
     def activations(self, wx: Tensor, state: State, u: Recur) -> dict[str, Tensor]:
-        """Each gate and candidate of a step by the equations' name for it; {} where it has none."""
+        """Return the gates and the candidate of a step by name; {} for a cell without gates."""
         return {}
 
 
 @dataclass(frozen=True)
 class RNN(Cell):
-    """h_t = g(W h_{t-1} + U x_t + b), with g = tanh or the sigmoid.
+    """Cell of a simple recurrent network.
 
-    (The note writes W for the recurrent and U for the input matrix here, and the reverse in the
-    gated cells; in this code the input's is always W.)
+        h_t = g(W h_{t-1} + U x_t + b)
+
+    The equation names the recurrent matrix W and the input matrix U, and those of the gated cells
+    the reverse. In the code the input matrix is always W.
+
+    Args:
+        activation: g, "tanh" or "sigmoid".
     """
 
     activation: str = "tanh"
@@ -68,7 +98,7 @@ class RNN(Cell):
 
 @dataclass(frozen=True)
 class LSTM(Cell):
-    """Long short-term memory; rows in the order f, i, c, o.
+    """Cell of a long short-term memory (LSTM); the rows of W and U are in the order f, i, c, o.
 
         f_t = sigma(W_f [h_{t-1}, x_t] + b_f)          forget gate
         i_t = sigma(W_i [h_{t-1}, x_t] + b_i)          input gate
@@ -77,8 +107,8 @@ class LSTM(Cell):
         o_t = sigma(W_o [h_{t-1}, x_t] + b_o)          output gate
         h_t = o_t * tanh(C_t)
 
-    Source: S. Hochreiter, J. Schmidhuber, Neural Computation 9 (1997); forget gate F. Gers et
-    al., Neural Computation 12 (2000).
+    Source: S. Hochreiter, J. Schmidhuber, Neural Computation 9 (1997); forget gate: F. Gers et al.,
+    Neural Computation 12 (2000).
     """
 
     gates: ClassVar = 4
@@ -90,7 +120,7 @@ class LSTM(Cell):
         gates = {"f": torch.sigmoid(f), "i": torch.sigmoid(i)}
         return gates | {"C'": torch.tanh(new), "o": torch.sigmoid(o)}
 
-    def remembering(self, bias: Tensor, steps: Tensor) -> Tensor:
+    def bias_for_time_scale(self, bias: Tensor, steps: Tensor) -> Tensor:
         shift = torch.log(steps - 1)  # f = 1 - 1/steps and i = 1/steps
         f, i, new, o = bias.chunk(4)
         return torch.cat([f + shift, i - shift, new, o])
@@ -103,15 +133,17 @@ class LSTM(Cell):
 
 @dataclass(frozen=True)
 class GRU(Cell):
-    """Gated recurrent unit; rows in the order z, r, h'.
+    """Cell of a gated recurrent unit (GRU); the rows of W and U are in the order z, r, h'.
 
         z_t = sigma(W_z x_t + U_z h_{t-1} + b_z)       update gate
         r_t = sigma(W_r x_t + U_r h_{t-1} + b_r)       reset gate
         h'_t = tanh(W x_t + U (r_t * h_{t-1}) + b)     candidate
         h_t = (1 - z_t) * h_{t-1} + z_t * h'_t
 
-    ``reset="before"`` is the note's; "after" is the form of ``torch.nn.GRU`` (whose z is our
-    1 - z), h'_t = tanh(W x_t + b + r_t * (U h_{t-1} + b_U)).
+    Args:
+        reset: "before" for these equations, where the reset gate comes before the matrix U; "after"
+            for the form of ``torch.nn.GRU`` (whose z is 1 - z here),
+            h'_t = tanh(W x_t + b + r_t * (U h_{t-1} + b_U)).
 
     Source: K. Cho et al., EMNLP 2014, section 2.3; "after": PyTorch's documentation of nn.GRU.
     """
@@ -128,7 +160,7 @@ class GRU(Cell):
     def recurrent_bias(self) -> bool:
         return self.reset == "after"
 
-    def remembering(self, bias: Tensor, steps: Tensor) -> Tensor:
+    def bias_for_time_scale(self, bias: Tensor, steps: Tensor) -> Tensor:
         z, rest = bias[: len(steps)], bias[len(steps) :]  # z = 1/steps
         return torch.cat([z - torch.log(steps - 1), rest])
 

@@ -7,10 +7,16 @@ from sirve.cores.base import Core, require_positive
 
 
 class Delayed(Core):
-    """Reads ``delays`` states side by side: x_t, x_{t - stride}, ..., x_{t - (delays - 1) stride}.
+    """A core that reads several past states: x_t, x_{t - stride}, ..., x_{t - (delays - 1) stride}.
 
-    Its memory is the states that lie that far back, (B, (delays - 1) stride, *shape), zero before
-    the first one that was read; with one delay there is none.
+    Its memory is the last states (B, (delays - 1) stride, *shape), zero before the first input.
+
+    Args:
+        shape: of a state.
+        delays: number of states, including the present one; 1 is no memory.
+        stride: steps between them.
+        residual: predict the increment of x rather than x itself.
+        covariates: number of further channels of x that are given and never predicted.
     """
 
     def __init__(
@@ -27,18 +33,18 @@ class Delayed(Core):
 
     @property
     def inputs(self) -> int:
-        """Channels of what ``stack`` gives."""
+        """Number of channels that ``stack`` returns."""
         return self.delays * self.shape[0] + self.covariates
 
     def stack(self, x: Tensor, past: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """(B, T, inputs, *space), what is known once and last, and the past after x."""
+        """Return stacked states (B, T, inputs, *space), covariates last, and the past after x."""
         reach = (self.delays - 1) * self.stride
         if reach == 0:
             return x, past
-        own, length = self.own(x), x.shape[1]
+        present, length = self.predicted(x), x.shape[1]
         if past is None:
-            past = own.new_zeros(len(x), reach, *own.shape[2:])
-        whole = torch.cat([past, own], dim=1)
+            past = present.new_zeros(len(x), reach, *present.shape[2:])
+        whole = torch.cat([past, present], dim=1)
         starts = range(reach, -1, -self.stride)
         parts = [whole[:, start : start + length] for start in starts]
         covariates = [x[:, :, self.shape[0] :]] if self.covariates else []
@@ -46,8 +52,8 @@ class Delayed(Core):
 
 
 def require_vector(name: str, shape: tuple[int, ...], instead: str) -> None:
-    """Raise ValueError for frames."""
+    """Raise ValueError if states are frames; ``instead`` names the models to take."""
     if len(shape) > 1:
         raise ValueError(
-            f"{name} reads vectors, but a state here has shape {tuple(shape)}: take {instead}"
+            f"{name} reads vectors, but a state has the shape {tuple(shape)}: take {instead}"
         )

@@ -1,4 +1,4 @@
-"""Echo state networks: a random recurrent network of which only the readout is fitted."""
+"""Echo state networks: random recurrent networks of which only the readout is fitted."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,11 +12,14 @@ from sirve.cores.delays import require_vector
 
 
 @dataclass(frozen=True)
-class Draw:
-    """How the weights are drawn.
+class EchoStateWeights:
+    """Distribution of the random weights of an echo state network.
 
-    ``input_scaling``: deviation of the weights of W; ``spectral_radius``: spectral spectral_radius of U; ``bias``: b is
-    uniform in +- bias; ``leak``: a, the share of the state that is new at each step.
+    Args:
+        input_scaling: standard deviation of the weights of W.
+        spectral_radius: of U.
+        bias: b is uniform in +- bias.
+        leak: a, the share of the state that is new at each step, above 0 and at most 1.
     """
 
     input_scaling: float = 0.1
@@ -38,8 +41,18 @@ class EchoState(Core):
         h_t = (1 - a) h_{t-1} + a tanh(W x_t + U h_{t-1} + b)
         y_t = x_t + A (h_t, x_t, 1)
 
-    W, U and b are random and A is fitted. ``hidden`` units, each fed by about ``connectivity``
-    others, null: by all; ``squares``: A sees h_t^2 as well. Raises ValueError for frames.
+    W, U and b are random, and A is fitted.
+
+    Args:
+        shape: of a state, (C,).
+        hidden: number of units.
+        connectivity: mean number of units that feed a unit; None: all.
+        squares: A reads h_t^2 as well.
+        residual: add x_t, as above.
+        covariates: number of further channels of x that are given and never predicted.
+
+    Raises:
+        ValueError: states are frames, or a number is not positive.
 
     Source: H. Jaeger et al., Neural Networks 20 (2007), eq. 2; squares, there in place of every
     second unit: J. Pathak et al., Physical Review Letters 120, 024102 (2018).
@@ -73,40 +86,42 @@ class EchoState(Core):
             require_positive(connectivity=connectivity)
         self.connectivity, self.squares = connectivity, squares
         inputs = shape[0] + covariates
-        self.register_buffer("w", Draw.input_scaling * torch.randn(hidden, inputs))
-        self.register_buffer("u", Draw.spectral_radius / hidden**0.5 * torch.randn(hidden, hidden))
-        self.register_buffer("b", Draw.bias * (2 * torch.rand(hidden) - 1))
-        self.register_buffer("leak", torch.full((), Draw.leak))
+        default = EchoStateWeights()
+        w, u = torch.randn(hidden, inputs), torch.randn(hidden, hidden)
+        self.register_buffer("w", default.input_scaling * w)
+        self.register_buffer("u", default.spectral_radius / hidden**0.5 * u)
+        self.register_buffer("b", default.bias * (2 * torch.rand(hidden) - 1))
+        self.register_buffer("leak", torch.full((), default.leak))
         read = (2 if squares else 1) * hidden + inputs
         self.readout = zeroed(make_lift(read, shape[0], 0, 1, None))
 
     def init_weights(self, seed: int, **setting: Any) -> None:
-        of, hidden = Draw(**setting), len(self.b)
+        setup, hidden = EchoStateWeights(**setting), len(self.b)
         source = torch.Generator().manual_seed(seed)
         w = torch.randn(self.w.shape, generator=source, dtype=torch.float64)
         b = torch.rand(self.b.shape, generator=source, dtype=torch.float64)
-        self.w.copy_(of.input_scaling * w)
-        self.u.copy_(of.spectral_radius * of_radius_one(hidden, self.connectivity, seed))
-        self.b.copy_(of.bias * (2 * b - 1))
-        self.leak.fill_(of.leak)
+        self.w.copy_(setup.input_scaling * w)
+        self.u.copy_(setup.spectral_radius * unit_radius(hidden, self.connectivity, seed))
+        self.b.copy_(setup.bias * (2 * b - 1))
+        self.leak.fill_(setup.leak)
 
     def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         wx = nn.functional.linear(x, self.w, self.b)
         h = wx.new_zeros(len(x), len(self.b)) if state is None else state
-        u, found = self.u.T, []
+        u, hs = self.u.T, []
         for wx_t in wx.unbind(1):
             h = torch.lerp(h, torch.tanh(torch.addmm(wx_t, h, u)), self.leak)
-            found.append(h)
-        seen = torch.stack(found, dim=1)
-        hidden = [seen, seen * seen] if self.squares else [seen]
+            hs.append(h)
+        units = torch.stack(hs, dim=1)
+        hidden = [units, units * units] if self.squares else [units]
         return torch.cat([*hidden, x], dim=2), h
 
 
-@lru_cache(maxsize=4)  # a search draws the same matrix for every setting, and eigenvalues are slow
-def of_radius_one(hidden: int, connectivity: int | None, seed: int) -> Tensor:
-    """A random matrix (hidden, hidden) of spectral spectral_radius 1, about ``connectivity`` a row not 0.
+@lru_cache(maxsize=4)  # a search uses the same matrix for every setting, and eigenvalues are slow
+def unit_radius(hidden: int, connectivity: int | None, seed: int) -> Tensor:
+    """Sample a matrix of spectral radius 1 with about ``connectivity`` entries per row.
 
-    Zero where all its eigenvalues are, as those of too sparse a matrix may be.
+    The matrix is zero if all its eigenvalues are, which happens if it is too sparse.
     """
     source = torch.Generator().manual_seed(seed)
     u = torch.randn(hidden, hidden, generator=source, dtype=torch.float64)

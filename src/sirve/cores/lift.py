@@ -1,9 +1,9 @@
-"""Linear maps that lift a cell's pointwise equations: a matrix, or a convolution that knows walls.
+"""The linear maps of cells and readouts: a matrix, or a convolution with a boundary.
 
-Both act on (..., C, *space) features, and both have ``columns``, the design matrix of the map, so
-that least squares can solve for their weights.
+Both act on features (B, C, *space). Both have ``columns``, the design matrix of the map, so that
+least squares can solve for the weights.
 
-Law: ``lift(x)`` equals ``lift.columns(x) @ lift.table().T``.
+Law (tests/cores/test_lift.py): ``lift(x)`` equals ``lift.columns(x) @ lift.table().T``.
 """
 
 from abc import ABC, abstractmethod
@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 Boundary = Literal["neumann", "dirichlet", "periodic"]
 
-FEW = 4  # times fewer outputs than inputs
+FEW = 4  # ``planes`` is faster with this many times fewer outputs than inputs
 
 
 class Lift(nn.Module, ABC):
@@ -28,23 +28,23 @@ class Lift(nn.Module, ABC):
 
     @abstractmethod
     def part(self, x: Tensor, start: int, stop: int) -> Tensor:
-        """Rows ``start:stop`` of the map, applied to x (B, inputs, *space)."""
+        """Apply the rows ``start:stop`` of the map to x (B, inputs, *space)."""
 
     @abstractmethod
     def columns(self, x: Tensor) -> Tensor:
-        """Design matrix (points, features): one row for each sample and place, the last one 1."""
+        """Return the design matrix (points, features) of x; its last column is 1."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """The whole map on (B, inputs, *space)."""
+        """Apply the map to x (B, inputs, *space)."""
         return self.part(x, 0, self.weight.shape[0])
 
     def table(self) -> Tensor:
-        """Weights as (outputs, features), the bias last, in the order of ``columns``."""
+        """Return the weights (outputs, features) in the order of ``columns``, the bias last."""
         return torch.cat([self.weight.flatten(1), self._bias()[:, None]], dim=1)
 
     @torch.no_grad()
     def assign(self, table: Tensor) -> None:
-        """Set weights and bias from (outputs, features)."""
+        """Set weights and bias from a table (outputs, features)."""
         self.weight.copy_(table[:, :-1].reshape(self.weight.shape))
         assert self.bias is not None
         self.bias.copy_(table[:, -1])
@@ -59,7 +59,7 @@ class Lift(nn.Module, ABC):
 
 
 class Matrix(Lift):
-    """y = W x + b on vectors (B, inputs)."""
+    """The map y = W x + b of vectors (B, inputs)."""
 
     def __init__(self, inputs: int, outputs: int, bias: bool = True) -> None:
         super().__init__()
@@ -74,13 +74,21 @@ class Matrix(Lift):
 
 
 class Convolution(Lift):
-    """y = W * x + b on fields (B, inputs, N) or (B, inputs, H, W), continued beyond the walls.
+    """The map y = W * x + b of fields (B, inputs, N) or (B, inputs, H, W).
 
-    neumann: mirrored at the wall (half-sample symmetric); dirichlet: mirrored with the opposite
-    sign; periodic: wrapped. Zero padding would act as a source at every wall.
+    The field is continued beyond its edges: mirrored (half-sample symmetric) for "neumann",
+    mirrored with the opposite sign for "dirichlet", wrapped for "periodic". Zero padding would act
+    as a source at every edge.
 
-    ``symmetric``: ``columns`` are sums over the symmetries of the square (of the line), so that a
-    closed form finds an isotropic map, of fewer weights.
+    Args:
+        inputs: number of input channels.
+        outputs: number of output channels.
+        kernel: width in cells, odd.
+        dims: 1 or 2.
+        boundary: "neumann", "dirichlet" or "periodic".
+        bias: add b.
+        symmetric: ``columns`` are sums over the symmetries of the square (or of the line), so that
+            a closed form finds an isotropic map with fewer weights.
     """
 
     basis: Tensor
@@ -106,7 +114,7 @@ class Convolution(Lift):
     def part(self, x: Tensor, start: int, stop: int) -> Tensor:
         weight = self.weight[start:stop]
         bias = None if self.bias is None else self.bias[start:stop]
-        if self.margin == 0:  # a matrix at each place, as one product: faster, with its gradient
+        if self.margin == 0:  # a matrix at each cell, as one product: faster, also its gradient
             places = x.movedim(1, -1)
             rows = F.linear(places.flatten(0, -2), weight.flatten(1), bias)
             return rows.unflatten(0, places.shape[:-1]).movedim(-1, 1)
@@ -135,14 +143,14 @@ class Convolution(Lift):
 
 
 def planes(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """A convolution as one product, and a sum over shifts of what it gives.
+    """Convolve x with ``weight``, as one matrix product and a sum over its shifted planes.
 
-    For few outputs of many inputs it copies less than PyTorch's own in float64, 20 times less
-    seconds for a readout of 7 x 7.
+    For few outputs of many inputs it copies less than PyTorch's convolution in float64: a readout
+    of 7 x 7 is 20 times faster.
     """
     outputs, inputs, *kernel = weight.shape
     space = [n - k + 1 for n, k in zip(x.shape[2:], kernel, strict=True)]
-    # A copy, aligned anew: the bits of a product depend on where its factors lie in memory.
+    # An aligned copy: the last bits of a product depend on the alignment of its factors.
     rows = weight.movedim(1, -1).reshape(-1, inputs).clone(memory_format=torch.contiguous_format)
     found = (rows @ x.flatten(2)).reshape(len(x), outputs, -1, *x.shape[2:])
     total = x.new_zeros(len(x), outputs, *space)
@@ -152,11 +160,12 @@ def planes(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def kernels(width: int, dims: int, symmetric: bool) -> Tensor:
-    """(n, *kernel): one for each place, or for each set of places that the symmetries of the square
+    """Return a basis of kernels (n, *kernel), one for each place in the kernel.
 
-    (of the line) take into each other.
+    If ``symmetric``, one for each set of places that the symmetries of the square (or of the line)
+    map onto each other.
     """
-    # On the meta device, where a core is built without memory, nothing says which are distinct.
+    # Always on the CPU: the meta device has no values to compare.
     places = torch.arange(width**dims, device="cpu").reshape([width] * dims)
     if not symmetric:
         return torch.eye(width**dims).reshape(-1, *[width] * dims)
@@ -165,14 +174,14 @@ def kernels(width: int, dims: int, symmetric: bool) -> Tensor:
 
 
 def images(x: Tensor, dims: int | None = None) -> list[Tensor]:
-    """x under each symmetry of its last ``dims`` axes (all): 2 of a line, 8 of a square."""
+    """Return x under each symmetry of its last ``dims`` axes (all): 2 of a line, 8 of a square."""
     axes = range(x.ndim - (x.ndim if dims is None else dims), x.ndim)
     found = [x.flip(chosen) for n in range(len(axes) + 1) for chosen in combinations(axes, n)]
     return found + [image.transpose(-2, -1) for image in found] if len(axes) == 2 else found
 
 
 def extend(x: Tensor, margin: int, boundary: Boundary) -> Tensor:
-    """Continue x (B, C, *space) by ``margin`` cells beyond each wall."""
+    """Continue x (B, C, *space) by ``margin`` cells beyond each edge."""
     if margin == 0:
         return x
     extended: Tensor = Extension.apply(x, margin, boundary)
@@ -180,10 +189,10 @@ def extend(x: Tensor, margin: int, boundary: Boundary) -> Tensor:
 
 
 class Extension(torch.autograd.Function):
-    """``extend``, with a gradient that folds the margins back, for which F.pad takes far longer.
+    """The function ``extend``; its gradient adds the margins back, far faster than that of F.pad.
 
-    Frames come out with their channels last in memory, with which a CPU convolves faster.
-    Measured by scripts/benchmark/convolutions.py; forward mode and torch.func go through it too.
+    The result has its channels last in memory, which a CPU convolves faster. Measured by
+    scripts/benchmark/convolutions.py. Forward-mode differentiation and torch.func are supported.
     """
 
     generate_vmap_rule = True
@@ -195,7 +204,7 @@ class Extension(torch.autograd.Function):
         for axis in range(2, x.ndim):
             inner = inner.narrow(axis, margin, x.shape[axis])
         inner.copy_(x)
-        for axis in range(2, x.ndim):  # the later axes continue the margins of the earlier, too
+        for axis in range(2, x.ndim):  # later axes also continue the margins of earlier ones
             for edge, source, sign in _edges(out, axis, margin, boundary):
                 edge.copy_(source if sign > 0 else -source)
         return out
@@ -223,13 +232,13 @@ class Extension(torch.autograd.Function):
 def _edges(
     x: Tensor, axis: int, margin: int, boundary: Boundary
 ) -> Iterator[tuple[Tensor, Tensor, int]]:
-    """Each margin of x along ``axis``, the cells inside that it continues, and with which sign."""
+    """Yield each margin of x along ``axis``, the inner cells that it copies, and their sign."""
     last = x.shape[axis] - margin
     sign = -1 if boundary == "dirichlet" else 1
     if boundary == "periodic":
         yield x.narrow(axis, 0, margin), x.narrow(axis, last - margin, margin), sign
         yield x.narrow(axis, last, margin), x.narrow(axis, margin, margin), sign
         return
-    for k in range(margin):  # mirrored, cell by cell: a flip would be a copy, not a place
+    for k in range(margin):  # mirrored cell by cell: a flip would be a copy, not a view
         yield x.narrow(axis, k, 1), x.narrow(axis, 2 * margin - 1 - k, 1), sign
         yield x.narrow(axis, last + k, 1), x.narrow(axis, last - 1 - k, 1), sign

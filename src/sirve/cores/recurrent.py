@@ -1,4 +1,4 @@
-"""Recurrent cores: any cell, lifted by matrices or by convolutions, in any number of layers."""
+"""Recurrent cores: layers of any cell, with matrices for vectors or convolutions for fields."""
 
 from abc import abstractmethod
 from typing import Any, ClassVar, cast
@@ -9,21 +9,21 @@ from torch import Tensor, nn
 from sirve.cores.base import (
     AnySize,
     Core,
-    flattened,
+    cells_per_channel,
     make_lift,
-    require_fits,
     require_frames,
+    require_kernels_fit,
     require_positive,
     zeroed,
 )
 from sirve.cores.cells import Cell, State
 from sirve.cores.fast import fused, rolling
 from sirve.cores.lift import Boundary, Lift, Matrix
-from sirve.cores.reservoir import Reservoir
+from sirve.cores.reservoir import ReservoirWeights
 
 
 class Layer(nn.Module):
-    """One cell along a sequence (B, T, inputs, *space) -> h (B, T, hidden, *space)."""
+    """A layer of one cell: it maps (B, T, inputs, *space) to h (B, T, hidden, *space)."""
 
     def __init__(self, cell: Cell, hidden: int, w: Lift, u: Lift) -> None:
         super().__init__()
@@ -37,9 +37,9 @@ class Layer(nn.Module):
         return fused.run(self.cell, x, state, self.w, self.u)
 
     def loop(self, x: Tensor, state: State | None) -> tuple[Tensor, State]:
-        """The cell's equations, one step after the other."""
-        # W x_t + b of all times at once, time first, so that each is contiguous: only U h_{t-1} has
-        # to wait for its turn. (x.shape, for len would fix the batch of an exported step.)
+        """Apply the equations of the cell, one step after the other."""
+        # W x_t + b of all times at once, time first, so that each is contiguous: only U h_{t-1}
+        # depends on the step before. (len(x) would fix the batch of an exported step.)
         wx = self.w(x.transpose(0, 1).flatten(0, 1)).unflatten(0, (x.shape[1], x.shape[0]))
         if state is None:
             zero = wx.new_zeros(len(x), self.hidden, *wx.shape[3:])
@@ -55,9 +55,8 @@ class Layer(nn.Module):
 
 
 class _Recurrent(Core):
-    """Layers of one cell; the features are (h, x), h of the last layer, and the readout's bias.
+    """Layers of one cell. The features are (h, x), or (h, h^2, x), with h of the last layer.
 
-    ``squares``: (h, h^2, x).
     The readout starts at zero: before training, a residual core is persistence.
     """
 
@@ -104,23 +103,36 @@ class _Recurrent(Core):
         return torch.cat([*hidden, x], dim=2), tuple(after)
 
     def init_weights(self, seed: int, **setting: Any) -> None:
-        reservoir = Reservoir(**setting)
+        weights = ReservoirWeights(**setting)
         source = torch.Generator().manual_seed(seed)
         for layer in self.layers:
             assert isinstance(layer, Layer)
-            reservoir.init_weights(layer.cell, layer.w, layer.u, self.symmetric, source)
+            weights.init_weights(layer.cell, layer.w, layer.u, self.symmetric, source)
 
     @abstractmethod
     def _as_channels(self, x: Tensor) -> Tensor:
-        """(B, T, *shape) as the layers read it."""
+        """Return x (B, T, *shape) in the form that the layers read."""
 
 
 class Recurrent(_Recurrent):
-    """A cell lifted by matrices: for vectors (C,). A frame is flattened to one vector.
+    """A recurrent network with matrices, for vectors (C,).
 
-    ``cell`` RNN, LSTM or GRU; ``hidden`` units and ``layers``; ``residual`` predicts the
-    increment rather than the state. ``squares``: the readout sees h^2 as well, which a small tanh,
-    odd and nearly linear, does not give it (J. Pathak et al., Physical Review Letters 120 (2018)).
+        h_t = cell(x_t, h_{t-1}),   y_t = x_t + scale * readout(h_t, x_t)
+
+    A frame is flattened to one vector, with a warning.
+
+    Args:
+        shape: of a state.
+        cell: RNN, LSTM or GRU.
+        hidden: number of units of a layer.
+        layers: number of layers.
+        residual: predict the increment of x rather than x itself.
+        squares: the readout reads h^2 as well. A small tanh is odd and nearly linear, so h alone
+            has no even terms (J. Pathak et al., Physical Review Letters 120 (2018)).
+        covariates: number of further channels of x that are given and never predicted.
+
+    Raises:
+        ValueError: a number is not positive.
     """
 
     search_grid: ClassVar = {
@@ -143,7 +155,7 @@ class Recurrent(_Recurrent):
     ) -> None:
         super().__init__(shape, residual, covariates)
         self.squares = squares
-        cells = flattened(shape, "model=convgru")
+        cells = cells_per_channel(shape, "model=convgru")
         read, size = (shape[0] + covariates) * cells, shape[0] * cells
         self._stack(cell, read, size, hidden, layers, (1, 1), 0, None)
 
@@ -164,12 +176,12 @@ class Recurrent(_Recurrent):
         return (torch.cat([y, given], dim=2) if self.covariates else y), state
 
     def _rolls(self, x: Tensor) -> bool:
-        """Whether ``rolling`` may take the place of the plain loop: nothing else is asked of it."""
+        """Return True if ``rolling`` gives the same as the plain loop: nothing is overridden."""
         kind = type(self)
-        own = kind.features is _Recurrent.features and kind.forward is Core.forward
+        original = kind.features is _Recurrent.features and kind.forward is Core.forward
         hooked = any(part._forward_hooks or part._forward_pre_hooks for part in self.modules())
         return (
-            own
+            original
             and not self.squares
             and not hooked
             and isinstance(self.readout, Matrix)
@@ -181,14 +193,30 @@ class Recurrent(_Recurrent):
 
 
 class ConvRecurrent(_Recurrent, AnySize):
-    """A cell lifted by convolutions: for fields (C, N) and frames (C, H, W).
+    """A recurrent network with convolutions, for fields (C, N) and frames (C, H, W).
 
-    ``kernel`` is the width of W and U, ``readout_kernel`` of the readout; all of them continue
-    the field as its ``boundary`` says. ``symmetric``: the system looks the same turned and mirrored,
-    and so does what a closed form finds.
+        h_t = cell(x_t, h_{t-1}),   y_t = x_t + scale * readout(h_t, x_t)
+
+    All convolutions continue the field beyond its edges as ``boundary`` says.
+
+    Args:
+        shape: of a state.
+        cell: RNN, LSTM or GRU.
+        boundary: "neumann", "dirichlet" or "periodic".
+        hidden: number of channels of a layer.
+        layers: number of layers.
+        kernel: width of W and U, in cells.
+        readout_kernel: width of the readout, in cells.
+        residual: predict the increment of x rather than x itself.
+        symmetric: the system is invariant under turns and mirrors; a closed form then fits a
+            readout that is too.
+        covariates: number of further channels of x that are given and never predicted.
+
+    Raises:
+        ValueError: states are vectors, there is no boundary, or a number is not valid.
 
     Source: X. Shi et al., Convolutional LSTM Network, NeurIPS 2015, section 3.1 (without its
-    peephole terms, which the note's equations do not have).
+    peephole terms).
     """
 
     search_grid: ClassVar = {
@@ -215,7 +243,7 @@ class ConvRecurrent(_Recurrent, AnySize):
     ) -> None:
         super().__init__(shape, residual, covariates)
         require_frames(shape)
-        require_fits(shape, kernel=kernel, readout_kernel=readout_kernel)
+        require_kernels_fit(shape, kernel=kernel, readout_kernel=readout_kernel)
         self.symmetric = symmetric
         kernels = (kernel, readout_kernel)
         channels = shape[0] + covariates

@@ -1,4 +1,4 @@
-"""Random recurrent weights, for cores whose readout alone is fitted."""
+"""Random recurrent weights, for cores of which only the readout is fitted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,15 +12,18 @@ from sirve.cores.lift import Convolution, Lift, images
 
 
 @dataclass(frozen=True)
-class Reservoir:
-    """How the weights of a recurrent layer of H units (or channels) are drawn.
+class ReservoirWeights:
+    """Distribution of the random weights of a recurrent layer of H units (or channels).
 
-    ``input_scaling``: deviation of the weights of W (of a kernel's sum of squares, over the inputs); what
-    is read moves the units' arguments by so much. ``spectral_radius``: spectral spectral_radius of U, whose weights
-    have the deviation spectral_radius / sqrt(H). ``bias``: biases are uniform in +- bias. ``time_scale``: the
-    units forget over times that are log-uniform between these two numbers of steps, both > 1,
-    where the cell has gates for it. ``gates``: the gates' weights over those of the candidate: at
-    0 they are open as ``time_scale`` says and always the same, which leaves leaky units.
+    Args:
+        input_scaling: standard deviation of the weights of W (for a kernel, the root of its sum of
+            squares): a normalised input changes the argument of a unit by about this much.
+        spectral_radius: of U, whose weights have the standard deviation spectral_radius / sqrt(H).
+        bias: biases are uniform in +- bias.
+        time_scale: two numbers of steps, both above 1. The units forget over times that are
+            log-uniform between them, if the cell has gates for it.
+        gates: weights of the gates over those of the candidate. At 0 the gates are constant, as set
+            by ``time_scale``, which gives leaky units.
 
     Source: H. Jaeger, H. Haas, Science 304 (2004); gated: C. Gallicchio et al., Neurocomputing
     268 (2017), section 2.
@@ -49,7 +52,7 @@ class Reservoir:
     def init_weights(
         self, cell: Cell, w: Lift, u: Lift, symmetric: bool, source: Generator
     ) -> None:
-        """Set W, U and b, in place; ``symmetric`` kernels are the same turned and mirrored."""
+        """Set W, U and b in place; ``symmetric`` kernels are invariant under turns and mirrors."""
         hidden = u.weight.shape[1]
         share = torch.full((cell.gates,), self.gates, dtype=torch.float64)
         share[cell.candidate] = 1
@@ -61,13 +64,13 @@ class Reservoir:
         least, most = self.time_scale
         steps = least * (most / least) ** place
         assert w.bias is not None
-        w.bias.copy_(cell.remembering(self.bias * (2 * uniform - 1), steps))
+        w.bias.copy_(cell.bias_for_time_scale(self.bias * (2 * uniform - 1), steps))
         if u.bias is not None:
             u.bias.zero_()
 
 
 def _normal(lift: Lift, symmetric: bool, source: Generator) -> Tensor:
-    """Standard normal matrices; kernels whose squares sum to 1 in the mean."""
+    """Sample a standard normal matrix, or kernels whose sum of squares is 1."""
     weight = torch.randn(lift.weight.shape, generator=source, dtype=torch.float64)
     if not isinstance(lift, Convolution):
         return weight

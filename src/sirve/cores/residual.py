@@ -1,4 +1,4 @@
-"""A residual convolutional body, with a memory, without one, or with the last frames as memory."""
+"""Residual convolutional networks with a recurrent memory, a stack of frames, or no memory."""
 
 import torch
 from torch import Tensor, nn
@@ -7,20 +7,22 @@ from torch.nn import functional as F
 from sirve.cores.base import (
     AnySize,
     make_lift,
-    require_fits,
     require_frames,
+    require_kernels_fit,
     require_positive,
     zeroed,
 )
 from sirve.cores.cells import Cell, State
 from sirve.cores.lift import Boundary, Lift
-from sirve.cores.stacked import Stacked, begun, where_begun
+from sirve.cores.stacked import Stacked, mark_of, where_marked
 
 
 class Body(nn.Module):
-    """a_1 = g(W_1 * x), a_l = a_{l-1} + g(W_l * a_{l-1}) for ``depth`` convolutions, g the GELU.
+    """A residual network of ``depth`` convolutions, from (B, inputs, *space) to (B, width, *space).
 
-    (B, inputs, *space) -> (B, width, *space). Source: K. He et al., CVPR 2016, eq. 1.
+        a_1 = g(W_1 * x),   a_l = a_{l-1} + g(W_l * a_{l-1}),   g the GELU
+
+    Source: K. He et al., CVPR 2016, eq. 1.
     """
 
     def __init__(
@@ -40,7 +42,7 @@ class Body(nn.Module):
 
 
 class _Residual(AnySize):
-    """A body, and what follows it: g(W * a) by a 1 x 1 convolution, and a readout from zero."""
+    """A body, then g(W * a) with a 1 x 1 convolution, then a readout that starts at zero."""
 
     readout: Lift
 
@@ -48,34 +50,48 @@ class _Residual(AnySize):
         self,
         shape: tuple[int, ...],
         boundary: Boundary | None,
-        given: int,
+        extra: int,
         width: int,
         depth: int,
         kernel: int,
         covariates: int,
     ) -> None:
-        """``given`` are the channels that the body reads beside the state's own."""
+        """Build the body; it reads ``extra`` channels in addition to those of x."""
         super().__init__(shape, residual=True, covariates=covariates)
         require_positive(width=width, depth=depth, kernel=kernel)
         require_frames(shape)
         self.dims = len(shape) - 1
-        require_fits(shape, kernel=kernel)
+        require_kernels_fit(shape, kernel=kernel)
         self.boundary = boundary
-        self.body = Body(shape[0] + covariates + given, width, depth, kernel, self.dims, boundary)
+        self.body = Body(shape[0] + covariates + extra, width, depth, kernel, self.dims, boundary)
         self.last = self._pointwise(width, width)
 
     def _pointwise(self, inputs: int, outputs: int, bias: bool = True) -> Lift:
         return make_lift(inputs, outputs, self.dims, 1, self.boundary, bias)
 
     def _read_out(self, inputs: int) -> None:
-        """A readout that starts at zero: before training, the core is persistence."""
+        """Set a readout that starts at zero: before training, the core is persistence."""
         self.readout = zeroed(self._pointwise(inputs, self.shape[0]))
 
 
 class ResidualStacked(_Residual, Stacked):
-    """phi = g(W * body(x_t, ..., x_{t - frames + 1})): the twin whose memory is what was seen.
+    """A residual convolutional network of the last frames, for fields.
 
-    ``width`` channels, ``depth`` convolutions of ``kernel``.
+        phi_t = g(W * body(x_t, ..., x_{t - frames + 1})),   y_t = x_t + scale * readout(phi_t)
+
+    It is the ablation of ``ResidualRecurrent``: the same network without a recurrent memory.
+
+    Args:
+        shape: of a state, (C, N) or (C, H, W).
+        boundary: "neumann", "dirichlet" or "periodic".
+        frames: number of frames, including the present one; 1 is no memory.
+        width: number of channels of the convolutions.
+        depth: number of convolutions.
+        kernel: width of the convolutions, in cells.
+        covariates: number of further channels of x that are given and never predicted.
+
+    Raises:
+        ValueError: states are vectors, or a number is not valid.
     """
 
     def __init__(
@@ -98,16 +114,31 @@ class ResidualStacked(_Residual, Stacked):
 
 
 class ResidualRecurrent(_Residual):
-    """A body that reads, beside x, a map h of ``hidden`` channels, which its output updates.
+    """A residual convolutional network with a recurrent map h, for fields.
 
-        a_t = body(x_t, h_{t-1}),   h_t = cell(a_t, h_{t-1}),   y_t = x_t + scale * readout(phi_t)
+        a_t = body(x_t, h_{t-1}),   h_t = cell(a_t, h_{t-1}),   phi_t = (g(W * a_t), h_t)
+        y_t = x_t + scale * readout(phi_t)
 
-    with phi_t = (g(W * a_t), h_t). The cell is lifted by 1 x 1 convolutions: neighbours are the
-    body's to look at. ``width`` channels, ``depth`` convolutions of ``kernel``.
+    The cell uses 1 x 1 convolutions: only the body reads neighbours.
 
-    ``innovation``, for noisy observations: body and readout are given (x_t - y_{t-1}) / scale too,
-    zero in free rollouts, and the readout starts so that y_t = y_{t-1}: it goes on from what it
-    had predicted, and learns how much to believe of what is seen. So does a Kalman filter.
+    With ``innovation``, for noisy observations, body and readout also read (x_t - y_{t-1}) / scale,
+    which is zero in free rollouts. The readout starts so that y_t = y_{t-1}: the core continues
+    from its own prediction and learns how far to correct it by an observation, as a Kalman filter
+    does.
+
+    Args:
+        shape: of a state, (C, N) or (C, H, W).
+        cell: RNN, LSTM or GRU.
+        boundary: "neumann", "dirichlet" or "periodic".
+        hidden: number of channels of h.
+        width: number of channels of the convolutions.
+        depth: number of convolutions.
+        kernel: width of the convolutions, in cells.
+        innovation: read the error of the last prediction too.
+        covariates: number of further channels of x that are given and never predicted.
+
+    Raises:
+        ValueError: states are vectors, or a number is not valid.
 
     Source: N. Ballas et al., ICLR 2016, section 3 (recurrent convolutional maps of features).
     """
@@ -125,36 +156,36 @@ class ResidualRecurrent(_Residual):
         covariates: int = 0,
     ) -> None:
         require_positive(hidden=hidden)
-        seen = shape[0] if innovation else 0
-        super().__init__(shape, boundary, hidden + seen, width, depth, kernel, covariates)
+        extra = shape[0] if innovation else 0
+        super().__init__(shape, boundary, hidden + extra, width, depth, kernel, covariates)
         self.cell, self.hidden, self.innovation = cell, hidden, innovation
         self.feedback = innovation
         self.w = self._pointwise(width, cell.gates * hidden)
         self.u = self._pointwise(hidden, cell.gates * hidden, bias=cell.recurrent_bias)
-        self._read_out(width + hidden + seen)
+        self._read_out(width + hidden + extra)
         if innovation:
             with torch.no_grad():
-                self.readout.weight.flatten(1)[:, -seen:].copy_(-torch.eye(seen))
+                self.readout.weight.flatten(1)[:, -extra:].copy_(-torch.eye(extra))
 
     def features(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         cell = self.cell.states
         if state is None:
             zero = x.new_zeros(len(x), self.hidden, *x.shape[3:])
             state = (zero,) * cell
-        predicted = self.own(x)[:, 0]
+        predicted = self.predicted(x)[:, 0]
         if state[cell:]:
-            predicted = where_begun(state[cell:], predicted)
+            predicted = where_marked(state[cell:], predicted)
         memory, out = state[:cell], []
         for x_t in x.unbind(1):
-            own = x_t[:, : self.shape[0]]
-            new = [(own - predicted) / self.scale] if self.innovation else []
+            observed = x_t[:, : self.shape[0]]
+            new = [(observed - predicted) / self.scale] if self.innovation else []
             a = self.body(torch.cat([x_t, memory[0], *new], dim=1))
             memory = self.cell.step(self.w(a).to(x.dtype), memory, self._recur)
             phi = torch.cat([F.gelu(self.last(a)), memory[0], *new], dim=1)
             if self.innovation:
-                predicted = own + self.scale * self.readout(phi)
+                predicted = observed + self.scale * self.readout(phi)
             out.append(phi)
-        after = (predicted, begun(x)) if self.innovation else ()
+        after = (predicted, mark_of(x)) if self.innovation else ()
         return torch.stack(out, dim=1), (*memory, *after)
 
     def _recur(self, h: Tensor, start: int, stop: int) -> Tensor:

@@ -1,9 +1,10 @@
-"""What makes a core generative: the deviation of the next state about the core's own prediction.
+"""Generative cores: the standard deviation of the next state about the prediction of a core.
 
     p(x_1, ..., x_T) = prod over t of p(x_t | x_1 ... x_{t-1}),   p(x_t | past) = g(h_t)
 
-with g the Gaussian of mean y and deviation scale * exp(spread(phi, shape)), whatever the core. A
-spread maps features (B, T, F, *space) to log deviations (B, T, *shape) in units of ``scale``.
+g is the Gaussian of mean y and standard deviation scale * exp(spread(phi, shape)), for any core. A
+spread maps features (B, T, F, *space) to log standard deviations (B, T, *shape) in units of the
+``scale`` of the core.
 """
 
 import math
@@ -16,7 +17,7 @@ from sirve.cores.base import Core, zeroed
 
 
 class Constant(nn.Module):
-    """One deviation a channel, whatever the features: measured, not learned by a gradient."""
+    """A spread of one standard deviation per channel, measured rather than learned."""
 
     log: Tensor
 
@@ -27,17 +28,17 @@ class Constant(nn.Module):
     def forward(self, phi: Tensor, shape: torch.Size) -> Tensor:
         return self.log.expand(shape)
 
-    def assign(self, deviation: Tensor) -> None:
-        """Set the deviations (C,), in units of the core's scale; 0 becomes the least there is."""
+    def assign(self, std: Tensor) -> None:
+        """Set the standard deviations (C,), in units of scale; 0 becomes the smallest number."""
         least = torch.finfo(self.log.dtype).tiny
-        self.log.copy_(deviation.reshape(self.log.shape).clamp_min(least).log())
+        self.log.copy_(std.reshape(self.log.shape).clamp_min(least).log())
 
 
 class Learned(nn.Module):
-    """A second readout of the same features, of the same form as the core's own.
+    """A spread that is a second readout of the features, of the same form as that of the core.
 
-    It starts at a log of 0, the deviation of the increments themselves. A deviation below rounding
-    is taken for rounding: without a bound, the likelihood has none either.
+    It starts at a log of 0, the standard deviation of the increments. Its standard deviation is at
+    least the rounding error: without this bound the likelihood would be unbounded.
 
     Source: D. Nix, A. Weigend, Estimating the mean and variance of the target probability
     distribution, ICNN 1994.
@@ -56,10 +57,10 @@ SPREADS = {"constant": Constant, "learned": Learned}
 
 
 def give_spread(core: Core, kind: str) -> None:
-    """Give ``core`` a spread of a kind in SPREADS, in place of the one it may have."""
+    """Set the spread of ``core`` to a new one, of a kind in SPREADS."""
     core.spread = SPREADS[kind](core).to(core.scale)
 
 
 def spread_of(core: Core) -> str | None:
-    """The kind of spread that ``core`` has."""
+    """Return the kind of the spread of ``core``, or None."""
     return next((kind for kind, cls in SPREADS.items() if isinstance(core.spread, cls)), None)

@@ -1,4 +1,4 @@
-"""Cores of fields whose memory is the last frames, whatever network reads them."""
+"""Cores of fields that read the last few frames, with any network."""
 
 from abc import abstractmethod
 
@@ -10,48 +10,50 @@ from sirve.cores.cells import State
 
 
 class Stacked(AnySize):
-    """y = x + scale * readout(maps(x_t, ..., x_{t - frames + 1})): memory is what was seen.
+    """A core of fields whose memory is the last frames.
 
-    ``frames`` 1 has none. Earlier frames are read as increments over their scale; before the
-    first frame the field was at rest.
+        y = x + scale * readout(maps(x_t, ..., x_{t - frames + 1}))
+
+    Earlier frames are read as increments divided by their scale. Before the first frame the field
+    is taken to be at rest. A subclass defines ``maps``.
     """
 
-    frames: int
+    frames: int  # including the present one; 1 is no memory
 
     @property
     def inputs(self) -> int:
-        """Channels that are stacked."""
+        """Number of channels of the stacked frames."""
         return self.frames * self.shape[0] + self.covariates
 
     @abstractmethod
     def maps(self, stack: Tensor) -> Tensor:
-        """phi (N, F, *space) of stacked frames (N, inputs, *space)."""
+        """Return the features phi (N, F, *space) of stacked frames (N, inputs, *space)."""
 
     def read(self, x: Tensor, state: State | None = None) -> State:
-        return self._seen(x, state)[:, x.shape[1] :], begun(x)
+        return self._history(x, state)[:, x.shape[1] :], mark_of(x)
 
     def features(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        seen, length = self._seen(x, state), x.shape[1]
-        steps = seen.diff(dim=1) / self.scale
+        history, length = self._history(x, state), x.shape[1]
+        steps = history.diff(dim=1) / self.scale
         stack = [x] + [steps[:, k : k + length] for k in range(self.frames - 1)]
         phi = self.maps(torch.cat(stack, dim=2).flatten(0, 1)).unflatten(0, x.shape[:2])
-        return phi, (seen[:, length:], begun(x))
+        return phi, (history[:, length:], mark_of(x))
 
-    def _seen(self, x: Tensor, state: State | None) -> Tensor:
-        """The ``frames`` - 1 frames before x, and x: (B, frames - 1 + T, C, *space)."""
-        own = self.own(x)
-        before = own[:, :1].expand(-1, self.frames - 1, *own.shape[2:])
+    def _history(self, x: Tensor, state: State | None) -> Tensor:
+        """Return the ``frames`` - 1 frames before x, then x: (B, frames - 1 + T, C, *space)."""
+        present = self.predicted(x)
+        before = present[:, :1].expand(-1, self.frames - 1, *present.shape[2:])
         if state is not None:
-            before = where_begun(state, before)
-        return torch.cat([before, own], dim=1)
+            before = where_marked(state, before)
+        return torch.cat([before, present], dim=1)
 
 
-def begun(x: Tensor) -> Tensor:
-    """1 for each of the batch: what tells a state from a blank one, which is all zeros."""
+def mark_of(x: Tensor) -> Tensor:
+    """Return the mark (B, 1) of ones of a state that is not empty; an empty state is all zeros."""
     return x.new_ones(x.shape[0], 1)
 
 
-def where_begun(state: State, blank: Tensor) -> Tensor:
-    """``state[0]`` where ``state[1]`` says so, else what is there before the first frame."""
-    remembered, since = state
-    return torch.where(since.reshape(-1, *[1] * (blank.ndim - 1)) > 0, remembered, blank)
+def where_marked(state: State, blank: Tensor) -> Tensor:
+    """Return ``state[0]`` where the mark ``state[1]`` is set, else ``blank``."""
+    remembered, mark = state
+    return torch.where(mark.reshape(-1, *[1] * (blank.ndim - 1)) > 0, remembered, blank)

@@ -102,7 +102,7 @@ def one_step(forecaster: Forecaster, test: Test) -> float | None:
     for times, early in forced(test.seen.shape[1] - 1, test.context):
         x = forecaster.states(test.seen[:, times], test.covariates)
         y, state = forecaster.core(x, state)
-        physical = forecaster.core.own(forecaster.normaliser.back(y[:, early:]))
+        physical = forecaster.core.predicted(forecaster.normaliser.back(y[:, early:]))
         prediction = physical.cpu().numpy()
         truth = test.clean[:, times.start + 1 + early : times.stop + 1]
         squares = metrics.normalised_error(truth, prediction, test.std) ** 2

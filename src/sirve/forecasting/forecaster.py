@@ -174,7 +174,7 @@ class Forecaster(nn.Module):
         shape = (len(read), steps, self.core.shape[0], *read.shape[3:])
         future = torch.empty(shape, dtype=torch.float64, device=read.device)
         for y in pieces(self.core, read, steps, state=state):
-            future[:, first : first + y.shape[1]] = self.core.own(self.normaliser.back(y))
+            future[:, first : first + y.shape[1]] = self.core.predicted(self.normaliser.back(y))
             first += y.shape[1]
         return future
 

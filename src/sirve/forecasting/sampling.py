@@ -24,15 +24,15 @@ def sample(core: Core, context: Tensor, steps: int, normal: Callable[[], Tensor]
     x, state, out = context, None, []
     for _ in range(steps):
         y, log_std, state = core.distribution(x, state)
-        own = core.own(y[:, -1:]) + core.scale * torch.exp(log_std[:, -1:]) * normal()
+        own = core.predicted(y[:, -1:]) + core.scale * torch.exp(log_std[:, -1:]) * normal()
         out.append(own)
-        x = core.beside(own, y[:, -1:])
+        x = core.with_covariates(own, y[:, -1:])
     return torch.cat(out, dim=1)
 
 
 def futures(core: Core, context: Tensor, steps: int, members: int, seed: int) -> Tensor:
     """Return ``members`` samples of each context: (members, B, steps, *shape)."""
-    shape = core.own(context)[:, -1:].shape
+    shape = core.predicted(context)[:, -1:].shape
     some = max(1, ROOM // (shape.numel() * max(steps, 256)))  # the core's state needs memory, too
     parts = []
     for numbers in torch.arange(members).split(some):

@@ -1,8 +1,12 @@
-"""Scores of rollouts, as functions of arrays. Everything in float64.
+"""Scores of rollouts, as functions of arrays, computed in float64.
 
-``truth`` and ``prediction`` are (n, steps, C, *space) in physical units; ``std`` (C,) is the
-standard deviation of each channel over all clean training states. Step k = 1 ... steps lies at
-index k - 1, k dt after the last state of the context.
+Common arguments:
+
+    truth, prediction  n rollouts in physical units, (n, steps, C, *space); step k = 1 ... steps has
+                       the index k - 1 and lies k dt after the last state of the context
+    std                standard deviation of each channel over all clean training states, (C,)
+    error              e_k of ``normalised_error``, (n, steps)
+    dt, unit           time of a step, and the unit of returned times
 """
 
 from sirve.metrics.attractor import correlation_dimension as correlation_dimension

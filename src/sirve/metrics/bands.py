@@ -1,22 +1,32 @@
-"""Errors of fields by wavenumber: which scales a forecast loses first."""
+"""Errors of fields by wavenumber: which scales does a forecast lose first?"""
 
 import numpy as np
 from scipy.fft import dctn
 
 from sirve.metrics.error import shaped
 
-# Upper ends in shares of the highest wavenumber of one axis; a constant has a band of its own.
+# Upper ends, in shares of the highest wavenumber of one axis; the constant is a separate band.
 BANDS = {"mean": 0.0, "low": 1 / 8, "middle": 3 / 8, "high": np.inf}
 
 
 def band_energy(x: np.ndarray, std: np.ndarray) -> dict[str, np.ndarray]:
-    """Energy of each band of fields (n, steps, C, *space), in units of std^2: (n, steps).
+    """Return the energy of each band of wavenumbers, in units of std^2.
 
         E_b = sum over k in b of |DCT-II(x / std)_k|^2 / (C points)
 
-    By orthonormal cosines, which need no periodic walls, so the bands add up to mean (x / std)^2
-    (Parseval). A wavenumber is the length of (k_1 / N_1, k_2 / N_2). What is not finite has
-    infinite energy in every band. Raises ValueError for vectors.
+    Orthonormal cosines need no periodic boundary, and the bands add up to mean (x / std)^2
+    (Parseval). A wavenumber is the length of (k_1 / N_1, k_2 / N_2). A state that is not finite has
+    infinite energy in every band.
+
+    Args:
+        x: fields (n, steps, C, *space).
+        std: standard deviation of each channel, (C,).
+
+    Returns:
+        Arrays (n, steps) by the name of the band: mean, low, middle, high.
+
+    Raises:
+        ValueError: the states are vectors.
     """
     if x.ndim < 4:
         raise ValueError(f"states of shape {x.shape[2:]} have no wavenumbers; give fields")
@@ -35,9 +45,9 @@ def band_energy(x: np.ndarray, std: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def band_error(truth: np.ndarray, prediction: np.ndarray, std: np.ndarray) -> dict[str, np.ndarray]:
-    """sqrt of the ``band_energy`` of the difference: (n, steps) each; squared, they add to e_k^2.
+    """Return the square root of ``band_energy`` of the error; the squares add up to e_k^2.
 
-    Sources: The Well's binned spectral error (R. Ohana et al., NeurIPS 2024, appendix), which has
+    Source: The Well's binned spectral error (R. Ohana et al., NeurIPS 2024, appendix), which has
     three bands on a logarithmic scale and periodic transforms.
     """
     with np.errstate(all="ignore"):

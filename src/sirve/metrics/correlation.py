@@ -1,4 +1,4 @@
-"""How long a forecast still looks like the truth, whatever its size."""
+"""Correlation of a forecast with the truth, and for how long it stays high."""
 
 import numpy as np
 
@@ -6,10 +6,10 @@ from sirve.metrics.error import over_space, valid_time
 
 
 def pearson(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-    """Correlation over channels and space of each state: (n, steps), from -1 to 1.
+    """Return Pearson's correlation over channels and space of each state: (n, steps), -1 to 1.
 
-    0 where a state does not vary, or is not finite. K. Pearson (1895); over channels too, which
-    makes little sense of unlike units: fields.
+    It is 0 where a state does not vary or is not finite. It is meant for fields: a correlation over
+    channels of different units has little meaning. K. Pearson (1895).
     """
     axes = over_space(truth)
     with np.errstate(all="ignore"):
@@ -22,7 +22,9 @@ def pearson(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
 def correlation_time(
     correlation: np.ndarray, level: float, dt: float, unit: float
 ) -> dict[str, float]:
-    """Time before ``pearson`` (n, steps) first falls below ``level``, as ``valid_time`` has it.
+    """Return the time before ``pearson`` (n, steps) first falls below ``level``.
+
+    The keys and the time unit are those of ``valid_time``.
 
     Sources: D. Kochkov et al., PNAS 118 (2021), with 0.95 of the vorticity; P. Lippe et al.,
     PDE-Refiner, NeurIPS 36 (2023), with 0.8, whose code is ``correlated_steps``.

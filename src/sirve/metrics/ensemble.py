@@ -1,8 +1,8 @@
-"""Scores of ensembles, as functions of arrays. Everything in float64.
+"""Scores of ensembles, as functions of arrays, computed in float64.
 
-``ensemble`` is (m, ...) and ``truth`` (...), alike in units; a score has the shape of ``truth``,
-one for each component, and is infinite where a member is not finite. m members that are drawn from
-the same distribution as the truth are exchangeable with it: "fair" is what they then score best in.
+``ensemble`` is (m, ...) and ``truth`` (...), in the same units. A score has the shape of ``truth``
+and is infinite where a member is not finite. A score is "fair" if, in the mean, it is best for
+members that are sampled from the same distribution as the truth (exchangeable with it).
 
 Sources: C. Ferro, Quarterly Journal of the Royal Meteorological Society 140 (2014), for fair
 scores; V. Fortin et al., Journal of Hydrometeorology 15 (2014), for spread and error; T. Gneiting,
@@ -16,12 +16,12 @@ from sirve.metrics import shaped
 
 
 def crps(ensemble: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Fair continuous ranked probability score, in the units of the truth; less is better.
+    """Return the fair continuous ranked probability score, in the units of the truth.
 
         mean_i |x_i - x|  -  sum_{i,j} |x_i - x_j| / (2 m (m - 1))
 
-    Unbiased for the score of the distribution that the members come from. The absolute error of a
-    single member where m = 1. By sorting, O(m log m):
+    Less is better. It is an unbiased estimate of the score of the distribution of the members, and
+    the absolute error for m = 1. Sorting makes it O(m log m):
     sum_{i,j} |x_i - x_j| = 2 sum_k (2 k - m - 1) x_(k), k from 1.
     """
     x = np.sort(np.asarray(ensemble, np.float64), axis=0)
@@ -35,21 +35,22 @@ def crps(ensemble: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def deviation(ensemble: np.ndarray) -> np.ndarray:
-    """sqrt of the unbiased variance over members, divided by m - 1."""
+    """Return the standard deviation over members, from the variance divided by m - 1."""
     with np.errstate(all="ignore"):
         return _finite(np.std(ensemble, axis=0, ddof=1, dtype=np.float64))
 
 
 def spread(ensemble: np.ndarray, std: np.ndarray) -> np.ndarray:
-    """sqrt(mean over channels and points of (deviation / std_c)^2): (n, steps).
+    """Return the spread sqrt(mean over channels and points of (s / std_c)^2): (n, steps).
 
-    ``ensemble`` is (m, n, steps, C, *space) and ``std`` (C,): the unit of ``normalised_error``.
+    s is the standard deviation over members of ``ensemble`` (m, n, steps, C, *space). The unit is
+    that of ``normalised_error``.
     """
-    return size(deviation(ensemble), std)
+    return root_mean_square(deviation(ensemble), std)
 
 
-def size(values: np.ndarray, std: np.ndarray) -> np.ndarray:
-    """sqrt(mean over channels and points of (values / std_c)^2) of (n, steps, C, *space)."""
+def root_mean_square(values: np.ndarray, std: np.ndarray) -> np.ndarray:
+    """Return sqrt(mean over channels and points of (values / std_c)^2): (n, steps)."""
     sigma = shaped(std, values.ndim)
     with np.errstate(all="ignore"):
         squares = (values.astype(np.float64) / sigma) ** 2
@@ -57,11 +58,16 @@ def size(values: np.ndarray, std: np.ndarray) -> np.ndarray:
 
 
 def spread_over_error(spread: np.ndarray, error: np.ndarray, members: int) -> np.ndarray:
-    """sqrt((m + 1) / m * mean spread^2 / mean error^2) over rollouts (n, steps): (steps,).
+    """Return sqrt((m + 1) / m * mean spread^2 / mean error^2), means over rollouts: (steps,).
 
-    ``error`` is that of the mean of the members. 1 where members and truth are exchangeable (the
-    mean of m members errs by 1 / m of their variance more than that of infinitely many); below 1
-    the ensemble is too sure. NaN where an error is infinite or all are 0.
+    It is 1 if members and truth are exchangeable (the squared error of a mean of m members is
+    larger by 1 / m of their variance than with infinitely many), and below 1 if the ensemble is
+    overconfident. NaN where an error is infinite or all errors are 0.
+
+    Args:
+        spread: (n, steps).
+        error: (n, steps), of the mean of the members.
+        members: m.
     """
     with np.errstate(all="ignore"):
         ratio = (spread**2).mean(0) / (error**2).mean(0)
@@ -71,12 +77,18 @@ def spread_over_error(spread: np.ndarray, error: np.ndarray, members: int) -> np
 def standardised_error(
     mean: np.ndarray, deviation: np.ndarray, truth: np.ndarray, members: int
 ) -> np.ndarray:
-    """sqrt of the mean over rollouts of the squares of (truth - mean) / deviation: (steps,).
+    """Return the root mean square over rollouts of (truth - mean) / deviation: (steps,).
 
-    Of (n, steps, ...); corrected for m members, more than 3, by m (m - 3) / ((m + 1) (m - 1)), so
-    that it is 1 where members and truth come from the same Gaussian. As 1 / ``spread_over_error``,
-    but every rollout counts alike: there, those that err most decide. Infinite where a member is
-    not finite, or the same as all others.
+    The square is multiplied by m (m - 3) / ((m + 1) (m - 1)), so that the result is 1 if members
+    and truth come from the same Gaussian. It is like 1 / ``spread_over_error``, but all rollouts
+    have the same weight; there, those with the largest errors dominate. Infinite where a member is
+    not finite or all members are equal.
+
+    Args:
+        mean: of the members, (n, steps, ...).
+        deviation: standard deviation of the members, of the same shape.
+        truth: of the same shape.
+        members: m, more than 3.
 
     Source: G. Candille et al., Monthly Weather Review 135 (2007), section 3b.
     """
@@ -88,13 +100,20 @@ def standardised_error(
 
 
 def covered(ensemble: np.ndarray, truth: np.ndarray, level: float) -> np.ndarray:
-    """Whether the truth lies in the central interval of ``level`` of the members, as 0 or 1.
+    """Return 1 where the truth lies in the central interval of the members, else 0.
 
-    Its mean is the coverage. The interval is from the r-th to the (m + 1 - r)-th of the sorted
-    members with r = (1 - level) (m + 1) / 2, interpolated between them: exchangeable with m
-    members, the truth falls below the r-th with probability r / (m + 1), while that interval by
-    quantiles of the m members holds it more seldom. No r below 1: ``level`` is at most
-    (m - 1) / (m + 1), beyond which ValueError is raised.
+    The mean of the result is the coverage. The interval reaches from the r-th to the (m + 1 - r)-th
+    of the sorted members, r = (1 - level) (m + 1) / 2, with linear interpolation. A truth that is
+    exchangeable with m members falls below the r-th with probability r / (m + 1); an interval
+    between quantiles of the members would contain it too seldom.
+
+    Args:
+        ensemble: (m, ...).
+        truth: (...).
+        level: probability of the interval, at most (m - 1) / (m + 1), so that r is at least 1.
+
+    Raises:
+        ValueError: there are too few members for ``level``.
     """
     m = len(ensemble)
     r = (1 - level) * (m + 1) / 2
@@ -109,15 +128,16 @@ def covered(ensemble: np.ndarray, truth: np.ndarray, level: float) -> np.ndarray
 
 
 def least_members(level: float) -> int:
-    """How many members a central interval of ``level`` needs."""
+    """Return the number of members that a central interval of ``level`` needs."""
     return int(np.ceil((1 + level) / (1 - level) - 1e-9))
 
 
 def log_likelihood(ensemble: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """log of the Gaussian density of the members' mean and ``deviation`` at the truth.
+    """Return the logarithm of a Gaussian density at the truth, in 1 / the units of the truth.
 
-    A density: in 1 / the units of the truth. -infinite where a member is not finite. Proper only
-    for Gaussian ensembles, and low for few members, whose deviation is uncertain.
+    The Gaussian has the mean and the ``deviation`` of the members. The result is -infinite where a
+    member is not finite. It is a proper score for Gaussian ensembles only, and low for few members,
+    whose standard deviation is uncertain.
     """
     with np.errstate(all="ignore"):
         mean = np.mean(ensemble, axis=0, dtype=np.float64)
@@ -126,7 +146,7 @@ def log_likelihood(ensemble: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def _between(x: np.ndarray, rank: float) -> np.ndarray:
-    """The ``rank``-th of sorted x, from 1, linear between whole ranks."""
+    """Return the ``rank``-th of sorted x, counted from 1, linear between whole ranks."""
     below = min(int(rank + 1e-9), len(x) - 1)
     share = rank - below
     return (1 - share) * x[below - 1] + share * x[below]

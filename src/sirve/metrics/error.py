@@ -1,4 +1,4 @@
-"""Errors of rollouts, and how long they stay small."""
+"""Errors of rollouts, and valid times."""
 
 from typing import Any
 
@@ -6,28 +6,28 @@ import numpy as np
 
 from sirve.metrics.paired import interval
 
-THRESHOLD = 0.4  # standard deviations; the error that ends a valid time where one is named
+THRESHOLD = 0.4  # the default error that ends a valid time, in standard deviations
 
 
 def over_space(x: np.ndarray) -> tuple[int, ...]:
-    """The axes of channels and points."""
+    """Return the axes of channels and points of x."""
     return tuple(range(2, x.ndim))
 
 
 def shaped(std: np.ndarray, ndim: int) -> np.ndarray:
-    """A number a channel, beside states (n, steps, C, *space) of so many axes."""
+    """Reshape a number per channel, (C,), to broadcast with (n, steps, C, *space)."""
     return np.asarray(std, dtype=np.float64).reshape(-1, *[1] * (ndim - 3))
 
 
 def mean_state(x: np.ndarray) -> np.ndarray:
-    """Mean of each channel over rollouts, steps and points, ``shaped``."""
+    """Return the mean of each channel over rollouts, steps and points, as ``shaped``."""
     return shaped(x.mean(tuple(i for i in range(x.ndim) if i != 2), dtype=np.float64), x.ndim)
 
 
 def normalised_error(truth: np.ndarray, prediction: np.ndarray, std: np.ndarray) -> np.ndarray:
-    """e_k = sqrt(mean over channels and points of ((x - x^) / std_c)^2): (n, steps).
+    """Return e_k = sqrt(mean over channels and points of ((x - x^) / std_c)^2): (n, steps).
 
-    Where the prediction is not finite, infinite.
+    It is infinite where the prediction is not finite.
     """
     sigma = shaped(std, truth.ndim)
     with np.errstate(all="ignore"):
@@ -37,11 +37,11 @@ def normalised_error(truth: np.ndarray, prediction: np.ndarray, std: np.ndarray)
 
 
 def vrmse(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-    """sqrt(mean over space of (x - x^)^2 / var over space of x), mean over channels: (n, steps).
+    """Return sqrt(mean (x - x^)^2 / var x) over space, averaged over channels: (n, steps).
 
-    Fields only: each truth frame's own spatial deviation is the unit, so the frame's mean scores
-    1. A flat frame has no such unit: infinite. (The Well adds 1e-7 to the variance and divides by
-    n - 1 points; ohana et al. 2024, section 4.)
+    For fields. The unit is the spatial standard deviation of each frame of the truth, so the mean
+    of a frame scores 1. It is infinite for a constant frame. (The Well adds 1e-7 to the variance
+    and divides by n - 1 points: R. Ohana et al., NeurIPS 2024, section 4.)
     """
     axes = tuple(range(3, truth.ndim))
     with np.errstate(all="ignore"):
@@ -51,26 +51,33 @@ def vrmse(truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
 
 
 def or_null(value: Any) -> float | None:
-    """A number as JSON holds it: null, never an invented one, for what could not be computed."""
+    """Return a number for JSON: null if it could not be computed."""
     return float(value) if np.isfinite(value) else None
 
 
 def nrmse(error: np.ndarray) -> np.ndarray:
-    """sqrt(mean over rollouts of e_k^2): (steps,)."""
+    """Return sqrt(mean over rollouts of e_k^2): (steps,)."""
     with np.errstate(all="ignore"):
         return np.sqrt((error**2).mean(0))
 
 
 def valid_steps(error: np.ndarray, threshold: float) -> np.ndarray:
-    """Number of leading steps with e <= threshold of each rollout: (n,) whole numbers."""
+    """Return the number of leading steps of each rollout with e <= threshold: (n,)."""
     crossed = ~(error <= threshold)
     return np.where(crossed.any(1), crossed.argmax(1), error.shape[1])
 
 
 def valid_time(error: np.ndarray, threshold: float, dt: float, unit: float) -> dict[str, float]:
-    """Median and mean valid time in units of ``unit``, with a 95 % interval of the median.
+    """Return the valid time of rollouts: median, mean, 95 % interval of the median, censored.
 
-    A rollout that never crosses counts its whole length and adds to ``censored``.
+    A rollout is valid for its leading steps with an error up to ``threshold``. One that never
+    exceeds it counts with its whole length and adds to ``censored``.
+
+    Args:
+        error: e_k, (n, steps).
+        threshold: in standard deviations.
+        dt: time of a step.
+        unit: the unit of the returned times, in the unit of dt.
     """
     steps = valid_steps(error, threshold)
     times = steps * dt / unit
@@ -85,7 +92,7 @@ def valid_time(error: np.ndarray, threshold: float, dt: float, unit: float) -> d
 
 
 def diverged(truth: np.ndarray, prediction: np.ndarray, std: np.ndarray) -> float:
-    """Share of rollouts not finite, or beyond 10 standard deviations of the truth's mean."""
+    """Return the share of rollouts not finite or over 10 standard deviations from the mean."""
     sigma, mean = shaped(std, truth.ndim), mean_state(truth)
     axes = tuple(range(1, truth.ndim))
     with np.errstate(all="ignore"):

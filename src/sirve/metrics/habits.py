@@ -1,4 +1,4 @@
-"""Forecasts that look like some and are none: that freeze, copy what was last seen, or blur."""
+"""Trivial forecasts: those that freeze, copy the last observed state, or blur."""
 
 import numpy as np
 
@@ -10,10 +10,10 @@ FLAT = 0.25  # share of the truth's energy in the high band below which it has b
 
 
 def freezes(truth: np.ndarray, prediction: np.ndarray, std: np.ndarray) -> float:
-    """Share of rollouts that stand still: whose increments are below 0.01 of the truth's.
+    """Return the share of rollouts that freeze: their increments are below 0.01 of the truth's.
 
-    In deviations, root mean square over channels, points and the last half of the steps, of which
-    there are at least four.
+    Increments are in standard deviations, as a root mean square over channels, points and the last
+    half of the steps. There must be at least four steps.
     """
     half = truth.shape[1] // 2
     with np.errstate(all="ignore"):
@@ -22,10 +22,10 @@ def freezes(truth: np.ndarray, prediction: np.ndarray, std: np.ndarray) -> float
 
 
 def copies(truth: np.ndarray, prediction: np.ndarray, last: np.ndarray, std: np.ndarray) -> float:
-    """Share of rollouts that are nearer to what was last seen than to the truth.
+    """Return the share of rollouts that copy the last state of the context.
 
-    ``last`` (n, C, *space) is the last state of the context, distances are root mean squares over
-    steps; and the truth has moved away from it by more than the forecast.
+    They are nearer to it than to the truth, and the truth has moved away from it by more than the
+    forecast. Distances are root mean squares over steps. ``last`` is (n, C, *space).
     """
     with np.errstate(all="ignore"):
         moved = _size(truth - last[:, None], std)
@@ -35,16 +35,16 @@ def copies(truth: np.ndarray, prediction: np.ndarray, last: np.ndarray, std: np.
 
 
 def blurs(truth: np.ndarray, prediction: np.ndarray, std: np.ndarray) -> float:
-    """Share of rollouts that have lost what is fine: below 0.25 of the truth's energy there.
+    """Return the share of rollouts that blur: their fine scales have under 0.25 of the energy.
 
-    Mean over steps of the energy in the high band of ``band_energy``. Raises ValueError for
-    vectors.
+    The energy is that of the high band of ``band_energy``, as a mean over steps, compared with the
+    truth. Raises ValueError for vectors.
     """
     a, b = (band_energy(x, std)["high"].mean(1) for x in (truth, prediction))
     return float((b < FLAT * a).mean())
 
 
 def _size(x: np.ndarray, std: np.ndarray) -> np.ndarray:
-    """Root mean square of x / std over all but the first axis; NaN and infinite stay so."""
+    """Return the root mean square of x / std over all but the first axis."""
     scaled = np.float64(1) * x / shaped(std, x.ndim)
     return np.asarray(np.sqrt((scaled**2).mean(tuple(range(1, x.ndim)))))

@@ -1,4 +1,4 @@
-"""Intervals over initial conditions and seeds by the bootstrap, and paired differences."""
+"""Bootstrap intervals over initial conditions and seeds, and paired differences."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class Interval:
-    """A statistic and the bounds of its interval; nan or infinite where there is no number."""
+    """A statistic and the bounds of its interval, which may be nan or infinite."""
 
     middle: float
     low: float
@@ -21,7 +21,7 @@ class Interval:
 
 
 def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-    """Bootstrap percentile interval of the median over initial conditions (fixed seed)."""
+    """Return the bootstrap percentile interval of the median of ``values`` (fixed rng seed)."""
     if len(values) < 2 or np.ptp(values) == 0:
         return float(np.median(values)), float(np.median(values))
     result = stats.bootstrap(
@@ -42,12 +42,19 @@ def bootstrap(
     level: float = 0.95,
     resamples: int = 2000,
 ) -> Interval:
-    """``statistic(table, *others)`` of scores (seeds, n) each, and its percentile interval.
+    """Return ``statistic(table, *others)`` and its bootstrap percentile interval.
 
-    All seeds of all tables forecast from the same n starts: a resample draws the starts once for
-    all tables and, crossed with them, the seeds of each table by themselves (fixed rng seed).
-    With one seed the interval is over starts alone. Where the statistic of a resample is nan it
-    might be anything: it counts as the lowest for ``low`` and as the highest for ``high``.
+    All tables are scores (seeds, n) of forecasts from the same n starts. A resample samples the
+    starts once for all tables and, crossed with them, the seeds of each table separately (fixed rng
+    seed). With one seed the interval is over starts only. A resample whose statistic is nan could
+    be anything: it counts as the lowest for ``low`` and as the highest for ``high``.
+
+    Args:
+        table: (seeds, n).
+        statistic: function of as many tables as are given.
+        others: more tables, (seeds, n) with the same n.
+        level: probability of the interval.
+        resamples: number of resamples.
 
     Sources: B. Efron, R. Tibshirani, An Introduction to the Bootstrap (1993), sections 8.3 and
     13.3; R. Agarwal et al., NeurIPS 34 (2021), section 4.1, for runs of few seeds.
@@ -55,17 +62,17 @@ def bootstrap(
     rng, tables = np.random.default_rng(0), (table, *others)
     seeds = [rng.integers(len(t), size=(resamples, len(t))) for t in tables]
     starts = rng.integers(table.shape[1], size=(resamples, table.shape[1]))
-    drawn = np.array(
+    resampled = np.array(
         [
             statistic(*(t[np.ix_(s[k], i)] for t, s in zip(tables, seeds, strict=True)))
             for k, i in enumerate(starts)
         ],
         np.float64,
     )
-    tail, unknown = (1 - level) / 2, np.isnan(drawn)
-    # Between an infinite and a finite draw there is no number to interpolate to.
-    low = np.quantile(np.where(unknown, -np.inf, drawn), tail, method="nearest")
-    high = np.quantile(np.where(unknown, np.inf, drawn), 1 - tail, method="nearest")
+    tail, unknown = (1 - level) / 2, np.isnan(resampled)
+    # No interpolation: there is none between an infinite and a finite number.
+    low = np.quantile(np.where(unknown, -np.inf, resampled), tail, method="nearest")
+    high = np.quantile(np.where(unknown, np.inf, resampled), 1 - tail, method="nearest")
     return Interval(float(statistic(*tables)), float(low), float(high))
 
 
@@ -76,16 +83,24 @@ def paired(
     level: float = 0.95,
     resamples: int = 2000,
 ) -> Interval:
-    """How two models differ at the same initial conditions, with its ``bootstrap`` interval.
+    """Return the paired difference of two models, with its ``bootstrap`` interval.
 
-    ``a`` (seeds_a, n) and ``b`` (seeds_b, n) are scores, a row a seed and a column a start. The
-    mean over seeds and starts of a - b; with ``ratio``, of scores that are not negative,
-    exp(mean of log a - mean of log b), the geometric mean of the ratio.
+    It is the mean over seeds and starts of a - b, or with ``ratio`` the geometric mean
+    exp(mean of log a - mean of log b).
 
-    An infinite error is the worst, not missing: the ratio is infinite where only ``a`` has one, 0
-    where only ``b`` has, nan where both have, for nothing says how they compare; zeros in a ratio
-    the other way round; nan is unknown. Raises ValueError for tables that are not of the same
-    starts.
+    An infinite error counts as the worst, not as missing: the ratio is infinite if only ``a`` has
+    one, 0 if only ``b`` has, and nan if both have, since they cannot be compared. A zero in a ratio
+    acts the other way round. nan is unknown.
+
+    Args:
+        a: scores (seeds_a, n) of the first model, one row per seed, one column per start.
+        b: scores (seeds_b, n) of the second model, from the same starts.
+        ratio: compare by the ratio, for scores that are not negative.
+        level: probability of the interval.
+        resamples: number of resamples.
+
+    Raises:
+        ValueError: the tables do not have the same starts.
     """
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or not a.size or not b.size:

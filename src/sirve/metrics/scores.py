@@ -1,7 +1,8 @@
-"""All scores of a forecast, and of an ensemble, as metrics.json has them: from arrays alone.
+"""All scores of a forecast or an ensemble in the form of metrics.json, computed from arrays.
 
-``truth`` and ``prediction`` are (n, steps, C, *space) in physical units, ``std`` (C,); what each
-name means is in docs/metrics.md. A run and whoever scores its rollouts.h5 again call the same.
+``truth`` and ``prediction`` are (n, steps, C, *space) in physical units, and ``std`` is (C,).
+docs/metrics.md defines each name. A run and the command that scores its rollouts.h5 again use the
+same functions.
 """
 
 from collections.abc import Mapping
@@ -14,19 +15,19 @@ from sirve.metrics import ensemble as probabilistic
 
 THRESHOLDS = (0.3, 0.4, 0.5, 0.9)
 HORIZONS = (1, 10, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
-LEVELS = (0.5, 0.9)  # of central intervals
-CORRELATED = 0.8
+LEVELS = (0.5, 0.9)  # probabilities of central intervals
+CORRELATED = 0.8  # correlation level
 
 Scores = dict[str, Any]
 
 
 def at_horizons(values: np.ndarray) -> dict[str, float | None]:
-    """A number a step (steps,), at each horizon within."""
+    """Return the values (steps,) at each horizon that they reach."""
     return {str(h): metrics.or_null(values[h - 1]) for h in HORIZONS if h <= len(values)}
 
 
 def of_errors(error: np.ndarray, dt: float, unit: float) -> Scores:
-    """What follows from e_k (n, steps) alone."""
+    """Return the scores that follow from e_k (n, steps) alone."""
     return {
         "nrmse": at_horizons(metrics.nrmse(error)),
         "median_error": at_horizons(np.median(error, axis=0)),
@@ -37,7 +38,7 @@ def of_errors(error: np.ndarray, dt: float, unit: float) -> Scores:
 
 
 def of_fields(truth: np.ndarray, prediction: np.ndarray) -> Scores:
-    """What needs no deviation, of fields; nothing of vectors."""
+    """Return the scores of fields that need no standard deviation; {} for vectors."""
     if truth.ndim == 3:
         return {}
     return {
@@ -59,7 +60,7 @@ def of_forecast(
     dt: float,
     unit: float,
 ) -> Scores:
-    """All scores of a forecast of the errors e_k (n, steps), but the drift of invariants."""
+    """Return all scores of a forecast with errors e_k (n, steps), without those of invariants."""
     fields = of_fields(truth, prediction)
     chepuri = metrics.vpt_chepuri(truth, prediction, std, dt, unit)
     return {
@@ -71,7 +72,7 @@ def of_forecast(
 
 
 def drift(path: np.ndarray) -> float | None:
-    """Median over rollouts of the largest change of a quantity (n, steps + 1) since its first."""
+    """Return the median over rollouts of the largest change of a quantity (n, steps + 1)."""
     with np.errstate(all="ignore"):
         return metrics.or_null(np.median(np.abs(path - path[:, :1]).max(1)))
 
@@ -79,9 +80,16 @@ def drift(path: np.ndarray) -> float | None:
 def of_members(
     ensemble: np.ndarray, truth: np.ndarray, prediction: np.ndarray, std: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Scores of an ensemble (m, n, steps, ...) per rollout and step (n, steps), in deviations.
+    """Return the scores of an ensemble for each rollout and step, (n, steps).
 
-    And its ``mean`` and ``spread`` (n, steps, ...) in physical units.
+    They are in standard deviations. The arrays ``mean`` and ``spread`` (n, steps, ...) are in
+    physical units.
+
+    Args:
+        ensemble: (m, n, steps, C, *space).
+        truth: (n, steps, C, *space).
+        prediction: of the deterministic forecast, of the same shape.
+        std: (C,).
     """
     sigma, points = metrics.shaped(std, truth.ndim), tuple(range(2, truth.ndim))
     with np.errstate(all="ignore"):
@@ -91,7 +99,7 @@ def of_members(
             "mean": mean,
             "spread": spread,
             "error": metrics.normalised_error(truth, mean, std),
-            "spread_size": probabilistic.size(spread, std),
+            "spread_size": probabilistic.root_mean_square(spread, std),
             "crps": (probabilistic.crps(ensemble, truth) / sigma).mean(points),
             "absolute_error": (np.abs(prediction - truth) / sigma).mean(points),
             "log_likelihood": (probabilistic.log_likelihood(ensemble, truth) + np.log(sigma)).mean(
@@ -112,9 +120,15 @@ def of_ensemble(
     dt: float,
     unit: float,
 ) -> Scores:
-    """The entry of an ensemble from ``of_members``, over all rollouts.
+    """Return the entry of an ensemble in metrics.json, over all rollouts.
 
-    ``deterministic`` (n, steps) are the errors of the forecast beside it.
+    Args:
+        arrays: the result of ``of_members``.
+        truth: (n, steps, C, *space).
+        deterministic: errors (n, steps) of the deterministic forecast.
+        members: m.
+        dt: time of a step.
+        unit: the unit of times, in the unit of dt.
     """
     unknown = np.full(deterministic.shape[1], np.nan)
 
@@ -129,7 +143,7 @@ def of_ensemble(
                 arrays["mean"], arrays["spread"], truth, members
             )
         trusted = metrics.valid_steps(spread, metrics.THRESHOLD)
-        held = metrics.valid_steps(deterministic, metrics.THRESHOLD)
+        valid = metrics.valid_steps(deterministic, metrics.THRESHOLD)
         return {
             "crps": mean("crps"),
             "absolute_error": mean("absolute_error"),
@@ -143,7 +157,7 @@ def of_ensemble(
             "log_likelihood": mean("log_likelihood"),
             "trusted_time": metrics.valid_time(spread, metrics.THRESHOLD, dt, unit),
             "trusted_over_valid": {
-                name: float(np.quantile((trusted + 1) / (held + 1), share))
+                name: float(np.quantile((trusted + 1) / (valid + 1), share))
                 for name, share in (("low", 0.05), ("median", 0.5), ("high", 0.95))
             },
         }

@@ -47,7 +47,8 @@ def calibrate(
     read, future = x[:, :context], truth[:, context:].cpu().numpy()
     unit = np.ones(future.shape[2])
     y, _ = rollout(core, read, future.shape[1])
-    error = metrics.normalised_error(future, core.own(y[:, context - 1 :]).cpu().numpy(), unit)
+    prediction = core.predicted(y[:, context - 1 :]).cpu().numpy()
+    error = metrics.normalised_error(future, prediction, unit)
     steps = max(1, int(np.median(metrics.valid_steps(error, metrics.THRESHOLD))))
     factor = 1.0
     for _ in range(ROUNDS):
@@ -65,7 +66,7 @@ def _residual(core: Core, x: Tensor, truth: Tensor, context: int) -> Tensor:
     state, squares, count = None, torch.zeros(core.shape[0], dtype=torch.float64).to(x.device), 0
     for times, early in forced(x.shape[1] - 1, context):
         y, state = core(x[:, times], state)
-        error = (truth[:, times.start + 1 : times.stop + 1] - core.own(y)) / core.scale
+        error = (truth[:, times.start + 1 : times.stop + 1] - core.predicted(y)) / core.scale
         kept = error[:, early:].movedim(2, 0).flatten(1)
         squares += (kept**2).sum(1)
         count += kept.shape[1]

@@ -96,14 +96,14 @@ def factorise(
     for x in sequences:
         read, state = x[:, :-1], None
         if noise is not None:
-            own = core.own(read)
-            read = core.beside(own + noise(own), read)
+            own = core.predicted(read)
+            read = core.with_covariates(own + noise(own), read)
         if skip:
             _, state = core.features(read[:, :skip])
         for first, last in _pieces(core, len(x), skip, read.shape[1]):
             now = read[:, first:last]
             phi, state = core.features(now, state)
-            target = (core.own(x[:, first + 1 : last + 1]) - core.base(now)) / core.scale
+            target = (core.predicted(x[:, first + 1 : last + 1]) - core.base(now)) / core.scale
             used = slice(-count % every, None, every)
             count += len(x) * (last - first)
             if used.start >= len(x) * (last - first):

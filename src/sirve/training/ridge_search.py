@@ -185,7 +185,7 @@ class Search:
 
     def _size(self, x: Tensor) -> Tensor:
         """Return the root mean square (B, T) of each state of x; not finite counts as infinite."""
-        size = self.forecaster.core.own(x).flatten(2).pow(2).mean(2).sqrt()
+        size = self.forecaster.core.predicted(x).flatten(2).pow(2).mean(2).sqrt()
         return torch.nan_to_num(size, nan=float("inf"))
 
     def _take(self, candidate: Candidate) -> None:

@@ -98,7 +98,7 @@ def test_all_exponents_add_up_to_the_logarithm_of_the_determinant(name: str) -> 
 def one_step(core: Core, form: Any, given: Tensor, *parts: Tensor) -> tuple[Tensor, ...]:
     x, state = pytree.tree_unflatten(list(parts), form)
     y, state = core(torch.cat([x, given], dim=2), state)
-    return tuple(pytree.tree_leaves((core.own(y), state)))
+    return tuple(pytree.tree_leaves((core.predicted(y), state)))
 
 
 def test_orbits_that_leave_the_data_are_left_out_and_counted() -> None:

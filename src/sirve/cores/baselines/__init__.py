@@ -1,0 +1,1 @@
+"""Baselines and memoryless networks, to compare the recurrent networks with."""

@@ -1,4 +1,4 @@
-"""Dynamic mode decomposition: a linear map of the largest principal components of the states."""
+"""Dynamic mode decomposition: a linear map of the principal components of the states."""
 
 from collections.abc import Iterable
 from math import prod
@@ -12,14 +12,25 @@ from sirve.cores.delays import Delayed
 
 
 class DynamicModes(Delayed):
-    """y = A (U' z, 1): exact dynamic mode decomposition, of vectors and of fields.
+    """Exact dynamic mode decomposition, for vectors and fields.
 
-    z is the last ``delays`` states, ``stride`` apart, as one vector; U (numbers of z, modes) are
-    the first ``modes`` left singular vectors of all z of the training set, and A is found by least
-    squares on all pairs: with ridge 0 and without the constant, A U' = Y V S^-1 U', the operator
-    of Tu et al. Here the ridge, which does what fewer modes do, is chosen by forecasts, and states
-    are normalised. Of a vector as long as ``modes`` or shorter it is ``model=linear`` without
-    its residual. Raises ValueError for sizes that are not positive.
+        y = A (U' z, 1)
+
+    z is the last ``delays`` states as one vector, U (size of z, modes) the first left singular
+    vectors of all z of the training set, and A is fitted by least squares on all pairs. With ridge
+    0 and without the constant, A U' = Y V S^-1 U' is the operator of Tu et al. Here states are
+    normalised, and the ridge, which acts like fewer modes, is chosen by forecasts. For vectors not
+    longer than ``modes`` it is ``model=linear`` without the residual.
+
+    Args:
+        shape: of a state.
+        modes: number of components.
+        delays: number of states, including the present one.
+        stride: steps between them.
+        covariates: number of further channels of x that are given and never predicted.
+
+    Raises:
+        ValueError: a number is not positive.
 
     Source: J. Tu et al., Journal of Computational Dynamics 1 (2014), definition 1; delays: S.
     Brunton et al., Nature Communications 8, 19 (2017).
@@ -40,7 +51,7 @@ class DynamicModes(Delayed):
         require_positive(modes=modes)
         size = delays * prod(shape)
         modes = min(modes, size)
-        self.register_buffer("basis", torch.eye(size, modes))  # before there are any states
+        self.register_buffer("basis", torch.eye(size, modes))  # until ``fit_statistics``
         self.readout = zeroed(make_lift(modes + covariates, prod(shape), 0, 1, None))
 
     @torch.no_grad()
@@ -50,11 +61,11 @@ class DynamicModes(Delayed):
         for x in sequences:
             z = self._parts(x[:, :-1], None)[0][:, (self.delays - 1) * self.stride :]
             factor = torch.cat([factor, z.flatten(0, 1).to(factor)])
-            if len(factor) > 2 * size:  # all that was seen, in as many rows as it has columns
+            if len(factor) > 2 * size:  # compress all rows so far to a square triangle
                 factor = torch.linalg.qr(factor, mode="r").R
         _, s, vt = torch.linalg.svd(factor, full_matrices=False)
         least = s[0] * max(factor.shape) * torch.finfo(s.dtype).eps
-        found = vt[:modes].T * (s[:modes] > least)  # what is below rounding would be noise
+        found = vt[:modes].T * (s[:modes] > least)  # components below rounding are noise
         self.basis.zero_()
         self.basis[:, : found.shape[1]] = found
 
@@ -63,7 +74,7 @@ class DynamicModes(Delayed):
         return torch.cat([z @ self.basis, covariates], dim=2), past
 
     def _parts(self, x: Tensor, past: Any) -> tuple[Tensor, Tensor, Any]:
-        """z (B, T, numbers), the known values, which are the same at all places, the past."""
+        """Return z (B, T, size), the covariates, which are the same in all cells, and the past."""
         stacked, past = self.stack(x, past)
         z, covariates = stacked.split([self.delays * self.shape[0], self.covariates], dim=2)
         return z.flatten(2), covariates.unsqueeze(-1).flatten(3).mean(3), past

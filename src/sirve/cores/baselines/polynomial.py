@@ -6,22 +6,36 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sirve.cores.base import AnySize, make_lift, require_fits, require_positive, zeroed
+from sirve.cores.base import AnySize, make_lift, require_kernels_fit, require_positive, zeroed
 from sirve.cores.delays import Delayed, require_vector
 from sirve.cores.lift import Boundary
 
-MONOMIALS = 10_000  # more columns than a least-squares fit is done with here
+MONOMIALS = 10_000  # the most columns of a least-squares fit here
 
 
 class Polynomial(Delayed, AnySize):
-    """y = x + A p(x), p all monomials of the channels at each place, by least squares.
+    """Polynomial regression on the last states, for vectors and fields.
 
-    The monomials are those up to ``degree`` of all channels of ``delays`` states that lie
-    ``stride`` apart, place by place; the readout A is a matrix, or on fields a convolution of
-    width ``kernel``, ``symmetric`` if it looks the same turned and mirrored. Raises ValueError
-    for more than 10,000 monomials.
+        y = x + A p(z)
 
-    Source: fields, by neighbourhoods: W. Barbosa, D. Gauthier, Chaos 32, 093137 (2022), section 2.
+    p(z) are all monomials up to ``degree`` of the channels of the last ``delays`` states in each
+    cell. The readout A is a matrix, or on fields a convolution, fitted by least squares.
+
+    Args:
+        shape: of a state.
+        boundary: of a field, "neumann", "dirichlet" or "periodic".
+        degree: the highest degree.
+        delays: number of states, including the present one.
+        stride: steps between them.
+        kernel: width of the convolution, in cells.
+        symmetric: the convolution is invariant under turns and mirrors.
+        covariates: number of further channels of x that are given and never predicted.
+
+    Raises:
+        ValueError: there are more than 10,000 monomials, or a number is not valid.
+
+    Source, for fields by neighbourhoods: W. Barbosa, D. Gauthier, Chaos 32, 093137 (2022), section
+    2.
     """
 
     closed_form = True
@@ -39,7 +53,7 @@ class Polynomial(Delayed, AnySize):
     ) -> None:
         super().__init__(shape, delays, stride, covariates=covariates)
         require_positive(degree=degree, kernel=kernel)
-        require_fits(shape, kernel=kernel)
+        require_kernels_fit(shape, kernel=kernel)
         self.degree = degree
         count = comb(self.inputs + degree, degree) - 1
         if count > MONOMIALS:
@@ -61,8 +75,18 @@ class NGRC(Polynomial):
 
         y_t = x_t + A p(x_t, x_{t - stride}, ..., x_{t - (delays - 1) stride})
 
-    p all monomials from degree 1 to ``degree``, and 1. The original takes the quadratic ones
-    alone; here all lower ones are there too. Raises ValueError for frames.
+    p are all monomials from degree 1 to ``degree``, and 1. The original takes the quadratic ones
+    alone; here all lower ones are included.
+
+    Args:
+        shape: of a state, (C,).
+        degree: the highest degree.
+        delays: number of states, including the present one.
+        stride: steps between them.
+        covariates: number of further channels of x that are given and never predicted.
+
+    Raises:
+        ValueError: states are frames, or there are more than 10,000 monomials.
 
     Source: D. Gauthier, E. Bollt, A. Griffith, W. Barbosa, Nature Communications 12, 5564 (2021),
     eqs. 5 to 8.
@@ -81,10 +105,10 @@ class NGRC(Polynomial):
 
 
 def monomials(z: Tensor, degree: int) -> Tensor:
-    """All monomials of degree 1 to ``degree`` of z (B, T, n, *space), along its channels.
+    """Return all monomials of degree 1 to ``degree`` of the channels of z (B, T, n, *space).
 
-    Those of degree d are, for each v in turn, z_v times those of degree d - 1 in z_0, ..., z_v:
-    as they are in this order too, these are the first comb(v + d - 1, d - 1).
+    Those of degree d are, for each v in turn, z_v times those of degree d - 1 in z_0, ..., z_v. In
+    this order the latter are the first comb(v + d - 1, d - 1).
     """
     found = [z]
     for d in range(2, degree + 1):

@@ -1,4 +1,4 @@
-"""Random features of the last few states: what a reservoir is without a memory of its own."""
+"""Random features of the last few states: a reservoir without recurrence."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -11,8 +11,13 @@ from sirve.cores.delays import Delayed, require_vector
 
 
 @dataclass(frozen=True)
-class Draw:
-    """``input_scaling``: deviation of W z over normalised z; ``bias``: b is uniform in +- bias."""
+class RandomLayer:
+    """Distribution of the random weights of a layer W z + b.
+
+    Args:
+        input_scaling: standard deviation of W z for normalised z.
+        bias: b is uniform in +- bias.
+    """
 
     input_scaling: float = 0.3
     bias: float = 0.5
@@ -20,18 +25,30 @@ class Draw:
     def __post_init__(self) -> None:
         require_not_negative(input_scaling=self.input_scaling, bias=self.bias)
 
-    def into(self, w: Tensor, b: Tensor, source: torch.Generator) -> None:
-        """Draw W and b of one layer, in place; the numbers depend on ``source`` alone."""
-        drawn = torch.randn(w.shape, generator=source, dtype=torch.float64)
-        share = torch.rand(b.shape, generator=source, dtype=torch.float64)
-        w.copy_(self.input_scaling / w.shape[1] ** 0.5 * drawn)
-        b.copy_(self.bias * (2 * share - 1))
+    def sample_into(self, w: Tensor, b: Tensor, source: torch.Generator) -> None:
+        """Set W and b of a layer in place; the numbers depend on ``source`` alone."""
+        normal = torch.randn(w.shape, generator=source, dtype=torch.float64)
+        uniform = torch.rand(b.shape, generator=source, dtype=torch.float64)
+        w.copy_(self.input_scaling / w.shape[1] ** 0.5 * normal)
+        b.copy_(self.bias * (2 * uniform - 1))
 
 
 class RandomFeatures(Delayed):
-    """y = x + A (tanh(W z + b), z, 1), z the last ``delays`` states, W and b random, A fitted.
+    """A random layer of the last states with a fitted readout, for vectors (C,).
 
-    With one delay it has no memory. Vectors (C,); raises ValueError for frames.
+        y = x + A (tanh(W z + b), z, 1)
+
+    z is the last ``delays`` states, W and b are random, and A is fitted.
+
+    Args:
+        shape: of a state, (C,).
+        hidden: number of random units.
+        delays: number of states, including the present one; 1 is no memory.
+        stride: steps between them.
+        covariates: number of further channels of x that are given and never predicted.
+
+    Raises:
+        ValueError: states are frames, or a number is not positive.
 
     Source: A. Rahimi, B. Recht, NeurIPS 2008, section 3; of one state, untrained: G.-B. Huang et
     al., Neurocomputing 70 (2006).
@@ -57,13 +74,14 @@ class RandomFeatures(Delayed):
         super().__init__(shape, delays, stride, covariates=covariates)
         require_positive(hidden=hidden)
         self.register_buffer(
-            "w", Draw.input_scaling / self.inputs**0.5 * torch.randn(hidden, self.inputs)
+            "w", RandomLayer.input_scaling / self.inputs**0.5 * torch.randn(hidden, self.inputs)
         )
-        self.register_buffer("b", Draw.bias * (2 * torch.rand(hidden) - 1))
+        self.register_buffer("b", RandomLayer.bias * (2 * torch.rand(hidden) - 1))
         self.readout = zeroed(make_lift(hidden + self.inputs, shape[0], 0, 1, None))
 
     def init_weights(self, seed: int, **setting: Any) -> None:
-        Draw(**setting).into(self.w, self.b, torch.Generator().manual_seed(seed))
+        source = torch.Generator().manual_seed(seed)
+        RandomLayer(**setting).sample_into(self.w, self.b, source)
 
     def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         z, past = self.stack(x, state)

@@ -1,11 +1,11 @@
-"""The baselines, by the same contract as the networks: no gradient, no memory but of states."""
+"""The baselines persistence, climatology, mean of the context, and linear regression."""
 
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sirve.cores.base import AnySize, Zero, make_lift, require_fits, require_positive, zeroed
+from sirve.cores.base import AnySize, Zero, make_lift, require_kernels_fit, require_positive, zeroed
 from sirve.cores.delays import Delayed
 from sirve.cores.lift import Boundary
 
@@ -14,11 +14,11 @@ class Memoryless(AnySize):
     """A core whose features are the state itself."""
 
     def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        return self.own(x), state
+        return self.predicted(x), state
 
 
 class Persistence(Memoryless):
-    """Tomorrow is as today: y = x."""
+    """Persistence: the next state is the present one, y = x."""
 
     def __init__(self, shape: tuple[int, ...], covariates: int = 0) -> None:
         super().__init__(shape, residual=True, covariates=covariates)
@@ -26,7 +26,7 @@ class Persistence(Memoryless):
 
 
 class Climatology(Memoryless):
-    """Tomorrow is as the average day: y = the training mean, 0 in normalised units."""
+    """Climatology: the next state is the training mean, y = 0 in normalised units."""
 
     def __init__(self, shape: tuple[int, ...], covariates: int = 0) -> None:
         super().__init__(shape, residual=False, covariates=covariates)
@@ -34,9 +34,12 @@ class Climatology(Memoryless):
 
 
 class ContextMean(AnySize):
-    """Tomorrow is as the days that were seen: y_t = the mean of x_0, ..., x_t.
+    """Mean of the context: the next state is the mean of those observed so far.
 
-    Free steps read that mean, and so keep it. The memory is the mean and how many it is of.
+        y_t = mean(x_0, ..., x_t)
+
+    In a free rollout it reads its own mean and so keeps it. The memory is the mean and the number
+    of states.
     """
 
     def __init__(self, shape: tuple[int, ...], covariates: int = 0) -> None:
@@ -44,21 +47,34 @@ class ContextMean(AnySize):
         self.readout = nn.Identity()
 
     def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        own = self.own(x)
+        observed = self.predicted(x)
         if state is None:
-            state = torch.zeros_like(own[:, 0]), x.new_zeros(len(x), 1)
+            state = torch.zeros_like(observed[:, 0]), x.new_zeros(len(x), 1)
         mean, count = state
         counts = count + torch.arange(1, x.shape[1] + 1, device=x.device)
-        off = (own - mean[:, None]).cumsum(1)
+        off = (observed - mean[:, None]).cumsum(1)
         means = mean[:, None] + off / counts.reshape(*counts.shape, *[1] * len(self.shape))
         return means / self.scale, (means[:, -1], counts[:, -1:])
 
 
 class Linear(Delayed, AnySize):
-    """y = x + A z + b by least squares in closed form: a matrix, or on fields a convolution.
+    """Linear regression on the last states, for vectors and fields, in closed form.
 
-    z is the last ``delays`` states, ``stride`` apart. ``kernel`` is the width of that
-    convolution; ``symmetric``: it looks the same turned and mirrored.
+        y = x + A z + b
+
+    z is the last ``delays`` states, and A a matrix, or on fields a convolution.
+
+    Args:
+        shape: of a state.
+        boundary: of a field, "neumann", "dirichlet" or "periodic".
+        kernel: width of the convolution, in cells.
+        symmetric: the convolution is invariant under turns and mirrors.
+        delays: number of states, including the present one.
+        stride: steps between them.
+        covariates: number of further channels of x that are given and never predicted.
+
+    Raises:
+        ValueError: a number is not positive.
     """
 
     closed_form = True
@@ -75,7 +91,7 @@ class Linear(Delayed, AnySize):
     ) -> None:
         super().__init__(shape, delays, stride, covariates=covariates)
         require_positive(kernel=kernel)
-        require_fits(shape, kernel=kernel)
+        require_kernels_fit(shape, kernel=kernel)
         dims = len(shape) - 1
         lift = make_lift(self.inputs, shape[0], dims, kernel, boundary, symmetric=symmetric)
         self.readout = zeroed(lift)

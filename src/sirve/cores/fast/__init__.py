@@ -1,0 +1,1 @@
+"""Faster implementations of the recurrent cores, with the numbers of the plain loop."""

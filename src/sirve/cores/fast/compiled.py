@@ -1,11 +1,11 @@
-"""Arithmetic compiled by numba, the extra ``[fast]``: tanh, sigmoid and products of matrices.
+"""Arithmetic compiled by numba (the extra ``[fast]``): tanh, sigmoid and matrix products.
 
-Kernels are compiled at their first use for each type and kept in ``__pycache__`` beside this file,
-or in numba's own cache. A kernel kept there has those it calls in it: whoever changes one here
-removes ``__pycache__/kernels.*``. Multiplication and addition may be contracted to one rounding;
-nothing else is reordered.
+Kernels are compiled at their first use for each type and cached in ``__pycache__`` of this folder,
+or in numba's own cache. A cached kernel includes the kernels that it calls: after a change here,
+remove ``__pycache__/kernels.*``. A multiplication and an addition may be contracted to one
+rounding; nothing else is reordered.
 
-Law (tests/cores/test_rolling.py): NumPy's results to rounding.
+Law (tests/cores/test_rolling.py): the results are those of NumPy to rounding.
 """
 
 from itertools import chain
@@ -16,7 +16,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic, overload
 
-ROWS, VECTORS, BYTES = 4, 2, 64  # of a product are made at once: AVX-512's vectors, or halves
+ROWS, VECTORS, BYTES = 4, 2, 64  # tile of a product: rows, vectors, bytes of an AVX-512 vector
 
 kernel = njit(cache=True, fastmath={"contract"}, error_model="numpy")
 _inlined = njit(cache=True, fastmath={"contract"}, error_model="numpy", inline="always")
@@ -25,14 +25,14 @@ Array = np.ndarray
 
 
 def width(columns: int, dtype: np.dtype) -> int:
-    """To which a table with so many columns is filled up with zeros for ``product``."""
+    """Return the number of columns to which ``product`` needs a table padded with zeros."""
     step = VECTORS * BYTES // dtype.itemsize
     return -(-columns // step) * step
 
 
 @_inlined
 def _tanh_single(x: Any) -> Any:
-    """Rational, of degrees 13 and 6, to 2e-7; the coefficients are those of Eigen's ptanh."""
+    """Return tanh to 2e-7 as a rational function of degrees 13 and 6, Eigen's ptanh."""
     f = np.float32
     x = min(max(x, f(-7.9)), f(7.9))
     s = x * x
@@ -52,10 +52,10 @@ def _tanh_single(x: Any) -> Any:
 
 @_inlined
 def _tanh_double(x: Any) -> Any:
-    """m / (m + 2) with m = exp(2x) - 1 = (2^k - 1) + 2^k (exp(r) - 1), 2x = k log 2 + r.
+    """Return tanh to two units in the last place, as m / (m + 2) with m = exp(2x) - 1.
 
-    To two units in the last place. k comes from the last bits of a number so large that its unit
-    is one, which vectorises as a conversion to whole numbers would not.
+    m = (2^k - 1) + 2^k (exp(r) - 1), with 2x = k log 2 + r. k is read from the last bits of a
+    number so large that its unit is one, which vectorises; a conversion to integers does not.
     """
     y = 2.0 * min(max(x, -20.0), 20.0)
     shifted = y * 1.4426950408889634 + 6755399441055744.0  # 1.5 * 2^52
@@ -80,7 +80,7 @@ def _tanh_double(x: Any) -> Any:
 
 
 def _tanh(x: Any) -> Any:
-    """Of the type of x; known to compiled code only."""
+    """Return tanh in the type of x; implemented for compiled code only."""
 
 
 @overload(_tanh, inline="always", strict=False)
@@ -92,15 +92,15 @@ def _tanh_of(x: Any) -> Any:
 
 @kernel
 def tanh(a: Array, start: int, stop: int) -> None:
-    """Of these columns, in place."""
+    """Apply tanh to these columns in place."""
     for i in range(len(a)):
-        for j in range(np.uintp(start), np.uintp(stop)):  # signed, it might count from the end
+        for j in range(np.uintp(start), np.uintp(stop)):  # a signed index might count from the end
             a[i, j] = _tanh(a[i, j])
 
 
 @kernel
 def sigmoid(a: Array, start: int, stop: int) -> None:
-    """Of these columns, in place."""
+    """Apply the sigmoid to these columns in place."""
     half = a.dtype.type(0.5)
     for i in range(len(a)):
         for j in range(np.uintp(start), np.uintp(stop)):
@@ -109,9 +109,9 @@ def sigmoid(a: Array, start: int, stop: int) -> None:
 
 @intrinsic
 def _tile(_typing: Any, a: Any, w: Any, out: Any, row: Any, column: Any) -> Any:
-    """ROWS rows of out = a @ w by VECTORS vectors of its columns, from this place on.
+    """Compute a tile of out = a @ w from (row, column) on: ROWS rows, VECTORS vectors of columns.
 
-    The sums stay in registers. LLVM by hand: from loops over numbers it makes half the speed.
+    The sums stay in registers. It is written in LLVM because compiled loops are half as fast.
     """
     assert a.layout == w.layout == out.layout == "C"
     lanes = BYTES // (a.dtype.bitwidth // 8)
@@ -175,7 +175,7 @@ def _tile(_typing: Any, a: Any, w: Any, out: Any, row: Any, column: Any) -> Any:
 
 @kernel
 def product(a: Array, w: Array, out: Array) -> None:
-    """out = a @ w, all of them contiguous; w's columns are a multiple of ``width``."""
+    """Compute out = a @ w of contiguous arrays; w has ``width`` columns."""
     tiled = len(a) - len(a) % ROWS
     step = VECTORS * BYTES // a.itemsize
     for j in range(0, w.shape[1], step):  # a panel of w stays in the cache

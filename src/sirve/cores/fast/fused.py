@@ -1,10 +1,9 @@
-"""A cell along a whole sequence at once, where matrices lift it: the numbers of cells.py, sooner.
+"""Fused layers: a GRU or LSTM with matrices over a whole sequence, faster than step by step.
 
-The plain loop of ``Layer`` takes a dozen small operations a step and as many again for the
-gradient of each. Here the note's GRU is one function with a gradient of its own, and the LSTM is
-PyTorch's, whose equations are the note's. All other cells, convolutions, and whatever transforms
-or compiles a core (``torch.func``, forward-mode differentiation, ``torch.export``, autocast) keep
-the plain loop.
+The plain loop of ``Layer`` takes a dozen small operations for a step, and again for its gradient.
+Here the GRU of ``cells`` is one function with its own gradient, and the LSTM is PyTorch's, which
+has the same equations. All other cells, convolutions, and transformed or compiled cores
+(``torch.func``, forward-mode differentiation, ``torch.export``, autocast) keep the plain loop.
 
 Law (tests/cores/test_fused.py): values, states and gradients are those of the plain loop to
 rounding.
@@ -24,21 +23,21 @@ from sirve.cores.cells import GRU, LSTM, Cell, State
 from sirve.cores.lift import Lift, Matrix
 
 COMPILED = find_spec("numba") is not None
-SHORT = 4  # states; of fewer, the plain loop is as fast
+SHORT = 4  # for shorter sequences the plain loop is as fast
 
 
 def covers(cell: Cell, w: Lift, u: Lift, x: Tensor) -> bool:
-    """Whether ``run`` may take the place of the plain loop on x (B, T, ...)."""
+    """Return True if ``run`` can replace the plain loop on x (B, T, ...)."""
     if not isinstance(w, Matrix) or not isinstance(u, Matrix) or x.shape[1] < SHORT:
         return False
-    # Exactly these classes: one derived from them may have other equations.
-    known = type(cell) is GRU and cell.reset == "before"
-    known = known or (type(cell) is LSTM and x.device.type == "cpu")
-    return known and not elsewhere(x)
+    # Exactly these classes: a subclass may have other equations.
+    supported = type(cell) is GRU and cell.reset == "before"
+    supported = supported or (type(cell) is LSTM and x.device.type == "cpu")
+    return supported and not is_transformed(x)
 
 
-def elsewhere(x: Tensor) -> bool:
-    """Whether others follow each operation: torch.func, forward mode, a compiler, autocast."""
+def is_transformed(x: Tensor) -> bool:
+    """Return True under torch.func, forward-mode differentiation, a compiler or autocast."""
     return (
         torch._C._functorch.peek_interpreter_stack() is not None
         or forward_ad._current_level >= 0
@@ -48,43 +47,43 @@ def elsewhere(x: Tensor) -> bool:
 
 
 def run(cell: Cell, x: Tensor, state: State, w: Lift, u: Lift) -> tuple[Tensor, State]:
-    """h (B, T, hidden) and the state after x (B, T, inputs), of a cell that it ``covers``."""
+    """Return h (B, T, hidden) and the state after x (B, T, inputs), for a cell of ``covers``."""
     assert w.bias is not None
     if type(cell) is GRU:
         h = _Gru.apply(x.transpose(0, 1), state[0], w.weight, u.weight, w.bias)
         return h.transpose(0, 1), (h[-1],)
-    weights = [_as_torch(part) for part in (w.weight, u.weight, w.bias)]
+    weights = [_in_torch_order(part) for part in (w.weight, u.weight, w.bias)]
     weights.append(torch.zeros_like(weights[-1]))
     before = [part.unsqueeze(0) for part in state]
     h, *after = torch.lstm(x, before, weights, True, 1, 0.0, False, False, True)
     return h, tuple(part.squeeze(0) for part in after)
 
 
-def _as_torch(rows: Tensor) -> Tensor:
-    """From the order f, i, c, o of the gates to PyTorch's i, f, c, o."""
+def _in_torch_order(rows: Tensor) -> Tensor:
+    """Reorder the rows of the gates from f, i, c, o to PyTorch's i, f, c, o."""
     f, i, rest = rows.tensor_split((len(rows) // 4, len(rows) // 2))
     return torch.cat([i, f, rest])
 
 
 def steepness(dtype: torch.dtype) -> float:
-    """The factor by which ``tanh_`` wants its argument multiplied: put it into the weights."""
+    """Return the factor of the argument that ``tanh_`` expects; include it in the weights."""
     return 2.0 if dtype == torch.float32 else 1.0
 
 
 def tanh_(v: Tensor) -> Tensor:
-    """tanh of v / steepness, in place.
+    """Apply tanh to v / steepness, in place.
 
-    In float32 it is 2 sigma(2 v) - 1: ATen's tanh takes five times as long on a CPU. That is exact
-    to 1e-7, but not to the last digit of a small value, so float64 has tanh itself.
+    In float32 it is computed as 2 sigma(2 v) - 1: ATen's tanh is five times slower on a CPU. This
+    is exact to 1e-7, but not to the last digit of a small value, so float64 uses tanh itself.
     """
     return v.sigmoid_().mul_(2).sub_(1) if v.dtype == torch.float32 else v.tanh_()
 
 
 class _Gru(torch.autograd.Function):
-    """The note's GRU: x (T, B, inputs), h (B, H) -> (T, B, H).
+    """The GRU of ``cells`` on x (T, B, inputs) from h (B, H), to (T, B, H).
 
-    [h, x, 1] of all times lie side by side, and so do [r * h, x, 1]: each step is two products
-    with all the weights, and their gradient is two more at the end.
+    One array holds [h, x, 1] of all times and another [r * h, x, 1]. Each step is two products with
+    all the weights; the gradient of the weights is two more products at the end.
     """
 
     @staticmethod
@@ -107,7 +106,7 @@ class _Gru(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
         x, h0, w, u, b, hx1, rhx1, zr, candidate = ctx.saved_tensors
-        if torch.is_grad_enabled() or _batched(dy):  # gradients of the gradient, or many at once
+        if torch.is_grad_enabled() or _batched(dy):  # second derivatives, or batched gradients
             return _plain_gradient((x, h0, w, u, b), ctx.needs_input_grad, dy)
         hidden = h0.shape[1]
         backward = _compiled_backward if compilable(x) else _backward
@@ -123,12 +122,12 @@ class _Gru(torch.autograd.Function):
 def _forward(
     hidden: int, gates: Tensor, new: Tensor, hx1: Tensor, rhx1: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """(z, r) and the candidate of all times, (T, B, ...); hx1 and rhx1 are filled in."""
+    """Return (z, r) and the candidate of all times, (T, B, ...); fill hx1 and rhx1."""
     steps, batch, _ = rhx1.shape
     gates, new = gates.contiguous(), new.mul(steepness(new.dtype)).contiguous()
     zr, candidate = (hx1.new_empty(steps, batch, t.shape[1]) for t in (gates, new))
     hs, (z, r) = hx1[..., :hidden], zr.chunk(2, dim=2)
-    each = _unbound(hx1[:-1], hs[:-1], hs[1:], zr, z, r, rhx1, rhx1[..., :hidden], candidate)
+    each = _at_each_time(hx1[:-1], hs[:-1], hs[1:], zr, z, r, rhx1, rhx1[..., :hidden], candidate)
     for hx1_t, h, h_next, zr_t, z_t, r_t, rhx1_t, rh, c in each:
         torch.mm(hx1_t, gates, out=zr_t).sigmoid_()
         torch.mul(r_t, h, out=rh)
@@ -140,17 +139,17 @@ def _forward(
 def _backward(
     u: Tensor, dy: Tensor, hx1: Tensor, zr: Tensor, candidate: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The gradients by (z, r) and candidate before their nonlinearities, and by the first h."""
+    """Return the gradients by (z, r) and candidate before their nonlinearity, and by h."""
     hidden = u.shape[1]
     dzr, dc = torch.empty_like(zr), torch.empty_like(candidate)
     dh = torch.zeros_like(candidate[0])
     drh, update = torch.empty_like(dh), torch.empty_like(dh)
-    outer = dh.new_empty(len(dh), 2 * hidden)  # the gradient by z and r themselves
+    outer = dh.new_empty(len(dh), 2 * hidden)  # the gradient by z and r
     by_z, by_r = outer.chunk(2, dim=1)
     (z, r), hs = zr.chunk(2, dim=2), hx1[:-1, :, :hidden]
     sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
     tanh_backward = torch.ops.aten.tanh_backward.grad_input
-    each = _unbound(dy, hs, zr, z, r, candidate, dzr, dc)
+    each = _at_each_time(dy, hs, zr, z, r, candidate, dzr, dc)
     for dy_t, h, zr_t, z_t, r_t, c, dzr_t, dc_t in reversed(each):
         dh += dy_t
         torch.mul(dh, z_t, out=update)
@@ -166,11 +165,11 @@ def _backward(
 def _compiled_forward(
     hidden: int, gates: Tensor, new: Tensor, hx1: Tensor, rhx1: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """``_forward`` by kernels; what it gives is wider, by what fills the tables."""
+    """Compute ``_forward`` with kernels; the results have padded columns."""
     from sirve.cores.fast import kernels
 
     steps, batch, _ = rhx1.shape
-    tables = [filled(gates), filled(new)]
+    tables = [padded(gates), padded(new)]
     zr, candidate = (hx1.new_empty(steps, batch, t.shape[1]) for t in tables)
     arrays = (part.flatten(0, 1).numpy() for part in (hx1, rhx1, zr, candidate))
     kernels.gru_forward(hidden, *tables, batch, *arrays)
@@ -180,7 +179,7 @@ def _compiled_forward(
 def _compiled_backward(
     u: Tensor, dy: Tensor, hx1: Tensor, zr: Tensor, candidate: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """``_backward`` by kernels."""
+    """Compute ``_backward`` with kernels."""
     from sirve.cores.fast import kernels
 
     steps, batch, hidden = dy.shape
@@ -188,18 +187,18 @@ def _compiled_backward(
     dh = dy.new_zeros(batch, hidden)
     given = (part.flatten(0, 1).numpy() for part in (dy.contiguous(), hx1, zr, candidate))
     found = (part.flatten(0, 1).numpy() for part in (dzr, dc))
-    tables = (filled(u[: 2 * hidden]), filled(u[2 * hidden :]))
+    tables = (padded(u[: 2 * hidden]), padded(u[2 * hidden :]))
     kernels.gru_backward(*tables, *given, *found, dh.numpy())
     return dzr, dc, dh
 
 
 def compilable(x: Tensor) -> bool:
-    """Whether sirve.cores.fast.kernels may be used."""
+    """Return True if sirve.cores.fast.kernels can be used for x."""
     return COMPILED and x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
 
 
-def filled(table: Tensor) -> np.ndarray:
-    """As kernels take it: contiguous, filled up with columns of zeros."""
+def padded(table: Tensor) -> np.ndarray:
+    """Return a table as kernels need it: contiguous, padded with columns of zeros."""
     from sirve.cores.fast import compiled
 
     rows, columns = table.shape
@@ -209,21 +208,20 @@ def filled(table: Tensor) -> np.ndarray:
 
 
 def _batched(dy: Tensor) -> bool:
-    """Whether it stands for many, as in ``torch.autograd.grad(..., is_grads_batched=True)``."""
+    """Return True for a batched gradient, as of ``is_grads_batched=True``."""
     functorch = torch._C._functorch
     return functorch.is_legacy_batchedtensor(dy) or functorch.is_functorch_wrapped_tensor(dy)
 
 
-def _unbound(*parts: Tensor) -> list[tuple[Tensor, ...]]:
-    """At each time, these."""
+def _at_each_time(*parts: Tensor) -> list[tuple[Tensor, ...]]:
+    """Return these tensors for each time."""
     return list(zip(*(part.unbind(0) for part in parts), strict=True))
 
 
 def _plain_gradient(
-    inputs: tuple[Tensor, ...], wanted: Sequence[bool], dy: Tensor
+    inputs: tuple[Tensor, ...], needs_gradient: Sequence[bool], dy: Tensor
 ) -> tuple[Tensor | None, ...]:
-    """The gradient of the plain loop, which has itself a gradient."""
-
+    """Return the gradient by the plain loop, which can be differentiated again."""
     with torch.enable_grad():
         x, h, w, u, b = inputs
         state: State = (h,)
@@ -232,11 +230,11 @@ def _plain_gradient(
             state = GRU().step(wx, state, lambda h, start, stop: F.linear(h, _rows(u, start, stop)))
             out.append(state[0])
         y = torch.stack(out)
-    needed = [part for part, needs in zip(inputs, wanted, strict=True) if needs]
+    needed = [part for part, needs in zip(inputs, needs_gradient, strict=True) if needs]
     found = iter(torch.autograd.grad(y, needed, dy, create_graph=torch.is_grad_enabled()))
-    return tuple(next(found) if needs else None for needs in wanted)
+    return tuple(next(found) if needs else None for needs in needs_gradient)
 
 
 def _rows(u: Tensor, start: int, stop: int) -> Tensor:
-    """Of the gates start:stop."""
+    """Return the rows of the gates ``start:stop``."""
     return u.unflatten(0, (-1, u.shape[1]))[start:stop].flatten(0, 1)

@@ -1,10 +1,11 @@
-"""The cells' steps compiled by numba: free rollouts, and a sequence with its gradient, in one call.
+"""Steps of the cells compiled by numba: a rollout, or a sequence and its gradient, in one call.
 
-Arrays are NumPy's and rows are samples. A layer's input is [h, x, 1], (B, hidden + inputs + 1),
-and its weights lie transposed to match, with the gates in the order of cells.py and filled up to
+Arrays are NumPy's, and rows are samples. The input of a layer is [h, x, 1] (B, hidden + inputs +
+1). Its weights are transposed to match, with the gates in the order of ``cells``, and padded to
 ``compiled.width``.
 
-Law (tests/cores/test_rolling.py, test_fused.py): the numbers of the plain loop to rounding.
+Law (tests/cores/test_rolling.py, test_fused.py): the numbers are those of the plain loop to
+rounding.
 """
 
 from typing import Any
@@ -13,9 +14,9 @@ import numpy as np
 
 from sirve.cores.fast.compiled import Array, kernel, product, sigmoid, tanh
 
-BLOCK = 64  # rows that pass through all steps together: they stay in the cache
+BLOCK = 64  # rows that go through all steps together, so that they stay in the cache
 
-RNN_TANH, RNN_SIGMOID, LSTM, GRU = range(4)  # what a kernel is told of its cell
+RNN_TANH, RNN_SIGMOID, LSTM, GRU = range(4)  # the kinds of cells
 
 
 @kernel
@@ -29,7 +30,7 @@ def gru_step(
     candidate: Array,
     after: Array,
 ) -> None:
-    """``after``, whose rows begin with h, may be hx1 itself; rhx1 holds [., x, 1] already."""
+    """Write h into the first columns of ``after``, which may be hx1; rhx1 has [., x, 1]."""
     product(hx1, gates, zr)
     sigmoid(zr, 0, 2 * hidden)
     for i in range(len(hx1)):
@@ -44,7 +45,7 @@ def gru_step(
 
 @kernel
 def lstm_step(hx1: Array, gates: Array, fico: Array, cell: Array) -> None:
-    """In place: h, the first of hx1, and the cell's own memory."""
+    """Update h, the first columns of hx1, and ``cell`` in place."""
     rows, hidden = cell.shape
     product(hx1, gates, fico)
     sigmoid(fico, 0, 2 * hidden)
@@ -62,7 +63,7 @@ def lstm_step(hx1: Array, gates: Array, fico: Array, cell: Array) -> None:
 
 @kernel
 def rnn_step(hidden: int, hx1: Array, weights: Array, lifted: Array, as_tanh: bool) -> None:
-    """In place: h, the first of hx1."""
+    """Update h, the first columns of hx1, in place."""
     product(hx1, weights, lifted)
     if as_tanh:
         tanh(lifted, 0, hidden)
@@ -83,10 +84,11 @@ def roll(
     cells: Any,
     out: Array,
 ) -> None:
-    """Some rows through all steps, into out (B, steps, size).
+    """Roll some rows through all steps, into out (B, steps, size).
 
-    ``gates`` and, for the GRU, ``new`` are one table for each layer; ``hx1``, which has one more
-    for the readout, and the LSTM's ``cells`` are where they start and, after, where they end.
+    ``gates`` and, for the GRU, ``new`` have one table for each layer. ``hx1``, which has one more
+    for the readout, and ``cells`` of the LSTM hold the state before, and afterwards the state
+    after.
     """
     layers = len(gates)
     top = hx1[layers]
@@ -129,7 +131,7 @@ def gru_forward(
     zr: Array,
     candidate: Array,
 ) -> None:
-    """All steps; the arrays (steps * batch, ...) are filled in, hx1 has one step more."""
+    """Compute all steps into the arrays (steps * batch, ...); hx1 has one step more."""
     for low in range(0, batch, BLOCK):
         high = min(batch, low + BLOCK)
         for t in range(0, len(zr), batch):
@@ -150,10 +152,10 @@ def gru_backward(
     dc: Array,
     dh: Array,
 ) -> None:
-    """The gradient by what the gates and the candidate were before their nonlinearity.
+    """Compute the gradient by the gates and the candidate before their nonlinearity.
 
-    dzr (steps * batch, 2 hidden) and dc are filled in, and dh (batch, hidden), the gradient by the
-    state, goes from after the last step to before the first.
+    It fills dzr (steps * batch, 2 hidden) and dc. dh (batch, hidden), the gradient by the state, is
+    given after the last step and returned before the first.
     """
     batch, hidden = dh.shape
     for low in range(0, batch, BLOCK):

@@ -1,7 +1,7 @@
-"""A recurrent core of matrices fed its own output, without the overhead of its steps.
+"""Fast rollouts of a recurrent core with matrices, without the overhead of PyTorch modules.
 
-The same products and pointwise maths as cells.py, in buffers that are made once: by a kernel of
-``sirve.cores.fast.kernels`` where numba is installed, else, and for large products, by PyTorch.
+They compute the equations of ``cells`` in buffers that are made once: with a kernel of
+``sirve.cores.fast.kernels`` on a CPU where numba is installed, else with PyTorch.
 """
 
 from collections.abc import Callable
@@ -12,15 +12,15 @@ import torch
 from torch import Tensor
 
 from sirve.cores.cells import GRU, LSTM, RNN, Cell, State
-from sirve.cores.fast.fused import compilable, elsewhere, filled, steepness, tanh_
+from sirve.cores.fast.fused import compilable, is_transformed, padded, steepness, tanh_
 from sirve.cores.lift import Lift
 
 
 @dataclass(frozen=True)
 class Tables:
-    """The weights of a core, each layer's for [h, x, 1] and transposed, rows of gates as columns.
+    """The weights of a core, transposed: one table of ``gates`` for each layer, for [h, x, 1].
 
-    ``new`` is the GRU's candidate, for [r * h, x, 1]. The readout has the scale in it.
+    ``new`` is the candidate of the GRU, for [r * h, x, 1]. ``readout`` includes the scale.
     """
 
     cell: Cell
@@ -32,15 +32,15 @@ class Tables:
 
 
 def covers(cell: Cell, x: Tensor) -> bool:
-    """Whether ``roll`` has the equations of this cell, and may be used: without gradients."""
-    known = type(cell) in (RNN, LSTM) or (type(cell) is GRU and cell.reset == "before")
-    return known and not torch.is_grad_enabled() and not elsewhere(x)
+    """Return True if ``roll`` has the equations of this cell and no gradient is needed."""
+    supported = type(cell) in (RNN, LSTM) or (type(cell) is GRU and cell.reset == "before")
+    return supported and not torch.is_grad_enabled() and not is_transformed(x)
 
 
 def tables(
     cell: Cell, layers: list[tuple[Lift, Lift]], readout: Lift, scale: Tensor, residual: bool
 ) -> Tables:
-    """From each layer's W and U, and the readout on (h, x)."""
+    """Return the tables of each layer's W and U, and of the readout on (h, x)."""
     hidden = layers[0][1].weight.shape[1]
     whole = []
     for w, u in layers:
@@ -60,7 +60,7 @@ def tables(
 def roll(
     core: Tables, x: Tensor, state: tuple[State, ...], steps: int
 ) -> tuple[Tensor, tuple[State, ...]]:
-    """Predictions (B, steps, size) from x (B, inputs) on, and the state after."""
+    """Return predictions (B, steps, size) from x (B, inputs) on, and the state after."""
     return (_compiled if compilable(x) else _buffered)(core, x, state, steps)
 
 
@@ -74,8 +74,8 @@ def _compiled(
     if isinstance(core.cell, RNN) and core.cell.activation == "sigmoid":
         kind = kernels.RNN_SIGMOID
     hidden, size = core.hidden, core.readout.shape[1]
-    gates, new = (tuple(map(filled, part)) for part in (core.gates, core.new))
-    readout = filled(core.readout)
+    gates, new = (tuple(map(padded, part)) for part in (core.gates, core.new))
+    readout = padded(core.readout)
     hx1, cells = _buffers(core, x, state)
     out = x.new_empty(len(x), steps, size)
     for first in range(0, len(x), kernels.BLOCK):
@@ -88,7 +88,7 @@ def _compiled(
 def _buffers(
     core: Tables, x: Tensor, state: tuple[State, ...]
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """[h, x, 1] of each layer and of the readout; a cell's further memory."""
+    """Return [h, x, 1] of each layer and of the readout, and the last tensor of each state."""
     last = state[-1][0]
     inputs = [x, *(part[0] for part in state[:-1])]
     hs = [part[0] for part in state]
@@ -114,7 +114,7 @@ def _buffered(
     advance = [stepper(core, k, hx1[k], cells[k]) for k in range(len(cells))]
     top = hx1[-1]
     fed = [part[:, hidden : hidden + size] for part in (top, hx1[0])]
-    passed = [  # h of a layer, and where the next, or the readout, reads it
+    passed = [  # h of a layer, and where the next layer or the readout reads it
         (below[:, :hidden], above[:, hidden : 2 * hidden]) for below, above in pairwise(hx1[:-1])
     ]
     passed.append((hx1[-2][:, :hidden], top[:, :hidden]))

@@ -222,7 +222,7 @@ def _failure(recipe: Recipe, split: str, first: int, error: SimulationError) -> 
     parameters = dict(recipe.infos[split].parameters)
     if row is not None:
         which = f"trajectory {first + row}"
-        drawn = family.draw(generators(recipe, split, first + row, 1))
+        drawn = family.sample(generators(recipe, split, first + row, 1))
         parameters |= {name: round(float(value[0]), 6) for name, value in drawn.items()}
     listed = ", ".join(f"{name}={value}" for name, value in parameters.items())
     return (

@@ -63,7 +63,7 @@ def _ceiling(recipe: Recipe) -> dict[str, Any]:
     """The twin beside the first trajectories of the test, from their stored first states."""
     family, info = recipe.families["test"], recipe.infos["test"]
     rngs = generators(recipe, "test", 0, PAIRS)
-    if family.sim.twin() is None:
+    if family.sim.reference_solver() is None:
         return {"twin": None, "ceiling": None}
     longer = 1.0 if family.sim.lyapunov is None else LONGER
     states = round(longer * recipe.states["test"])
@@ -71,7 +71,7 @@ def _ceiling(recipe: Recipe) -> dict[str, Any]:
     try:
         truth, drawn = family.simulate(rngs, recipe.dt, states)
         stored = truth[:, 0].astype(dtype_of(info)).astype(np.float64)
-        twin = family.sim.each(**drawn).twin()
+        twin = family.sim.each(**drawn).reference_solver()
         assert twin is not None
         again = twin.trajectories(stored, time)
     except SimulationError as error:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
-from simulators import Draw, Family, SimulationError, Simulator
+from simulators import Distribution, Family, SimulationError, Simulator
 from sirve.data.dataset import SPLITS, digest
 from sirve.data.observe import Observe
 from sirve.data.shards import Info
@@ -149,7 +149,7 @@ def family(
     for key, value in node.items():
         if isinstance(value, Mapping):
             try:
-                draws[key] = Draw.of(value, key)
+                draws[key] = Distribution.from_config(value, key)
             except ValueError as error:
                 raise UserError(f"{place}.{error}") from error
         else:

@@ -59,7 +59,7 @@ def exponents(
     core = copy.deepcopy(core).double().requires_grad_(False)
     y, state = core(context.double())
     step, z = _autonomous(core, y[:, -1:], state, every)
-    own = core.own(y)[:, -1].numel() // len(y)
+    own = core.predicted(y)[:, -1].numel() // len(y)
     k = min(count, z.shape[1])
     generator = torch.Generator().manual_seed(0)
     tangents = torch.randn(len(z), z.shape[1], k, dtype=z.dtype, generator=generator).to(z.device)
@@ -90,7 +90,7 @@ def _autonomous(
     """
     covariates = x[:, :, core.shape[0] :]
     memory, form = pytree.tree_flatten(state if state is not None else ())
-    leaves = [core.own(x), *memory]
+    leaves = [core.predicted(x), *memory]
     shapes = [leaf.shape[1:] for leaf in leaves]
     sizes = [shape.numel() for shape in shapes]
 
@@ -103,7 +103,7 @@ def _autonomous(
         state = pytree.tree_unflatten(rest, form) if rest else None
         for _ in range(every):
             y, state = core(torch.cat([own, covariates], dim=2) if core.covariates else own, state)
-            own = core.own(y)
+            own = core.predicted(y)
         return pack([own, *pytree.tree_leaves(state)] if rest else [own])
 
     return step, pack(leaves)

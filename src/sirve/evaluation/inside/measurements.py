@@ -133,7 +133,7 @@ def _drift(forecaster: Forecaster, material: Material, found: Inside) -> dict[st
     truth = material.clean[_spread(len(material.clean), count), context : context + steps]
     summary: dict[str, Any] = {"every": every, "steps": steps, "starts": count}
     for name, y in forecasts.items():
-        physical = core.own(forecaster.normaliser.back(y)).cpu().numpy()
+        physical = core.predicted(forecaster.normaliser.back(y)).cpu().numpy()
         error = metrics.normalised_error(truth, physical, np.asarray(forecaster.std))
         found.arrays[f"drift/{name}"] = quartiles = _quartiles(error)
         at = [h for h in HORIZONS if h <= steps]

@@ -24,7 +24,7 @@ def reach(core: Core, windows: Tensor) -> dict[str, Tensor]:
     read = windows[:, :-1].detach().clone().requires_grad_()
     with torch.enable_grad(), recording(core) as traces:
         y, _ = core(read)
-        apart = core.own(y)[:, -1] - core.own(windows)[:, -1]
+        apart = core.predicted(y)[:, -1] - core.predicted(windows)[:, -1]
         loss = ((apart / core.scale) ** 2).flatten(1).mean(1).sum()
     found = {}
     for i, name in enumerate(NAMES):

@@ -40,5 +40,5 @@ class LogLikelihood(SquaredError):
 
 def negative_log_density(core: Core, x: Tensor, y: Tensor, log_std: Tensor) -> Tensor:
     """Return -log p of each component of x (B, T, *shape), given y and log_std of the core."""
-    z = core.own(x - y) / core.scale * torch.exp(-log_std)
+    z = core.predicted(x - y) / core.scale * torch.exp(-log_std)
     return z**2 / 2 + log_std + core.scale.log() + math.log(2 * math.pi) / 2

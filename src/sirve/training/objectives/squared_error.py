@@ -85,7 +85,7 @@ class SquaredError:
         state = self.warm(core, read[:, : self.warmup])
         y, _ = rollout(core, read[:, self.warmup :], horizon, state)
         target = window[:, self.warmup + 1 : first + horizon]
-        squares = (core.own(y - target) / core.scale) ** 2
+        squares = (core.predicted(y - target) / core.scale) ** 2
         return squares.mean() if self.reduction == "mean" else squares.sum() / len(squares)
 
     def augmented(self, window: Tensor, normal: Normal) -> Tensor:
@@ -96,8 +96,8 @@ class SquaredError:
         """Add noise to the observed states, but not to covariates."""
         if not self.noise:
             return read
-        own = core.own(read)
-        return core.beside(own + self.noise * normal(own), read)
+        own = core.predicted(read)
+        return core.with_covariates(own + self.noise * normal(own), read)
 
     @torch.no_grad()
     def warm(self, core: Core, read: Tensor) -> Any:

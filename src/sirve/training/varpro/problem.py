@@ -37,7 +37,7 @@ class Batch:
     ) -> None:
         self.core, self.layer, self.trainable = core, layer_of(core), trainable
         self.read, self.washout, self.reach = x[:, :-1], washout, reach
-        target = (core.own(x[:, 1:]) - core.base(self.read)) / core.scale
+        target = (core.predicted(x[:, 1:]) - core.base(self.read)) / core.scale
         self.targets = target[:, washout:].flatten(0, 1)
 
     @torch.no_grad()

@@ -1,0 +1,1 @@
+"""Cores made of other people's packages, which the extra ``[rivals]`` installs."""
