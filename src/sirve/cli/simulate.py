@@ -149,7 +149,7 @@ def mend(options: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(prog="sirve simulate")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, (does, several) in COMMANDS.items():
         command = commands.add_parser(name)
