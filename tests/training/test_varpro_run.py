@@ -58,7 +58,7 @@ def test_stopped_by_a_signal_it_is_the_same_run(
         patch.setattr(signals, "received", lambda: next(asked))
         stopped = command(*TINY, f"varpro={method}")
     assert stopped.returncode == signals.STOPPED
-    assert stopped.stderr.startswith("error: stopped by SIGTERM; the same command goes on")
+    assert stopped.stderr.startswith("error: stopped by SIGTERM; the same command resumes it")
     done = command(*TINY, f"varpro={method}")
     assert "goes on from last.ckpt, step 7" in done.stdout
     assert same(content(tmp_path), whole)

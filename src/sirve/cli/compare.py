@@ -18,7 +18,9 @@ from sirve.report.load import find_runs
 
 @refusing
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="sirve compare", description="Compare finished runs on one page.")
+    parser = argparse.ArgumentParser(
+        prog="sirve compare", description="Compare finished runs on one page."
+    )
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUN", help="a run, or a folder above"
     )

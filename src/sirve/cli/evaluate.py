@@ -62,7 +62,9 @@ def _files(paths: Sequence[Path]) -> list[Path]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="sirve evaluate", description="Score stored rollouts again.")
+    parser = argparse.ArgumentParser(
+        prog="sirve evaluate", description="Score stored rollouts again."
+    )
     add = parser.add_argument
     add("files", type=Path, nargs="+", metavar="FILE", help="a rollouts.h5, or folders of runs")
     add("--json", type=Path, metavar="OUT", help="write scores and what was left out")

@@ -25,7 +25,9 @@ from sirve.report.load import Run, find_runs
 
 @refusing
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="sirve inside", description="Look inside the networks of finished runs.")
+    parser = argparse.ArgumentParser(
+        prog="sirve inside", description="Look inside the networks of finished runs."
+    )
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUN", help="a run, or a folder above"
     )

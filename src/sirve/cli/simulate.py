@@ -43,12 +43,12 @@ def main() -> None:
         return
     if arguments[0] in COMMANDS:
         options = _parser().parse_args(arguments)
-        with train.command(), train.told():
+        with train.exit_on_errors(), train.print_errors():
             sys.exit(options.does(options))
     drawn = "--look" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--look"]
-    with train.command():
-        train.compose(partial(make, drawn=drawn))
+    with train.exit_on_errors():
+        train.run_with_config(partial(make, drawn=drawn))
 
 
 def make(config: dict[str, Any], _plain: str, drawn: bool) -> None:

@@ -8,7 +8,6 @@ wandb/offline-run-* below RUN.
 """
 
 import argparse
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
