@@ -165,14 +165,14 @@ def test_scores_of_lorenz(lorenz: tuple[Forecaster, np.ndarray]) -> None:
     json.dumps(entry, allow_nan=False)
 
 
-def test_shares_of_starts_are_as_all_at_once(
+def test_slices_of_the_rollouts_score_as_all_at_once(
     small: Forecaster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every start is there once, and starts in different shares have draws of their own."""
     x = np.tile(np.random.default_rng(1).normal(size=(1, 12, 3)), (3, 1, 1))
     test = rollouts.Test(x, x, 6, np.ones(3), INFO, None)
     result = rollouts.score(small, test)
-    monkeypatch.setattr(ensembles, "ROOM", 1)
+    monkeypatch.setattr(ensembles, "NUMBERS", 1)
     arrays = ensembles.judge(small, test, result, 3, 0).arrays
     means = arrays["ensemble/mean"]
     assert means.shape == (3, 6, 3)

@@ -1,6 +1,5 @@
 """The generative network's objective: the chain rule's log-likelihood."""
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,6 +7,7 @@ import torch
 from torch import Tensor
 
 from sirve.cores import Core
+from sirve.forecasting.likelihood import negative_log_density
 from sirve.training.objectives.squared_error import Normal, SquaredError
 
 
@@ -35,9 +35,3 @@ class LogLikelihood(SquaredError):
         y, log_deviation, _ = core.distribution(read[:, self.warmup :], state)
         terms = negative_log_density(core, window[:, self.warmup + 1 :], y, log_deviation)
         return terms.mean() if self.reduction == "mean" else terms.sum() / len(terms)
-
-
-def negative_log_density(core: Core, x: Tensor, y: Tensor, log_deviation: Tensor) -> Tensor:
-    """-log p of each component of x (B, T, *shape) under what ``core.distribution`` gave."""
-    z = core.own(x - y) / core.scale * torch.exp(-log_deviation)
-    return z**2 / 2 + log_deviation + core.scale.log() + math.log(2 * math.pi) / 2
