@@ -123,8 +123,8 @@ def test_a_reference_is_refused_where_its_value_would_be_written(
 ) -> None:
     done = command(*arguments, *SOON_OVER, env=ENV)
     assert done.returncode == 2
-    assert done.stderr.startswith(f"error: {key}: what ")
-    assert "would be written to the run's files; write the value itself" in done.stderr
+    assert done.stderr.startswith(f"error: {key}: the value of ")
+    assert "would be written to the run's files; give the value itself" in done.stderr
     assert done.stderr.count("\n") == 1
     assert "planted" not in done.stdout + done.stderr
     assert list(tmp_path.iterdir()) == []

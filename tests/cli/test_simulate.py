@@ -1,4 +1,4 @@
-"""scripts/simulate.py: a dataset without training, and pictures of it."""
+"""sirve simulate: a dataset without training, and pictures of it."""
 
 import runpy
 import shutil
@@ -152,9 +152,7 @@ def test_help_says_how_and_no_torch_is_imported(tmp_path: Path) -> None:
     )
     done = run_command(["-c", code, SCRIPT, *small("lorenz")], tmp_path)
     assert done.returncode == 0, done.stderr
-    assert (
-        "python scripts/simulate.py repair FOLDER" in run_command([SCRIPT, "-h"], tmp_path).stdout
-    )
+    assert "sirve simulate repair FOLDER" in run_command([SCRIPT, "-h"], tmp_path).stdout
 
 
 PICTURES = {

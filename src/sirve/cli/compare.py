@@ -1,4 +1,4 @@
-"""Compare finished runs: one page, and on demand a table in Markdown.
+"""Compare finished runs on one page, and optionally print a table in Markdown.
 
 sirve compare RUN [RUN ...] [--out compare.html] [--markdown]
 
@@ -18,6 +18,7 @@ from sirve.report.load import find_runs
 
 @refusing
 def main(arguments: Sequence[str] | None = None) -> None:
+    """Run ``sirve compare``."""
     parser = argparse.ArgumentParser(
         prog="sirve compare", description="Compare finished runs on one page."
     )

@@ -11,7 +11,14 @@ from sirve.cores import GRU, LSTM, ConvRecurrent, Core, Linear, Persistence, Rec
 from sirve.cores.residual import ResidualRecurrent
 from sirve.data.shards import Info
 from sirve.errors import UserError
-from sirve.evaluation.inside import Inside, Material, material_of, measure, measurements, settle
+from sirve.evaluation.inside import (
+    Inside,
+    Material,
+    load_material,
+    long_exponents,
+    measure,
+    measurements,
+)
 from sirve.forecasting.forecaster import Forecaster, Normaliser
 from sirve.io.hdf5 import create
 from sirve.metrics import normalised_error
@@ -152,15 +159,15 @@ def test_work_is_bounded_whatever_the_size(monkeypatch: pytest.MonkeyPatch) -> N
     assert "too few" in found.summary["exponents"]["skipped"]
 
 
-def test_a_finished_run_is_looked_at_again_for_longer(tmp_path: Path) -> None:
+def test_a_finished_run_is_measured_again_for_longer(tmp_path: Path) -> None:
     forecaster, given = forecaster_of("gru", covariates=True), material("gru", covariates=True)
     with create(tmp_path / "rollouts.h5") as file:
         file["context"], file["truth"] = given.seen[:, :CONTEXT], given.seen[:, CONTEXT:]
         file["parameters/rho"] = given.covariates["rho"]
-    again = material_of(tmp_path, forecaster)
-    np.testing.assert_array_equal(again.seen, given.seen)
-    np.testing.assert_array_equal(again.covariates["rho"], given.covariates["rho"])
-    longer = settle(forecaster, again, count=4, orbits=7, time=5.0)
+    loaded = load_material(tmp_path, forecaster)
+    np.testing.assert_array_equal(loaded.seen, given.seen)
+    np.testing.assert_array_equal(loaded.covariates["rho"], given.covariates["rho"])
+    longer = long_exponents(forecaster, loaded, count=4, orbits=7, time=5.0)
     assert longer.summary["exponents"]["orbits"] == 7
     assert longer.summary["exponents"]["time"] == pytest.approx(5.0)
     assert len(longer.summary["exponents"]["value"]) == 4
