@@ -16,6 +16,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -83,7 +84,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _file_options(options: argparse.Namespace) -> FileOptions:
-    given = {field.name: getattr(options, field.name, None) for field in fields(FileOptions)}
+    given: dict[str, Any] = {
+        field.name: getattr(options, field.name, None) for field in fields(FileOptions)
+    }
     if options.unit is not None and options.lyapunov is not None:
         raise UserError("--unit and --lyapunov both set the unit of times; give one")
     if options.lyapunov is not None:

@@ -150,9 +150,8 @@ def _exponents(forecaster: Forecaster, material: Material, found: Inside) -> dic
     core = forecaster.core
     count, steps = _affordable(core, "exponents", material, ORBITS, LONGEST, each)
     if steps < SHORTEST or count < 2:
-        return {
-            "skipped": f"{count} orbits of {steps} steps are too few; take more with sirve inside"
-        }
+        few = f"{count} orbits of {steps} steps are too few"
+        return {"skipped": f"{few}; measure longer with sirve inside --time"}
     context = _read(forecaster, material, count, slice(material.context))
     return measure_exponents(forecaster, context, material.count, steps, found)
 

@@ -36,7 +36,7 @@ def reach(core: Core, windows: Tensor) -> dict[str, Tensor]:
 
 
 def _norms(loss: Tensor, layers: list[list[Tensor]]) -> Tensor:
-    """Return the norms (B, T) of the gradients with respect to all layers, the latest time first."""
+    """Return the norms (B, T) of the gradients of all layers, the latest time first."""
     flat = [state for layer in layers for state in layer]
     gradients = torch.autograd.grad(loss, flat, retain_graph=True, materialize_grads=True)
     times = len(layers[0])
@@ -48,6 +48,6 @@ def _norms(loss: Tensor, layers: list[list[Tensor]]) -> Tensor:
 
 
 def falls_below(norms: Tensor, level: float) -> int | None:
-    """Return the first lag at which the median of (B, T) over windows is below ``level``, or None."""
+    """Return the first lag at which the median over windows is below ``level``, or None."""
     below = (norms.median(0).values < level).nonzero()
     return int(below[0]) if len(below) else None
