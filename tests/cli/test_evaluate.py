@@ -1,4 +1,4 @@
-"""sirve evaluate over files that sirve did not make, and what is wrong with some."""
+"""``sirve evaluate`` on files of other programs, and its refusals."""
 
 import csv
 import json
@@ -74,7 +74,7 @@ def test_the_truth_is_perfect_and_its_std_may_be_used(tmp_path: Path) -> None:
     assert scores["peers/correlated_steps_0.95"] == scores["peers/vpt_magrilab_0.4"] == 12
 
 
-def test_a_folder_stands_for_all_below(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_means_all_runs_below(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, x in (("a", TRUTH), ("b", TRUTH[:, :20])):
         (tmp_path / "runs" / name).mkdir(parents=True)
         write(tmp_path / "runs" / name / "rollouts.h5", truth=x, prediction=x)
@@ -161,7 +161,7 @@ def test_wrong_input_is_one_line(
     assert message in error and error.count("\n") == 1
 
 
-def test_files_that_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unusable_files_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = tmp_path / "words.h5"
     words.write_text("not HDF5")
     linked = tmp_path / "linked.h5"

@@ -1,4 +1,4 @@
-"""All measurements of a forecaster, and what is written of them."""
+"""All measurements of a forecaster, and how they are stored."""
 
 from pathlib import Path
 
@@ -72,7 +72,7 @@ def material(name: str, covariates: bool = False, **changes: object) -> Material
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hundred steps of exponents, and ten of gates."""
+    """Measure exponents over a hundred steps, and gates over ten."""
     monkeypatch.setattr(measurements, "LONGEST", 100)
     monkeypatch.setattr(measurements, "FREE", 10)
 
@@ -100,7 +100,7 @@ def test_everything_is_measured_and_read_back(name: str, covariates: bool, tmp_p
     np.testing.assert_allclose(read.exponents.value[-1], found.summary["exponents"]["value"])
 
 
-def test_drift_is_scored_as_every_forecast_is() -> None:
+def test_drift_is_scored_like_any_forecast() -> None:
     forecaster, given = forecaster_of("gru"), material("gru")
     found = measure(forecaster, given)
     forecast = forecaster.forecast(given.seen[:, :CONTEXT], LENGTH - CONTEXT)
@@ -116,7 +116,7 @@ def test_drift_is_scored_as_every_forecast_is() -> None:
 
 
 @pytest.mark.parametrize("name", ["linear", "persistence"])
-def test_what_has_no_memory_says_so(name: str) -> None:
+def test_a_core_without_memory_gives_the_reason(name: str) -> None:
     found = measure(forecaster_of(name), material(name))
     for part in ("reach", "gates"):
         assert found.summary[part] == {"skipped": "this core has no recurrent cells"}
@@ -126,7 +126,7 @@ def test_what_has_no_memory_says_so(name: str) -> None:
         np.testing.assert_allclose(found.summary["exponents"]["value"], 0, atol=1e-12)
 
 
-def test_what_fails_is_skipped_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_measurement_is_skipped_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise NotImplementedError("no forward mode\nfor this")
 
@@ -195,7 +195,7 @@ def test_a_broken_file_is_refused(name: str, tmp_path: Path) -> None:
     assert str(tmp_path) in str(error.value)
 
 
-def test_numbers_have_the_digits_that_are_known() -> None:
+def test_numbers_have_their_significant_digits() -> None:
     assert measured(0.92957, 0.0331) == "0.930 ± 0.033"
     assert measured(-14.5951, 0.17) == "\u221214.60 ± 0.17"
     assert measured(0.0, 0.0) == "0.000 ± 0.000"

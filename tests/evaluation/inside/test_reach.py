@@ -1,4 +1,4 @@
-"""The gradient's reach and what is recorded, against closed forms and the core itself."""
+"""The reach of the gradient and the traces, compared with closed forms and the core itself."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -106,9 +106,7 @@ def test_the_norm_is_that_of_central_differences(make: Any, cell: Cell) -> None:
 @pytest.mark.parametrize("cell", CELLS, ids=str)
 @pytest.mark.parametrize("layers", [1, 2])
 @torch.no_grad()
-def test_recorded_activations_give_h_again_and_the_core_is_left_as_it_was(
-    cell: Cell, layers: int
-) -> None:
+def test_traced_activations_give_h_and_leave_the_core_unchanged(cell: Cell, layers: int) -> None:
     core = vector_core(cell, layers)
     x = states(core)
     y, state = core(x)
@@ -157,7 +155,7 @@ def test_gates_along_a_forecast() -> None:
 
 
 @torch.no_grad()
-def test_reading_again_every_step_is_the_core_on_its_last_states() -> None:
+def test_a_reset_at_every_step_is_the_core_on_its_last_states() -> None:
     core = vector_core(GRU())
     context = states(core, 4)
     found = rollout_with_resets(core, context, 7, every=1)
