@@ -110,7 +110,7 @@ def test_a_checkpoint_with_an_unknown_spread_is_refused(
 
 
 def test_calibration_finds_the_std_of_a_stochastic_system() -> None:
-    """x_{t+1} = A x_t + S normal, known A: calibration gives S of each channel, and a factor of 1."""
+    """In x_{t+1} = A x_t + S normal, with known A, it finds S of each channel and a factor of 1."""
     rng = np.random.default_rng(0)
     a, s = 0.9, np.array([0.1, 0.2, 0.4])
     x = np.zeros((200, 60, 3))
