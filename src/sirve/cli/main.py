@@ -6,6 +6,7 @@ Nothing heavy is imported before the verb is known, so that --help answers at on
 import os
 import sys
 from importlib import import_module
+from typing import NoReturn
 
 from sirve.errors import nearest
 from sirve.runs import run_folder
@@ -57,7 +58,7 @@ def usage() -> str:
     )
 
 
-def _run(verb: str, arguments: list[str]) -> None:
+def _run(verb: str, arguments: list[str]) -> NoReturn:
     sys.argv = [sys.argv[0], *arguments]
     sys.exit(import_module(f"sirve.cli.{verb}").main())
 
