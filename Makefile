@@ -2,13 +2,15 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TRAIN := $(VENV)/.train
 READY := $(VENV)/.ready
+INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
 .DELETE_ON_ERROR:
 .PHONY: train test test-slow lint format table bench clean
 
 # The main job: make train ARGS="model=lstm sim=pendulum"
-train: $(READY)
+train: $(TRAIN)
 	$(BIN)/python train.py $(ARGS)
 
 test: $(READY) lint
@@ -42,16 +44,25 @@ table: $(READY)
 
 # The tables in docs/benchmarks.md, beside other people's solvers
 bench: $(READY)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench,fast]"
+	$(INSTALL) ".[bench,fast]"
 	$(BIN)/python scripts/benchmark/benchmark.py simulate
 	$(BIN)/python scripts/benchmark/benchmark.py blocks
 	$(BIN)/python scripts/benchmark/benchmark.py forecast
 	$(BIN)/python scripts/benchmark/benchmark.py train
 
-$(READY): pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test]"
-	touch $@
+# What the main job needs, and no extra
+$(TRAIN): pyproject.toml constraints.txt
+	@echo "Installing sirve and PyTorch into $(VENV) ... (once, two to four minutes)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(INSTALL) .
+	@echo "Done. To compile the rollouts of small networks (numba), which makes them faster:"
+	@echo "  $(BIN)/python -m pip install --constraint constraints.txt --editable '.[fast]'"
+	@touch $@
+
+$(READY): $(TRAIN)
+	@echo "Installing the tools of the tests into $(VENV) ... (once, some minutes)"
+	@$(INSTALL) ".[test]"
+	@touch $@
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,4 +1,4 @@
-"""The main job: python train.py model=gru sim=lorenz   (python train.py --help says the rest)."""
+"""The same as `sirve train`: python train.py model=gru sim=lorenz, python train.py --help."""
 
 from sirve.cli.train import main
 

@@ -6,6 +6,6 @@ from pathlib import Path
 from sirve.cli.simulate import main
 
 if __name__ == "__main__":
-    # Modules of one's own lie beside train.py.
+    # Your own modules are imported from the folder of train.py.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
     main()

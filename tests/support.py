@@ -24,8 +24,8 @@ from sirve.cores import Core
 from sirve.data.dataset import SPLITS
 from sirve.data.simulated.recipe import Recipe
 from sirve.errors import UserError
-from sirve.evaluation.rescore import flat, rescore
-from sirve.evaluation.rollout_files import Said, read
+from sirve.evaluation.rollout_files import FileOptions, read_rollouts
+from sirve.evaluation.score import flat, score_rollouts
 from sirve.io.instantiate import build
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -114,16 +114,18 @@ def check_rescored(run: Path) -> None:
     written = {**content["scores"]["model"]}
     if ensemble:
         written["ensemble"] = {k: v for k, v in ensemble.items() if k not in of_model}
-    found = rescore(read(run, Said()))
+    rollouts, _ = read_rollouts(run, FileOptions())
+    scored = score_rollouts(rollouts)
+    found, left_out = flat(scored.scores), scored.left_out
     for name, value in flat(written).items():
-        if name in found.scores and name.startswith("ensemble/standardised_error"):
+        if name in found and name.startswith("ensemble/standardised_error"):
             value = pytest.approx(value, rel=1e-5)  # of states, which frames store in float32
-        if value is None and name not in found.scores:
-            assert any(name.startswith(left) for left in found.left_out), name
+        if value is None and name not in found:
+            assert any(name.startswith(left) for left in left_out), name
         else:
-            assert found.scores[name] == value, name
-    assert not found.scores.keys() & found.left_out.keys()
-    assert all(found.left_out.values())
+            assert found[name] == value, name
+    assert not found.keys() & left_out.keys()
+    assert all(left_out.values())
 
 
 class Done(NamedTuple):

@@ -1,12 +1,13 @@
 """The wheel carries the configuration and runs from any folder."""
 
+import ast
 import subprocess
 import venv
 import zipfile
 from pathlib import Path
 
 import pytest
-from support import FEW, ROOT, SMALL, run_command
+from support import FEW, ROOT, SMALL, environment, run_command
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,41 @@ def test_the_unpacked_wheel_runs(wheel: Path, tmp_path: Path) -> None:
     assert list(elsewhere.glob("runs/lorenz-mlp/*/report.html"))
 
 
+def test_no_message_of_the_package_names_a_file_that_is_not_in_it(wheel: Path) -> None:
+    """A message may be read where only the wheel is installed: scripts/ is not there."""
+    content = zipfile.ZipFile(wheel)
+    modules = [name for name in content.namelist() if name.endswith(".py")]
+    assert len(modules) > 100
+    found = []
+    for name in modules:
+        for node in ast.walk(docless(ast.parse(content.read(name)))):
+            if isinstance(node, ast.Constant) and "scripts/" in str(node.value):
+                found.append(f"{name}:{node.lineno}: {node.value}")
+    assert found == []
+
+
+def docless(tree: ast.Module) -> ast.Module:
+    """Return the code without its docstrings: they are read in the repository."""
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            body[0] = ast.Pass()
+    return tree
+
+
+def test_make_train_installs_no_extra_and_make_test_adds_its_own(tmp_path: Path) -> None:
+    def planned(target: str) -> str:
+        make = ["make", "--dry-run", "--always-make", target, f"VENV={tmp_path / 'env'}"]
+        done = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    train = planned("train")
+    assert train.count("pip install --quiet") == 1
+    assert "--editable .\n" in train and ".[test]" not in train
+    assert "Installing sirve and PyTorch into" in train and "'.[fast]'" in train
+    assert '--editable ".[test]"\n' in planned("test")
+
+
 def test_an_editable_install_exposes_our_packages_only(tmp_path: Path) -> None:
     code = (
         "import importlib.util as u, sirve, simulators\n"
@@ -59,17 +95,34 @@ def test_an_editable_install_exposes_our_packages_only(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_in_an_empty_environment_with_its_own_dependencies(wheel: Path, tmp_path: Path) -> None:
     venv.create(tmp_path / "env", with_pip=True)
-    python = tmp_path / "env" / "bin" / "python"
+    scripts = tmp_path / "env" / "bin"
     pinned = ["--constraint", str(ROOT / "constraints.txt"), str(wheel)]
-    subprocess.run([str(python), "-m", "pip", "install", "-q", *pinned], check=True)
+    subprocess.run([str(scripts / "python"), "-m", "pip", "install", "-q", *pinned], check=True)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    done = subprocess.run(
-        [str(python.with_name("sirve-train")), "model=gru", "sim=lorenz", "trainer.updates=200"],
-        cwd=elsewhere,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert list(elsewhere.glob("runs/lorenz-gru/*/report.html"))
+
+    def run(name: str, *arguments: str) -> str:
+        done = subprocess.run(
+            [str(scripts / name), *arguments],
+            cwd=elsewhere,
+            env=environment({"PYTHONPATH": ""}),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    small = ["model=gru", "sim=lorenz", *SMALL["lorenz"], *FEW]
+    assert "sirve VERB" in run("sirve", "--help")
+    run("sirve", "train", *small)
+    (report,) = elsewhere.glob("runs/lorenz-gru/*/report.html")
+    assert "nrmse" in run("sirve", "evaluate", str(report.parent))
+    assert run("sirve", "compare", "runs").strip().endswith("compare.html")
+    assert (elsewhere / "compare.html").is_file()
+    run("sirve", "simulate", *SMALL["heat"], *FEW, "sim=heat")
+    datasets = sorted(str(path) for path in (elsewhere / "data").iterdir())
+    assert len(datasets) == 2
+    assert run("sirve", "simulate", "verify", *datasets).count(" is whole\n") == 2
+    run("sirve-train", *small, "resume=never")
+    assert len(list(elsewhere.glob("runs/lorenz-gru/*/report.html"))) == 2

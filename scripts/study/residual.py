@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from scripts.study.opponent.residual import residual
 from sirve.cli.evaluate import as_json, show
 from sirve.errors import UserError, refusing
-from sirve.evaluation.rescore import Rescored
+from sirve.evaluation.score import Scored
 from sirve.io.files import write_text
 from sirve.report.load import Run, find_runs
 
@@ -34,12 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write_text(options.json, as_json(found))
 
 
-def _rescored(run: Run) -> Rescored:
+def _rescored(run: Run) -> Scored:
     """The residuals of a run, or the reason why it has none."""
     try:
-        return Rescored(residual(run), {})
+        return Scored(residual(run), {})
     except UserError as error:
-        return Rescored({}, {"residual": str(error)})
+        return Scored({}, {"residual": str(error)})
 
 
 if __name__ == "__main__":

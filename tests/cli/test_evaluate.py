@@ -1,4 +1,4 @@
-"""scripts/evaluate.py over files that sirve did not make, and what is wrong with some."""
+"""``sirve evaluate`` on files of other programs, and its refusals."""
 
 import csv
 import json
@@ -48,7 +48,7 @@ def test_two_arrays_are_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str
         assert name in shown
 
 
-def test_what_a_file_does_not_say_is_said_by_options(tmp_path: Path) -> None:
+def test_options_give_what_a_file_lacks(tmp_path: Path) -> None:
     file = write(tmp_path / "mine.h5", truth=TRUTH, prediction=GUESS, before=TRUTH[:, :3])
     options = ["--std", "2,3", "--dt", "0.5", "--lyapunov", "0.1", "--context", "before"]
     scores, left_out = scored(file, tmp_path, *options)
@@ -58,12 +58,12 @@ def test_what_a_file_does_not_say_is_said_by_options(tmp_path: Path) -> None:
     assert {k: scores[f"valid_time/0.3/{k}"] for k in expected} == pytest.approx(expected)
     assert "copies" in scores and "copies" not in left_out
     attributes = {"std": [2.0, 3.0], "dt": 0.5, "unit": 10.0}
-    said = write(tmp_path / "said.h5", attributes, truth=TRUTH, prediction=GUESS)
-    again, _ = scored(said, tmp_path)
+    whole = write(tmp_path / "whole.h5", attributes, truth=TRUTH, prediction=GUESS)
+    again, _ = scored(whole, tmp_path)
     assert again == {name: value for name, value in scores.items() if name != "copies"}
 
 
-def test_the_truth_is_perfect_and_its_deviation_may_stand_in(tmp_path: Path) -> None:
+def test_the_truth_is_perfect_and_its_std_may_be_used(tmp_path: Path) -> None:
     file = write(tmp_path / "mine.h5", truth=FIELD, prediction=FIELD)
     scores, _ = scored(file, tmp_path, "--std", "truth")
     for name, value in scores.items():
@@ -74,7 +74,7 @@ def test_the_truth_is_perfect_and_its_deviation_may_stand_in(tmp_path: Path) -> 
     assert scores["peers/correlated_steps_0.95"] == scores["peers/vpt_magrilab_0.4"] == 12
 
 
-def test_a_folder_stands_for_all_below(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_means_all_runs_below(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, x in (("a", TRUTH), ("b", TRUTH[:, :20])):
         (tmp_path / "runs" / name).mkdir(parents=True)
         write(tmp_path / "runs" / name / "rollouts.h5", truth=x, prediction=x)
@@ -94,7 +94,7 @@ def test_members_make_an_ensemble(tmp_path: Path) -> None:
     assert scores["ensemble/spread/10"] == pytest.approx(0.5, rel=0.1)
 
 
-def test_the_maximum_principle_is_asked_for(tmp_path: Path) -> None:
+def test_the_maximum_principle_is_an_option(tmp_path: Path) -> None:
     context = FIELD[:, :1]
     prediction = np.repeat(context, 12, axis=1)
     prediction[:, 5:] *= 2
@@ -132,14 +132,17 @@ WRONG: dict[str, tuple[dict[str, Any], list[str], str]] = {
     "no forecast": ({"truth": TRUTH}, [], "'prediction' is not there; the file has 'truth'"),
     "other steps": ({"truth": TRUTH, "prediction": GUESS[:, :9]}, [], "shape (5, 9, 2)"),
     "no rollouts": ({"truth": TRUTH[0], "prediction": GUESS[0]}, [], "(rollouts, steps, channels)"),
-    "truth is nan": ({"truth": BAD, "prediction": GUESS}, [], "'truth' is nan at (1, 3, 1)"),
+    "truth is nan": ({"truth": BAD, "prediction": GUESS}, [], "truth is nan at (1, 3, 1)"),
     "context of others": ({"truth": TRUTH, "context": TRUTH[:, :, :1]}, [], "(5, any, 2)"),
     "std of others": ({}, ["--std", "1,2,3"], "std has 3 numbers, and states 2 channels"),
     "std is zero": ({}, ["--std", "1,0"], "must be positive numbers"),
     "std is a word": ({}, ["--std", "one"], "--std one must be numbers"),
     "no dt": ({}, ["--lyapunov", "0.9"], "give --dt"),
     "two units": ({}, ["--lyapunov", "0.9", "--unit", "2"], "give one"),
-    "dt is zero": ({}, ["--dt", "0"], "--dt 0 must be a positive number"),
+    "dt is zero": ({}, ["--dt", "0"], "dt=0 must be a positive number"),
+    "unit is zero": ({}, ["--dt", "1", "--unit", "0"], "unit=0 must be a positive number"),
+    "exponent is zero": ({}, ["--lyapunov", "0"], "--lyapunov 0 must be a positive number"),
+    "boundary is nan": ({}, ["--boundary-value", "nan"], "boundary_value=nan must be a finite"),
     "no members": ({}, ["--ensemble", "m"], "name it by --ensemble"),
     "nowhere": ({}, ["--csv", "/proc/none/out.csv"], "cannot be written"),
 }
@@ -158,7 +161,7 @@ def test_wrong_input_is_one_line(
     assert message in error and error.count("\n") == 1
 
 
-def test_files_that_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unusable_files_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = tmp_path / "words.h5"
     words.write_text("not HDF5")
     linked = tmp_path / "linked.h5"
@@ -176,7 +179,7 @@ def test_files_that_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         assert reason in error and error.count("\n") == 1
 
 
-def test_what_a_stranger_wrote_is_shown_as_it_is(
+def test_untrusted_text_is_printed_without_control_characters(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "mine.h5"

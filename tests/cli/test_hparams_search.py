@@ -1,4 +1,4 @@
-"""A search of settings: judged by validation rollouts, gone on with by the same command."""
+"""A search of hyperparameters: scored by validation rollouts, resumed by the same command."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from support import FEW, SMALL, Command
 
 
 @pytest.mark.slow
-def test_a_search_takes_the_best_and_goes_on(process: Command, tmp_path: Path) -> None:
+def test_a_search_takes_the_best_and_resumes(process: Command, tmp_path: Path) -> None:
     command = ["-m", "hparams_search=vectors", "model=gru", "sim=lorenz", "logger=none"]
     command += [*SMALL["lorenz"], *FEW, "hydra.sweeper.n_trials=2", "hydra.sweeper.params={"]
     command[-1] += "optimizer.lr: 'tag(log, interval(1e-3, 1e-2))'}"
@@ -20,6 +20,6 @@ def test_a_search_takes_the_best_and_goes_on(process: Command, tmp_path: Path) -
         assert len(runs) == trials
         scores = [json.loads((run / "metrics.json").read_text()) for run in runs]
         best = min(score["fit"]["valid_log_error"] for score in scores)
-        said = max((tmp_path / "runs" / "sweeps").rglob("optimization_results.yaml"))
-        found = yaml.safe_load(said.read_text())
+        results = max((tmp_path / "runs" / "sweeps").rglob("optimization_results.yaml"))
+        found = yaml.safe_load(results.read_text())
         assert found["best_value"] == pytest.approx(best)

@@ -1,4 +1,4 @@
-"""Secrets: whatever a run writes, none of them is in it; what would be written is refused."""
+"""Secrets: no file of a run contains one, and an option that would write one is refused."""
 
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ ARGUMENTS = [
 
 
 def found(folder: Path, word: str) -> list[str]:
-    """Every file of which the name or a byte says ``word``."""
+    """Return every file whose name or content contains ``word``."""
     files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
     names = {str(path.relative_to(folder)): path for path in files}
     return [n for n, path in names.items() if word in n or word.encode() in path.read_bytes()]
@@ -123,8 +123,8 @@ def test_a_reference_is_refused_where_its_value_would_be_written(
 ) -> None:
     done = command(*arguments, *SOON_OVER, env=ENV)
     assert done.returncode == 2
-    assert done.stderr.startswith(f"error: {key}: what ")
-    assert "would be written to the run's files; write the value itself" in done.stderr
+    assert done.stderr.startswith(f"error: {key}: the value of ")
+    assert "would be written to the run's files; give the value itself" in done.stderr
     assert done.stderr.count("\n") == 1
     assert "planted" not in done.stdout + done.stderr
     assert list(tmp_path.iterdir()) == []
@@ -145,7 +145,9 @@ def test_a_sweep_holds_references_only(command: Command, tmp_path: Path) -> None
     assert len(found(tmp_path, "oc.env:MINE")) == 1, "multirun.yaml"
 
 
-def test_what_the_environment_lacks_is_one_line(command: Command, tmp_path: Path) -> None:
+def test_a_missing_variable_of_the_environment_is_one_line(
+    command: Command, tmp_path: Path
+) -> None:
     done = command("runs=${oc.env:ABSENT}", "logger=none")
     assert done == (2, "", "error: the environment has no ABSENT; set it, or write the value\n")
     assert list(tmp_path.iterdir()) == []
@@ -185,13 +187,13 @@ def test_no_key_of_ours_has_the_name_of_a_secret() -> None:
 
 
 def test_every_group_is_written_or_known_not_to_be() -> None:
-    """A new group has to be put on one of the two sides."""
+    """A new group must be added to one of the two lists."""
     beside = {"runs", "logger", "resume", "accept_changes", "trust"}
     assert {*configure(), "names"} == {*secrets.WRITTEN, *beside}
 
 
-def test_where_an_ordinary_reference_ends_up(process: Command, tmp_path: Path) -> None:
-    """A place and W&B's names are no secrets: SECURITY.md says which files hold them."""
+def test_which_files_contain_an_ordinary_reference(process: Command, tmp_path: Path) -> None:
+    """Folders and W&B names are no secrets: SECURITY.md lists the files that contain them."""
     env = {"PLACE": "visible-place", "PROJECT": "visible-project", "DATA": "visible-data"}
     references = ["runs=${oc.env:PLACE}", "logger.project=${oc.env:PROJECT}"]
     references += ["data.root=${oc.env:DATA}"]

@@ -1,4 +1,4 @@
-"""scripts/simulate.py: a dataset without training, and pictures of it."""
+"""``sirve simulate``: a dataset without training, and pictures of it."""
 
 import runpy
 import shutil
@@ -29,7 +29,7 @@ def small(sim: str) -> list[str]:
 def simulate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Command:
-    """The script within this process, in an empty folder."""
+    """Run the script within this process, in an empty folder."""
 
     def run(*arguments: str) -> Done:
         GlobalHydra.instance().clear()
@@ -71,7 +71,7 @@ def test_it_makes_what_train_makes(
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
-def test_data_of_ones_own_are_brought_as_train_brings_them(
+def test_your_own_data_are_imported_as_train_imports_them(
     simulate: Command, command: Command, tmp_path: Path
 ) -> None:
     angle = np.add.outer(np.arange(5.0), 0.1 * np.arange(80))
@@ -93,7 +93,7 @@ def test_data_of_ones_own_are_brought_as_train_brings_them(
     assert "give the command that brought it again" in done.stderr
 
 
-def test_it_says_what_was_made_and_measured(simulate: Command) -> None:
+def test_it_prints_what_was_made_and_measured(simulate: Command) -> None:
     done = simulate(*small("lorenz"), "data.limits=true", "observe.stride=2")
     assert done.returncode == 0, done.stderr
     lines = dict(line.split(None, 1) for line in done.stdout.splitlines() if line[:1].isalpha())
@@ -113,7 +113,7 @@ def test_it_says_what_was_made_and_measured(simulate: Command) -> None:
     assert "ceiling    none: the solution is exact" in done.stdout
 
 
-def test_a_sweep_makes_one_each(simulate: Command, tmp_path: Path) -> None:
+def test_a_sweep_makes_one_dataset_each(simulate: Command, tmp_path: Path) -> None:
     done = simulate("-m", *small("lorenz"), "data.seed=1,2")
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "data").iterdir())) == 2
@@ -144,7 +144,7 @@ def test_wrong_input_is_one_line(
     assert not list(tmp_path.iterdir())
 
 
-def test_help_says_how_and_no_torch_is_imported(tmp_path: Path) -> None:
+def test_help_gives_the_verbs_and_imports_no_torch(tmp_path: Path) -> None:
     code = (
         "import runpy, sys; sys.argv = sys.argv[1:]\n"
         "runpy.run_path(sys.argv[0], run_name='__main__')\n"
@@ -152,9 +152,7 @@ def test_help_says_how_and_no_torch_is_imported(tmp_path: Path) -> None:
     )
     done = run_command(["-c", code, SCRIPT, *small("lorenz")], tmp_path)
     assert done.returncode == 0, done.stderr
-    assert (
-        "python scripts/simulate.py repair FOLDER" in run_command([SCRIPT, "-h"], tmp_path).stdout
-    )
+    assert "sirve simulate repair FOLDER" in run_command([SCRIPT, "-h"], tmp_path).stdout
 
 
 PICTURES = {
@@ -203,10 +201,10 @@ def test_pictures_replace_links_and_follow_none(simulate: Command, tmp_path: Pat
     assert "is a link that leaves the dataset" in done.stderr
 
 
-def test_a_system_of_ones_own_is_imported_where_it_is_trusted(
+def test_your_own_system_is_imported_only_where_trusted(
     simulate: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To make a dataset, the command line is; to draw or repair one, only what --trust names."""
+    """Making a dataset trusts the command line; drawing or repairing one needs --trust."""
     monkeypatch.syspath_prepend(str(AIDS))
     keys = yaml.safe_load((CONF / "sim" / "lorenz.yaml").read_text())["system"]
     own = [f"~sim.system.{key}" for key in keys if key != "_target_"]

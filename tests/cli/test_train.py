@@ -1,4 +1,4 @@
-"""The command as a user runs it: what a run leaves behind, and what wrong input gets."""
+"""``sirve train`` as a user runs it: the files of a run, and the messages for wrong input."""
 
 import json
 import re
@@ -55,7 +55,7 @@ PAIRS += [("burgers", "convgru")]  # a field of one dimension
 @pytest.mark.slow
 @pytest.mark.parametrize("sim", [sim for sim in SYSTEMS if sim not in dict(PAIRS)])
 def test_every_system_runs_through(command: Command, tmp_path: Path, sim: str) -> None:
-    """A new one is tested by existing, its limits measured too."""
+    """Every system in conf/sim is run, and its limits are measured."""
     boundary = configure(f"sim={sim}")["sim"]["system"].get("size")
     model = "convgru" if boundary else "gru"
     done = command(
@@ -66,9 +66,7 @@ def test_every_system_runs_through(command: Command, tmp_path: Path, sim: str) -
 
 
 @pytest.mark.parametrize(("sim", "model"), PAIRS)
-def test_a_run_leaves_the_whole_folder(
-    command: Command, tmp_path: Path, sim: str, model: str
-) -> None:
+def test_a_run_writes_all_its_files(command: Command, tmp_path: Path, sim: str, model: str) -> None:
     done = command(f"sim={sim}", f"model={model}", "logger=none", *SMALL[sim], *FEW)
     assert done.returncode == 0, done.stderr
     run = only_run(tmp_path)
@@ -86,7 +84,7 @@ def test_a_run_leaves_the_whole_folder(
 
 
 def check_scores_from_rollouts(run: Path) -> None:
-    """Anyone can score again from rollouts.h5 and gets the numbers of metrics.json."""
+    """Check that rollouts.h5 alone gives the numbers of metrics.json."""
     content = json.loads((run / "metrics.json").read_text())
     with h5py.File(run / "rollouts.h5") as file:
         truth, prediction = file["truth"][:], file["prediction"][:]
@@ -111,7 +109,7 @@ def check_scores_from_rollouts(run: Path) -> None:
     assert content["parameters"] == sum(p.numel() for p in forecaster.core.parameters())
 
 
-def test_the_record_and_the_checkpoints(command: Command, tmp_path: Path) -> None:
+def test_the_metrics_log_and_the_checkpoints(command: Command, tmp_path: Path) -> None:
     done = command("logger=none", *SMALL["lorenz"], *FEW)
     assert done.returncode == 0, done.stderr
     run = only_run(tmp_path)
@@ -142,7 +140,7 @@ def test_the_same_command_twice_gives_the_same_bits(command: Command, tmp_path: 
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
 
 
-def test_what_is_seen_can_be_limited(command: Command, tmp_path: Path) -> None:
+def test_observation_can_be_limited(command: Command, tmp_path: Path) -> None:
     limited = ["observe.channels=[x]", "observe.stride=2", "observe.noise=0.1"]
     done = command("logger=none", *limited, *SMALL["lorenz"], *FEW)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""The workspace that is made for a W&B project: its panels show what a real run tracks."""
+"""``sirve workspace``: the panels of the workspace show what a real run tracks."""
 
 import json
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ KEY = "planted0" * 5
 
 @pytest.fixture(scope="module")
 def tracked(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """The records of a real offline run, of a system whose forecasts are films."""
+    """Return the records of a real offline run of a system whose forecasts are films."""
     folder = tmp_path_factory.mktemp("tracked")
     train = [str(ROOT / "train.py"), "sim=heat", "model=persistence", *SMALL["heat"], *FEW]
     done = run_warm(train, folder)
@@ -33,7 +33,7 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def made(backend: Any, folder: Path, *arguments: str, **env: str) -> Done:
-    """What the command says; the key is in none of it."""
+    """Run the command; it never prints the key."""
     env = {"WANDB_API_KEY": KEY, "WANDB_BASE_URL": backend.url, "HOME": str(folder)} | env
     done = run_command([SCRIPT, *arguments], folder, env)
     assert "planted" not in done.stdout + done.stderr
@@ -45,7 +45,7 @@ def section(view: dict[str, Any]) -> Any:
 
 
 def panels(view: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """The settings of the panels of a saved workspace, by their kind."""
+    """Return the settings of the panels of a saved workspace, by their kind."""
     found: dict[str, list[dict[str, Any]]] = {}
     for part in section(view)["panelBankConfig"]["sections"]:
         for panel in part["panels"]:
@@ -54,7 +54,7 @@ def panels(view: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 
 def kinds(records: list[dict[str, Any]]) -> dict[str, str]:
-    """What a run's history has under each key: "number", "image-file", "table-file", …"""
+    """Return the kind of each key of a run's history: "number", "image-file", "table-file", …"""
     found: dict[str, str] = {}
     for row in items(records, "history"):
         for key, value in row.items():
@@ -64,7 +64,7 @@ def kinds(records: list[dict[str, Any]]) -> dict[str, str]:
     return found
 
 
-def test_its_panels_show_what_a_run_tracks(
+def test_the_panels_show_what_a_run_tracks(
     backend: Any, tmp_path: Path, tracked: list[dict[str, Any]]
 ) -> None:
     done = made(backend, tmp_path, "team/sirve")
@@ -124,7 +124,7 @@ def test_only_one_system(backend: Any, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_cannot_be_is_one_line(
+def test_a_refusal_is_one_line(
     backend: Any, tmp_path: Path, target: str, env: dict[str, str], words: str
 ) -> None:
     done = made(backend, tmp_path, target, **env)
@@ -142,7 +142,7 @@ def test_a_failure_of_the_server_is_one_line(backend: Any, tmp_path: Path) -> No
     assert done.stderr.count("\n") == 1
 
 
-def test_without_its_package_it_says_what_to_install(tmp_path: Path) -> None:
+def test_a_missing_package_is_named_with_its_install_command(tmp_path: Path) -> None:
     hide = f"import sys; sys.argv = [{SCRIPT!r}, 'team/sirve']; sys.modules['wandb_workspaces'] = "
     run = "None; import runpy; runpy.run_path(sys.argv[0], run_name='__main__')"
     done = run_command(["-c", hide + run], tmp_path)

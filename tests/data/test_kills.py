@@ -203,7 +203,7 @@ def test_signals_stop_it_in_one_line(
         making = Making(root)
         done = making.kill(target, signal.Signals[name])
         assert done.returncode == code, done.stderr
-        assert done.stderr == f"error: stopped by {name}; the same command goes on\n"
+        assert done.stderr == f"error: stopped by {name}; the same command resumes it\n"
         making.require_no_orphans()
     finished(root, times(root), undisturbed[0])
 

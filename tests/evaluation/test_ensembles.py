@@ -1,4 +1,4 @@
-"""Ensembles of a forecaster: kinds of arrays, deviations that are measured, trust, scores."""
+"""Ensembles of a forecaster: array types, calibrated standard deviations, trust, scores."""
 
 import json
 from pathlib import Path
@@ -60,7 +60,7 @@ def small() -> Forecaster:
     return forecaster
 
 
-def test_kinds_of_arrays(small: Forecaster) -> None:
+def test_array_types(small: Forecaster) -> None:
     x = np.random.default_rng(1).normal(size=(4, 6, 3))
     future = small.ensemble(x, 5, members=3)
     assert (future.shape, future.dtype) == ((3, 4, 5, 3), np.float64)
@@ -100,7 +100,7 @@ def test_saved_and_loaded_it_gives_the_same_ensemble(
     assert np.array_equal(loaded.forecast(x, 5), small.forecast(x, 5))
 
 
-def test_a_checkpoint_with_an_unknown_deviation_is_refused(
+def test_a_checkpoint_with_an_unknown_spread_is_refused(
     small: Forecaster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     about = {**small.about(), "spread": ["constant"]}
@@ -110,8 +110,8 @@ def test_a_checkpoint_with_an_unknown_deviation_is_refused(
         sirve.load(tmp_path / "model.ckpt")
 
 
-def test_calibration_finds_the_deviation_of_a_stochastic_system() -> None:
-    """x_{t+1} = A x_t + S normal, known A: the deviation S of each channel, with a factor of 1."""
+def test_calibration_finds_the_std_of_a_stochastic_system() -> None:
+    """In x_{t+1} = A x_t + S normal, with known A, it finds S of each channel and a factor of 1."""
     rng = np.random.default_rng(0)
     a, s = 0.9, np.array([0.1, 0.2, 0.4])
     x = np.zeros((200, 60, 3))
@@ -151,8 +151,8 @@ def test_scores_of_lorenz(lorenz: tuple[Forecaster, np.ndarray]) -> None:
     forecaster, x = lorenz
     test = rollouts.Test(x, x, CONTEXT, np.asarray(forecaster.std), INFO, None)
     result = rollouts.score(forecaster, test)
-    judged = ensembles.judge(forecaster, test, result, 12, 0)
-    entry, arrays = judged.entry, judged.arrays
+    ensemble = ensembles.judge(forecaster, test, result, 12, 0)
+    entry, arrays = ensemble.entry, ensemble.arrays
     assert arrays["ensemble/mean"].shape == arrays["ensemble/spread"].shape == (16, STEPS, 3)
     assert arrays["ensemble/fan"].shape == (16, STEPS, 5)
     for horizon in ("1", "10", "100"):
@@ -166,14 +166,14 @@ def test_scores_of_lorenz(lorenz: tuple[Forecaster, np.ndarray]) -> None:
     json.dumps(entry, allow_nan=False)
 
 
-def test_shares_of_starts_are_as_all_at_once(
+def test_slices_of_the_rollouts_score_as_all_at_once(
     small: Forecaster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every start is there once, and starts in different shares have draws of their own."""
+    """Every rollout is scored once, and rollouts in different slices have different samples."""
     x = np.tile(np.random.default_rng(1).normal(size=(1, 12, 3)), (3, 1, 1))
     test = rollouts.Test(x, x, 6, np.ones(3), INFO, None)
     result = rollouts.score(small, test)
-    monkeypatch.setattr(ensembles, "ROOM", 1)
+    monkeypatch.setattr(ensembles, "NUMBERS", 1)
     arrays = ensembles.judge(small, test, result, 3, 0).arrays
     means = arrays["ensemble/mean"]
     assert means.shape == (3, 6, 3)

@@ -134,7 +134,7 @@ def asked_to_stop(bench: Bench) -> None:
         process.send_signal(signal.SIGUSR1)
         _, stderr = process.communicate(timeout=10)
     assert process.returncode == 75
-    assert "stopped by SIGUSR1; the same command goes on" in stderr
+    assert "stopped by SIGUSR1; the same command resumes it" in stderr
     assert "steps are done again" not in goes_on(bench, *DROPPING)
 
 

@@ -160,7 +160,7 @@ def test_a_signal_stops_it_between_two_steps(
         _, stderr = process.communicate(timeout=LIMIT)
     assert process.returncode == (130 if number == signal.SIGINT else 75)
     assert stderr.count("\n") == 1
-    assert f"stopped by {number.name}; the same command goes on, or resume=" in stderr
+    assert f"stopped by {number.name}; the same command resumes it, or resume=" in stderr
     saved = checkpoints.load(only_run(tmp_path) / "checkpoints" / "last.ckpt")
     assert saved["global_step"] >= last_step(tmp_path)  # nothing is done again
     if number == signal.SIGTERM:

@@ -17,8 +17,8 @@ from sirve.data.states import Held
 from sirve.errors import UserError
 from sirve.forecasting.forecaster import Forecaster
 from sirve.forecasting.normaliser import Normaliser
-from sirve.metrics.validation import log_error
 from sirve.io.instantiate import build
+from sirve.metrics.validation import log_error
 from sirve.training.fits import Fit, Readout, Ridge, fit_for
 from sirve.training.ridge_search import Search
 

@@ -63,7 +63,7 @@ def test_stopped_by_a_signal_it_is_the_same_run(
         patch.setattr(signals, "received", lambda: next(asked))
         stopped = command(*tiny(fit))
     assert stopped.returncode == signals.STOPPED
-    assert stopped.stderr.startswith("error: stopped by SIGTERM; the same command resumes")
+    assert stopped.stderr.startswith("error: stopped by SIGTERM; the same command resumes it")
     done = command(*tiny(fit))
     assert "resumes from last.ckpt, step 7" in done.stdout
     assert same(content(tmp_path), whole)

@@ -6,7 +6,7 @@ from simulators import Simulator
 from sirve import metrics
 from sirve.data.observe import Channels
 from sirve.errors import UserError
-from sirve.evaluation.rescore import flat
+from sirve.evaluation.score import flat
 from sirve.metrics import scores
 from sirve.report.load import Run
 

@@ -1,4 +1,4 @@
-"""Compare finished runs: one page, and on demand a table in Markdown.
+"""Compare finished runs on one page, and optionally print a table in Markdown.
 
 sirve compare RUN [RUN ...] [--out compare.html] [--markdown]
 
@@ -18,7 +18,10 @@ from sirve.report.load import find_runs
 
 @refusing
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Compare finished runs on one page.")
+    """Run ``sirve compare``."""
+    parser = argparse.ArgumentParser(
+        prog="sirve compare", description="Compare finished runs on one page."
+    )
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUN", help="a run, or a folder above"
     )

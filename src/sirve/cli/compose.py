@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sirve.cli.hydra_errors import CONF, explain
-from sirve.cli.train import resolved
+from sirve.cli.train import resolve
 from sirve.errors import UserError
 
 
@@ -34,7 +34,7 @@ def configuration(settings: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     plain = OmegaConf.to_container(config, resolve=False)
     assert isinstance(plain, dict)
     del plain["hydra"]
-    return resolved(OmegaConf.create({"names": names, **plain}))
+    return resolve(OmegaConf.create({"names": names, **plain}))
 
 
 def overrides(settings: Mapping[str, Any]) -> Iterator[str]:

@@ -1,12 +1,12 @@
-"""Score stored rollouts again: those of runs, and any others, of which two arrays are enough.
+"""Score stored rollouts: those of runs, and of any HDF5 file with the truth and a forecast.
 
 sirve evaluate FILE [FILE ...] [--json scores.json] [--csv scores.csv]
 sirve evaluate mine.h5 --prediction forecast --dt 0.02 --lyapunov 0.906 --std 8,9,8.6
 
 FILE is a rollouts.h5, the folder of a run or one above several, or any HDF5 file with truth and
-forecast as (rollouts, steps, channels) and the axes of space after them. What a file does not say
-is said by options, which go before what it says. Without --std, errors in standard deviations are
-left out; --std truth takes the truth's own. What the names mean: docs/metrics.md.
+forecast as (rollouts, steps, channels) and the axes of space after them. Options give what a file
+does not contain, and replace what it contains. Without --std, errors in standard deviations are
+left out; --std truth takes that of the truth. What the names mean: docs/metrics.md.
 """
 
 import argparse
@@ -14,7 +14,9 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -22,8 +24,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from sirve.errors import UserError, refusing
-from sirve.evaluation.rescore import Rescored, rescore
-from sirve.evaluation.rollout_files import Said, read
+from sirve.evaluation.rollout_files import FileOptions, read_rollouts
+from sirve.evaluation.score import Scored, flat, score_rollouts
 from sirve.io.files import write_text
 from sirve.report.style import digits, units
 
@@ -32,14 +34,15 @@ NO_NUMBER = "not finite"
 
 @refusing
 def main(arguments: Sequence[str] | None = None) -> None:
+    """Run ``sirve evaluate``."""
     options = _parser().parse_args(arguments)
     try:
-        said = _said(options)
+        file_options = _file_options(options)
         found, times = {}, {}
         for path in _files(options.files):
-            rollouts = read(path, said)
-            found[str(path)] = rescore(rollouts)
-            times[str(path)] = units(rollouts.time_unit)
+            rollouts, time_unit = read_rollouts(path, file_options)
+            found[str(path)] = score_rollouts(rollouts)
+            times[str(path)] = units(time_unit)
         show(found, times)
         if options.json:
             write_text(options.json, as_json(found))
@@ -50,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:
-    """Folders of runs for those above them; whatever else is given, as it is."""
+    """Replace each folder above runs by the folders of these runs."""
     found: dict[Path, None] = {}
     for path in paths:
         above = path.is_dir() and not (path / "rollouts.h5").is_file()
@@ -62,54 +65,49 @@ def _files(paths: Sequence[Path]) -> list[Path]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="Score stored rollouts again.")
+    assert __doc__
+    parser = argparse.ArgumentParser(prog="sirve evaluate", description=__doc__.partition("\n")[0])
     add = parser.add_argument
     add("files", type=Path, nargs="+", metavar="FILE", help="a rollouts.h5, or folders of runs")
     add("--json", type=Path, metavar="OUT", help="write scores and what was left out")
     add("--csv", type=Path, metavar="OUT", help="write a line for each score of each file")
     for name in ("truth", "prediction", "context", "ensemble"):
-        usual = getattr(Said, name)
+        usual = getattr(FileOptions, name)
         add(f"--{name}", default=usual, metavar="NAME", help=f"array in the file ({usual})")
     add("--dt", type=float, help="time of a step")
-    add("--unit", type=float, help="time in which times are given, in that of dt")
+    add("--unit", type=float, help="time that counts as 1 in the scores, in the unit of dt")
     add("--lyapunov", type=float, help="largest exponent; times are then in Lyapunov times")
     add("--std", help="of each channel in training, as 1,2.5,3; or 'truth'")
-    add("--diffuses", action="store_true", default=None, help="no extreme may exceed the first")
-    add("--wall", type=float, help="the value that walls are held at, for --diffuses")
+    add("--diffuses", action="store_true", default=None, help="no value may exceed the first ones")
+    add("--boundary-value", type=float, help="that the boundary is held at, for --diffuses")
     return parser
 
 
-def _said(options: argparse.Namespace) -> Said:
-    for name in ("dt", "unit", "lyapunov"):
-        value = getattr(options, name)
-        if value is not None and not 0 < value < np.inf:
-            raise UserError(f"--{name} {value:g} must be a positive number")
+def _file_options(options: argparse.Namespace) -> FileOptions:
+    given: dict[str, Any] = {
+        field.name: getattr(options, field.name, None) for field in fields(FileOptions)
+    }
     if options.unit is not None and options.lyapunov is not None:
-        raise UserError("--unit and --lyapunov both say the unit of times; give one")
-    if options.wall is not None and not np.isfinite(options.wall):
-        raise UserError(f"--wall {options.wall} must be a number")
-    std = options.std
-    if std not in (None, "truth"):
+        raise UserError("--unit and --lyapunov both set the unit of times; give one")
+    if options.lyapunov is not None:
+        if not 0 < options.lyapunov < np.inf:
+            raise UserError(f"--lyapunov {options.lyapunov:g} must be a positive number")
+        given |= {"unit": 1 / options.lyapunov, "time_unit": "lyapunov time"}
+    if options.std not in (None, "truth"):
         try:
-            std = tuple(float(word) for word in std.split(","))
+            given["std"] = tuple(float(word) for word in options.std.split(","))
         except ValueError:
-            raise UserError(f"--std {std} must be numbers, as 1,2.5,3, or 'truth'") from None
-    return Said(
-        truth=options.truth,
-        prediction=options.prediction,
-        context=options.context,
-        ensemble=options.ensemble,
-        dt=options.dt,
-        unit=1 / options.lyapunov if options.lyapunov else options.unit,
-        time_unit="lyapunov time" if options.lyapunov else "",
-        std=std,
-        diffuses=options.diffuses,
-        wall=options.wall,
-    )
+            raise UserError(
+                f"--std {options.std} must be numbers, as 1,2.5,3, or 'truth'"
+            ) from None
+    return FileOptions(**given)
 
 
-def show(found: Mapping[str, Rescored], times: Mapping[str, str]) -> None:
-    """A table, a row a score and a column a file, and why what is not there was left out."""
+def show(found: Mapping[str, Scored], times: Mapping[str, str]) -> None:
+    """Print a table, a row a score and a column a file, and the reasons for what is left out.
+
+    ``times`` are the units of times of each file.
+    """
     table = Table()
     table.add_column("score", no_wrap=True)
     for name in found:
@@ -136,45 +134,46 @@ def show(found: Mapping[str, Rescored], times: Mapping[str, str]) -> None:
             console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
-def _missing(score: str, one: Rescored) -> str:
-    """Why another file has a score and this one has not, in two words."""
+def _missing(score: str, one: Scored) -> str:
+    """Return in two words why a file lacks a score that another file has."""
     if any(score.startswith(name) for name in one.left_out):
         return "left out"
     return "too short" if score.rpartition("/")[2].isdigit() else "has none"
 
 
-def _rows(one: Rescored) -> dict[str, str]:
-    """Each score as it is shown, those with an interval in one row."""
+def _rows(one: Scored) -> dict[str, str]:
+    """Return the text of each score, with those of one interval in one row."""
     rows: dict[str, str] = {}
-    for name, value in one.scores.items():
+    scores = flat(one.scores)
+    for name, value in scores.items():
         family, _, last = name.rpartition("/")
         if last not in ("median", "mean", "low", "high", "censored") or (
-            f"{family}/median" not in one.scores
+            f"{family}/median" not in scores
         ):
             rows[name] = str(value) if type(value) is int else digits(value, NO_NUMBER)
         elif last == "median":
-            bounds = (digits(one.scores[f"{family}/{end}"], NO_NUMBER) for end in ("low", "high"))
-            never = one.scores.get(f"{family}/censored")
+            bounds = (digits(scores[f"{family}/{end}"], NO_NUMBER) for end in ("low", "high"))
+            never = scores.get(f"{family}/censored")
             rows[family] = f"{digits(value, NO_NUMBER)} [{', '.join(bounds)}]"
             rows[family] += f", {never} never" if never else ""
     return rows
 
 
-def as_json(found: Mapping[str, Rescored]) -> str:
-    """{file: {"scores": {name: number or null}, "left_out": {name: reason}}}."""
+def as_json(found: Mapping[str, Scored]) -> str:
+    """Return {file: {"scores": {name: number or null}, "left_out": {name: reason}}}."""
     content = {
-        name: {"scores": one.scores, "left_out": one.left_out} for name, one in found.items()
+        name: {"scores": flat(one.scores), "left_out": one.left_out} for name, one in found.items()
     }
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
-def as_csv(found: Mapping[str, Rescored]) -> str:
-    """Lines of file, score, value and why there is none: nan where a reason is given."""
+def as_csv(found: Mapping[str, Scored]) -> str:
+    """Return lines of file, score, value and reason; the value is nan where there is none."""
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(("file", "score", "value", "reason"))
     for name, one in found.items():
-        for score, value in one.scores.items():
+        for score, value in flat(one.scores).items():
             number, reason = ("nan", NO_NUMBER) if value is None else (repr(value), "computed")
             lines.writerow((name, score, number, reason))
         for score, reason in one.left_out.items():

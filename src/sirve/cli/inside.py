@@ -1,10 +1,10 @@
-"""What happens inside the networks of finished runs, laid over each other on one page.
+"""Show what happens inside the networks of finished runs, compared on one page.
 
 sirve inside RUN [RUN ...] [--out inside.html]
 sirve inside RUN [RUN ...] --time 200 [--orbits 32] [--exponents 3]
 
 RUN is the folder of a run, or a folder above any number of them. With --time the Lyapunov exponents
-are measured again, over that time of each orbit, after a quarter as much.
+are measured again, averaged over that time along each orbit, after a quarter of it has passed.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import torch
 
 import sirve
 from sirve.errors import refusing
-from sirve.evaluation.inside import material_of, measure, settle
+from sirve.evaluation.inside import load_material, long_exponents, measure
 from sirve.report.inside.load import Inside, Settling, load_inside, measured
 from sirve.report.inside.page import write_inside
 from sirve.report.load import Run, find_runs
@@ -25,35 +25,43 @@ from sirve.report.load import Run, find_runs
 
 @refusing
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Look inside the networks of finished runs.")
+    """Run ``sirve inside``."""
+    parser = argparse.ArgumentParser(
+        prog="sirve inside", description="Compare what happens inside networks."
+    )
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUN", help="a run, or a folder above"
     )
     parser.add_argument("--out", type=Path, default=Path("inside.html"), help="the page to write")
-    parser.add_argument("--time", type=float, help="of each orbit, in the system's unit")
+    parser.add_argument("--time", type=float, help="along each orbit, in the system's unit")
     parser.add_argument("--orbits", type=int, default=32)
     parser.add_argument("--exponents", type=int, default=3)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     runs = find_runs(options.runs)
-    found = [look(run, options) for run in runs]
+    found = [measurements_of(run, options) for run in runs]
     for path in write_inside(runs, found, options.out):
         print(path)
 
 
-def look(run: Run, options: argparse.Namespace) -> Inside:
-    """What the run has kept, measured where it has not, and its exponents for longer."""
+def measurements_of(run: Run, options: argparse.Namespace) -> Inside:
+    """Load the measurements of a run, or make them where the run has none.
+
+    With ``options.time`` the exponents are measured again over that time.
+    """
     found = load_inside(run.path)
     if found and not options.time:
         return found
     forecaster = sirve.load(run.path)
-    material = material_of(run.path, forecaster)
+    material = load_material(run.path, forecaster)
     if not found:
         measure(forecaster, material).write(run.path)
         found = load_inside(run.path)
     if options.time:
         start = time.process_time()
-        longer = settle(forecaster, material, options.exponents, options.orbits, options.time)
+        longer = long_exponents(
+            forecaster, material, options.exponents, options.orbits, options.time
+        )
         seconds = time.process_time() - start
         summary = longer.summary["exponents"]
         if "skipped" in summary:

@@ -1,7 +1,8 @@
-"""What must not reach a run's files: literal secrets, and values from the environment.
+"""Keep secrets out of the files of a run.
 
-config.yaml, W&B and a sweep's multirun.yaml keep ``${oc.env:NAME}`` as it is written. So a secret
-is safe where it is such a reference, and a reference is safe where nothing but its text is kept.
+config.yaml, W&B and the multirun.yaml of a sweep keep a reference ``${oc.env:NAME}`` as text. So a
+secret must be given as such a reference, and a reference must not stand where its value would be
+written.
 """
 
 import re
@@ -14,7 +15,7 @@ from sirve.errors import UserError
 _SECRET = re.compile(r"passw|passphrase|secret|credential|api_?key|(access|private)_?key|token$")
 _REFERENCE = re.compile(r"\$\{oc\.env:\w+(,\s*null)?\}")
 
-# Groups whose values are written: into the dataset, the checkpoints, the scores.
+# Groups whose values are written into the dataset, the checkpoints or the scores.
 WRITTEN = (
     "seed",
     "names",
@@ -32,17 +33,17 @@ WRITTEN = (
     "optimizer",
     "trainer",
 )
-FREE = ("data.root",)
+NOT_WRITTEN = ("data.root",)  # keys in these groups
 
 
 def is_secret(key: str) -> bool:
-    """Whether a part of a dotted key says that its value is a secret."""
+    """Return True where a part of a dotted key is the name of a secret."""
     parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).lower().replace("-", "_").split(".")
     return any(_SECRET.search(part) for part in parts)
 
 
 def refuse_literals(config: Any, place: str = "") -> None:
-    """UserError for a secret given as itself; its value is in no message."""
+    """Raise UserError for a secret whose value is given; the message does not repeat it."""
     for key, value in _leaves(config, place):
         harmless = value is None or value == "" or isinstance(value, bool)
         reference = isinstance(value, str) and _REFERENCE.fullmatch(value)
@@ -53,22 +54,22 @@ def refuse_literals(config: Any, place: str = "") -> None:
             )
 
 
-def refuse_references(settled: Mapping[str, Any]) -> None:
-    """UserError for a reference to the environment whose value, not its text, would be written.
+def refuse_references(config: Mapping[str, Any]) -> None:
+    """Raise UserError for a reference to the environment whose value would be written.
 
-    ``settled`` is the configuration with only these references left in it.
+    ``config`` has no other references left in it.
     """
-    for key, value in _leaves(settled):
-        written = key.partition(".")[0] in WRITTEN and key not in FREE
+    for key, value in _leaves(config):
+        written = key.partition(".")[0] in WRITTEN and key not in NOT_WRITTEN
         if written and isinstance(value, str) and "${oc.env:" in value:
             raise UserError(
-                f"{key}: what {value} gives would be written to the run's files; write the value "
+                f"{key}: the value of {value} would be written to the run's files; give the value "
                 "itself (references can stand in runs, data.root, logger and keys of your own)"
             )
 
 
 def _leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value that is no list or dict, with its dotted key."""
+    """Yield each value that is neither a list nor a dictionary, with its dotted key."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield from _leaves(item, f"{place}.{key}" if place else str(key))

@@ -1,13 +1,13 @@
-"""Make a dataset without training, look at it, find and mend what is damaged.
+"""Make a dataset without training, draw it, and find and repair damaged files.
 
-sirve simulate sim=lorenz [key=value ...] [--look]   as train.py makes it
-sirve simulate look FOLDER                           draw what is there
-sirve simulate verify FOLDER [FOLDER ...]            name all that is damaged
-sirve simulate repair FOLDER [--trust PACKAGE]       make only that again
+sirve simulate sim=lorenz [key=value ...] [--look]   make what sirve train would make
+sirve simulate look FOLDER                           draw a dataset
+sirve simulate verify FOLDER [FOLDER ...]            name every damaged file
+sirve simulate repair FOLDER [--trust PACKAGE]       make only the damaged files again
 
-Any option of train.py that data depend on can be given: python train.py --help names them. Exit
-codes: 0 done and whole, 1 damaged or stopped by what went wrong, 2 refused before any work, 75 and
-130 stopped by a signal: the same command goes on.
+Any option of sirve train that data depend on can be given: sirve train --help names them. Exit
+codes: 0 done and whole, 1 damaged or stopped by an error during the work, 2 refused before any
+work, 75 and 130 stopped by a signal: the same command resumes.
 """
 
 import argparse
@@ -37,27 +37,28 @@ from sirve.runs import run_folder
 
 
 def main() -> None:
+    """Run ``sirve simulate``."""
     arguments = sys.argv[1:]
     if not {"-h", "--help"}.isdisjoint(arguments) or not arguments:
         print(__doc__.rstrip())
         return
     if arguments[0] in COMMANDS:
         options = _parser().parse_args(arguments)
-        with train.command(), train.told():
+        with train.exit_on_errors(), train.print_errors():
             sys.exit(options.does(options))
     drawn = "--look" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--look"]
-    with train.command():
-        train.compose(partial(make, drawn=drawn))
+    with train.exit_on_errors():
+        train.run_with_config(partial(make, drawn=drawn))
 
 
-def make(config: dict[str, Any], _plain: str, drawn: bool) -> None:
-    """The dataset of a composed configuration, and what there is to say of it."""
+def make(config: dict[str, Any], _config_yaml: str, drawn: bool) -> None:
+    """Make the dataset of a configuration, print a summary, and draw it if ``drawn``."""
     observe = instantiate.build(config["observe"], Observe, place="observe")
     source, config = source_of(config, observe, trust=None)
     require_sizes(config)
     observe = observe.of(source.scene)
-    observe.info(source.infos["train"])  # refuses what train.py would
+    observe.info(source.infos["train"])  # refuses what sirve train would
     wanted = wanted_of(config, observe)
     run_folder.require_writable(wanted.root, "data.root")
     for line in source.look(wanted):
@@ -74,7 +75,7 @@ def make(config: dict[str, Any], _plain: str, drawn: bool) -> None:
 
 
 def summary(dataset: Dataset, wanted: Wanted, seconds: tuple[float, float]) -> list[str]:
-    """What was made, what was measured, and what it took."""
+    """Return lines on the dataset, the measured limits, and the time and size."""
     info, manifest = dataset.info, dataset.manifest
     channels = ", ".join(f"{n} [{u}]" for n, u in zip(info.channels, info.units, strict=True))
     lines = [f"dataset    {dataset.folder}", f"channels   {channels}, {info.dt:g} apart"]
@@ -95,7 +96,7 @@ def summary(dataset: Dataset, wanted: Wanted, seconds: tuple[float, float]) -> l
 
 
 def _ceiling(limits: dict[str, Any], info: Info) -> str:
-    """How long the solver agrees with another one."""
+    """Return how long the solver agrees with the reference solver."""
     if limits["ceiling"] is None:
         return "none: the solution is exact" if "exact" in info.solver else "unknown"
     time = limits["ceiling"][str(THRESHOLD)]
@@ -106,21 +107,22 @@ def _ceiling(limits: dict[str, Any], info: Info) -> str:
     )
 
 
-def look(options: argparse.Namespace) -> int:
-    """Draw a dataset that is there."""
+def draw_folder(options: argparse.Namespace) -> int:
+    """Draw an existing dataset; return the exit code."""
     draw(options.folder, instantiate.trusted(options.trust))
     return 0
 
 
 def draw(folder: Path, trust: Sequence[str] | None) -> None:
+    """Draw a dataset and print the path of each picture."""
     from sirve.report.dataset import look_at  # matplotlib and films
 
     for path in look_at(folder, trust):
         print(f"drew       {path}")
 
 
-def check(options: argparse.Namespace) -> int:
-    """Name all that is damaged, in one line each."""
+def verify_folders(options: argparse.Namespace) -> int:
+    """Print one line for each damaged file; return the exit code."""
     code = 0
     for folder in options.folder:
         try:
@@ -137,19 +139,19 @@ def check(options: argparse.Namespace) -> int:
     return code
 
 
-def mend(options: argparse.Namespace) -> int:
-    """Make what is damaged again, and name what is still damaged then."""
+def repair_folder(options: argparse.Namespace) -> int:
+    """Make damaged files again, then check the folder; return the exit code."""
     trust = instantiate.trusted(options.trust)
     if options.workers is not None:
         require_whole("--workers", options.workers, least=1)
     for line in repair(options.folder, trust, options.workers or cpu_count()):
         print(line, flush=True)
     options.folder = [options.folder]
-    return check(options)
+    return verify_folders(options)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(prog="sirve simulate")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, (does, several) in COMMANDS.items():
         command = commands.add_parser(name)
@@ -161,7 +163,7 @@ def _parser() -> argparse.ArgumentParser:
                 action="append",
                 default=[],
                 metavar="PACKAGE",
-                help="where a system of your own lies; the dataset's author is trusted with all",
+                help="package of your own system; trust the dataset's author: its code is run",
             )
         if name == "repair":
             command.add_argument("--workers", type=int, help="processes; one a core by default")
@@ -169,7 +171,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], bool]] = {
-    "look": (look, False),
-    "verify": (check, True),
-    "repair": (mend, False),
+    "look": (draw_folder, False),
+    "verify": (verify_folders, True),
+    "repair": (repair_folder, False),
 }

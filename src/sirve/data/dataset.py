@@ -158,7 +158,7 @@ class Dataset:
                 if not path.is_file() or sha256(path) != self.manifest.shards.get(name):
                     raise UserError(
                         f"{path} is missing or differs from its checksum; run the command again, "
-                        f"or python scripts/simulate.py repair {self.folder}"
+                        f"or sirve simulate repair {self.folder}"
                     )
                 self._whole.add(name)
             yield path, min(block, count - number * block)

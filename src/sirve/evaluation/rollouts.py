@@ -1,4 +1,4 @@
-"""Scoring: free rollouts of a forecaster and of the baselines over the test set, by one path."""
+"""Roll a forecaster and the baselines out over the test set, score and store the rollouts."""
 
 import json
 import time
@@ -24,9 +24,9 @@ Invariants = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 @dataclass(frozen=True)
 class Test:
-    """Test trajectories as seen (with noise) and clean, (n, context + steps, *shape).
+    """Test trajectories, ``seen`` with noise and ``clean`` without: (n, context + steps, *shape).
 
-    ``parameters`` are the numbers among the system's parameters, (n,) each.
+    ``std`` (C,) of the training states; ``parameters`` (n,) by name, the system's own numbers.
     """
 
     seen: np.ndarray
@@ -39,23 +39,25 @@ class Test:
 
     @property
     def covariates(self) -> dict[str, np.ndarray]:
-        """What the model is told of each trajectory."""
+        """Return the parameters that the model reads as covariates, (n,) by name."""
         return {name: self.parameters[name] for name in self.info.covariates}
 
     @property
     def truth(self) -> np.ndarray:
+        """Return the clean states after the context, (n, steps, *shape)."""
         return self.clean[:, self.context :]
 
     @property
     def steps(self) -> int:
+        """Return the number of forecast states."""
         return self.clean.shape[1] - self.context
 
 
 @dataclass
 class Result:
-    """What one forecaster did: its predictions, errors e_k, invariants and scores."""
+    """The predictions of one forecaster, their errors e_k, invariants and scores."""
 
-    prediction: np.ndarray  # of no steps for a baseline, whose errors are all that is kept
+    prediction: np.ndarray  # empty for a baseline, of which only the errors are kept
     error: np.ndarray
     invariants: dict[str, np.ndarray]
     scores: dict[str, Any]
@@ -74,7 +76,7 @@ def evaluate(forecasters: Mapping[str, Forecaster], test: Test) -> dict[str, Res
 
 
 def score(forecaster: Forecaster, test: Test) -> Result:
-    """All scores of one forecaster."""
+    """Roll one forecaster out from the test contexts and score it."""
     start = time.perf_counter()
     prediction = forecaster.forecast(test.seen[:, : test.context], test.steps, test.covariates)
     seconds = (time.perf_counter() - start) / test.steps
@@ -87,7 +89,7 @@ def score(forecaster: Forecaster, test: Test) -> Result:
 
 
 def invariant_paths(test: Test, states: np.ndarray) -> dict[str, np.ndarray]:
-    """Each invariant along the context's last state and ``states``: (n, steps + 1)."""
+    """Return each invariant along the context's last state and ``states``, (n, steps + 1)."""
     if test.invariants is None:
         return {}
     last = test.clean[:, test.context - 1 : test.context]
@@ -97,7 +99,7 @@ def invariant_paths(test: Test, states: np.ndarray) -> dict[str, np.ndarray]:
 
 @torch.inference_mode()
 def one_step(forecaster: Forecaster, test: Test) -> float | None:
-    """Teacher-forced nRMSE over all test states after the context."""
+    """Return the teacher-forced nRMSE over all test states after the context."""
     state, total, count = None, 0.0, 0
     for times, early in forced(test.seen.shape[1] - 1, test.context):
         x = forecaster.states(test.seen[:, times], test.covariates)
@@ -111,7 +113,7 @@ def one_step(forecaster: Forecaster, test: Test) -> float | None:
 
 
 def write_metrics(run: Path, head: dict[str, Any], results: Mapping[str, Result]) -> dict[str, Any]:
-    """metrics.json: ``head`` and the scores of the model and of each baseline."""
+    """Write metrics.json: ``head`` and the scores of the model and of each baseline."""
     content = {**head, "scores": {name: result.scores for name, result in results.items()}}
     write_text(run / "metrics.json", json.dumps(content, indent=1, allow_nan=False) + "\n")
     return content
@@ -124,17 +126,19 @@ def write_rollouts(
     results: Mapping[str, Result],
     more: Mapping[str, np.ndarray],
 ) -> None:
-    """rollouts.h5: the model's test rollouts in physical units, so that anyone can score again.
+    """Write rollouts.h5: the model's test rollouts in physical units, for others to score.
 
-    Beside what design fixes: ``parameters/<name>`` (n,) of the system; ``error/<name>`` (n, steps)
-    of the model and of each baseline; ``invariants/<quantity>/{truth,prediction}`` (n, steps + 1)
-    from the context's last state; and ``more``, by its names. Beside the attributes that design
-    fixes: ``attributes``, ``channels``, ``units`` and ``walls`` ("none" of vectors).
+    Arrays: ``time`` (steps,); ``context`` (n, c, *shape); ``truth`` and ``prediction`` (n, steps,
+    *shape); ``parameters/<name>`` (n,) of the system; ``error/<name>`` (n, steps) of the model and
+    of each baseline; ``invariants/<quantity>/{truth,prediction}`` (n, steps + 1) from the last
+    state of the context; and ``more``, by its names. Attributes: ``attributes``, ``dt``, ``unit``,
+    ``time_unit``, ``std``, ``channels``, ``units``, and the boundary as ``walls`` ("none" for
+    vectors).
     """
     info, model = test.info, results["model"]
     with (
         create(run / "rollouts.h5") as file,
-        np.errstate(over="ignore"),  # what has diverged is infinite in float32
+        np.errstate(over="ignore"),  # diverged states are infinite in float32
     ):
         file.attrs.update(
             **attributes,

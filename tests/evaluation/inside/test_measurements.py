@@ -1,4 +1,4 @@
-"""All measurements of a forecaster, and what is written of them."""
+"""All measurements of a forecaster, and how they are stored."""
 
 from pathlib import Path
 
@@ -11,7 +11,14 @@ from sirve.cores import GRU, LSTM, ConvRecurrent, Core, Linear, Persistence, Rec
 from sirve.cores.residual import ResidualRecurrent
 from sirve.data.shards import Info
 from sirve.errors import UserError
-from sirve.evaluation.inside import Inside, Material, material_of, measure, measurements, settle
+from sirve.evaluation.inside import (
+    Inside,
+    Material,
+    load_material,
+    long_exponents,
+    measure,
+    measurements,
+)
 from sirve.forecasting.forecaster import Forecaster
 from sirve.forecasting.normaliser import Normaliser
 from sirve.io.hdf5 import create
@@ -66,7 +73,7 @@ def material(name: str, covariates: bool = False, **changes: object) -> Material
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hundred steps of exponents, and ten of gates."""
+    """Measure exponents over a hundred steps, and gates over ten."""
     monkeypatch.setattr(measurements, "LONGEST", 100)
     monkeypatch.setattr(measurements, "FREE", 10)
 
@@ -94,7 +101,7 @@ def test_everything_is_measured_and_read_back(name: str, covariates: bool, tmp_p
     np.testing.assert_allclose(read.exponents.value[-1], found.summary["exponents"]["value"])
 
 
-def test_drift_is_scored_as_every_forecast_is() -> None:
+def test_drift_is_scored_like_any_forecast() -> None:
     forecaster, given = forecaster_of("gru"), material("gru")
     found = measure(forecaster, given)
     forecast = forecaster.forecast(given.seen[:, :CONTEXT], LENGTH - CONTEXT)
@@ -110,7 +117,7 @@ def test_drift_is_scored_as_every_forecast_is() -> None:
 
 
 @pytest.mark.parametrize("name", ["linear", "persistence"])
-def test_what_has_no_memory_says_so(name: str) -> None:
+def test_a_core_without_memory_gives_the_reason(name: str) -> None:
     found = measure(forecaster_of(name), material(name))
     for part in ("reach", "gates"):
         assert found.summary[part] == {"skipped": "this core has no recurrent cells"}
@@ -120,7 +127,7 @@ def test_what_has_no_memory_says_so(name: str) -> None:
         np.testing.assert_allclose(found.summary["exponents"]["value"], 0, atol=1e-12)
 
 
-def test_what_fails_is_skipped_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_measurement_is_skipped_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise NotImplementedError("no forward mode\nfor this")
 
@@ -153,15 +160,15 @@ def test_work_is_bounded_whatever_the_size(monkeypatch: pytest.MonkeyPatch) -> N
     assert "too few" in found.summary["exponents"]["skipped"]
 
 
-def test_a_finished_run_is_looked_at_again_for_longer(tmp_path: Path) -> None:
+def test_a_finished_run_is_measured_again_for_longer(tmp_path: Path) -> None:
     forecaster, given = forecaster_of("gru", covariates=True), material("gru", covariates=True)
     with create(tmp_path / "rollouts.h5") as file:
         file["context"], file["truth"] = given.seen[:, :CONTEXT], given.seen[:, CONTEXT:]
         file["parameters/rho"] = given.covariates["rho"]
-    again = material_of(tmp_path, forecaster)
-    np.testing.assert_array_equal(again.seen, given.seen)
-    np.testing.assert_array_equal(again.covariates["rho"], given.covariates["rho"])
-    longer = settle(forecaster, again, count=4, orbits=7, time=5.0)
+    loaded = load_material(tmp_path, forecaster)
+    np.testing.assert_array_equal(loaded.seen, given.seen)
+    np.testing.assert_array_equal(loaded.covariates["rho"], given.covariates["rho"])
+    longer = long_exponents(forecaster, loaded, count=4, orbits=7, time=5.0)
     assert longer.summary["exponents"]["orbits"] == 7
     assert longer.summary["exponents"]["time"] == pytest.approx(5.0)
     assert len(longer.summary["exponents"]["value"]) == 4
@@ -189,7 +196,7 @@ def test_a_broken_file_is_refused(name: str, tmp_path: Path) -> None:
     assert str(tmp_path) in str(error.value)
 
 
-def test_numbers_have_the_digits_that_are_known() -> None:
+def test_numbers_have_their_significant_digits() -> None:
     assert measured(0.92957, 0.0331) == "0.930 ± 0.033"
     assert measured(-14.5951, 0.17) == "\u221214.60 ± 0.17"
     assert measured(0.0, 0.0) == "0.000 ± 0.000"

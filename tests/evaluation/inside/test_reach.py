@@ -1,4 +1,4 @@
-"""The gradient's reach and what is recorded, against closed forms and the core itself."""
+"""The reach of the gradient and the traces, compared with closed forms and the core itself."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -9,10 +9,10 @@ from torch import Tensor
 
 from sirve.cores import GRU, LSTM, RNN, Cell, ConvRecurrent, Linear, Recurrent
 from sirve.cores.cells import Recur, State
-from sirve.evaluation.inside.drift import reread
-from sirve.evaluation.inside.gates import along
+from sirve.evaluation.inside.drift import rollout_with_resets
+from sirve.evaluation.inside.gates import gate_paths
 from sirve.evaluation.inside.reach import falls_below, reach
-from sirve.evaluation.inside.record import recording
+from sirve.evaluation.inside.traces import traced
 from sirve.forecasting.rollout import rollout
 
 CELLS = [RNN(), LSTM(), GRU(), GRU(reset="after")]
@@ -106,13 +106,11 @@ def test_the_norm_is_that_of_central_differences(make: Any, cell: Cell) -> None:
 @pytest.mark.parametrize("cell", CELLS, ids=str)
 @pytest.mark.parametrize("layers", [1, 2])
 @torch.no_grad()
-def test_recorded_activations_give_h_again_and_the_core_is_left_as_it_was(
-    cell: Cell, layers: int
-) -> None:
+def test_traced_activations_give_h_and_leave_the_core_unchanged(cell: Cell, layers: int) -> None:
     core = vector_core(cell, layers)
     x = states(core)
     y, state = core(x)
-    with recording(core) as traces:
+    with traced(core) as traces:
         again, _ = core(x)
     torch.testing.assert_close(y, again, rtol=1e-12, atol=1e-14)
     assert all(layer.cell is cell for layer in core.layers)
@@ -136,12 +134,12 @@ def test_a_core_without_cells_has_neither_reach_nor_gates() -> None:
     core = Linear((3,)).double()
     x = torch.randn(2, 5, 3, dtype=torch.float64)
     assert reach(core, x) == {}
-    assert along(core, x[:1], 3) is None
+    assert gate_paths(core, x[:1], 3) is None
 
 
 def test_gates_along_a_forecast() -> None:
     core = conv_core(LSTM())
-    found = along(core, states(core)[:1], 5)
+    found = gate_paths(core, states(core)[:1], 5)
     assert found is not None
     assert found.name == "C"
     assert list(found.activations) == ["f", "i", "C'", "o"]
@@ -150,23 +148,25 @@ def test_gates_along_a_forecast() -> None:
     assert (low <= mean).all() and (mean <= high).all() and (low > 0).all() and (high <= 1).all()
     moved = found.memory.std(1)
     assert torch.equal(moved, moved.sort(descending=True).values)
-    two = along(vector_core(GRU(), layers=2), states(vector_core(GRU()))[:1], 5)
+    two = gate_paths(vector_core(GRU(), layers=2), states(vector_core(GRU()))[:1], 5)
     assert two is not None
     assert two.name == "h"
     assert "z, layer 2" in two.activations
 
 
 @torch.no_grad()
-def test_reading_again_every_step_is_the_core_on_its_last_states() -> None:
+def test_a_reset_at_every_step_is_the_core_on_its_last_states() -> None:
     core = vector_core(GRU())
     context = states(core, 4)
-    found = reread(core, context, 7, every=1)
+    found = rollout_with_resets(core, context, 7, every=1)
     known = context
     for _ in range(7):
         known = torch.cat([known, core(known[:, -4:])[0][:, -1:]], dim=1)
     assert torch.equal(found, known[:, 4:])
-    assert torch.equal(reread(core, context, 7, every=7), rollout(core, context, 7)[0][:, -7:])
+    assert torch.equal(
+        rollout_with_resets(core, context, 7, every=7), rollout(core, context, 7)[0][:, -7:]
+    )
     linear = Linear((3,)).double()
     torch.nn.init.normal_(linear.readout.weight, std=0.1)
-    forgetful = reread(linear, context, 7, every=3)
+    forgetful = rollout_with_resets(linear, context, 7, every=3)
     torch.testing.assert_close(forgetful, rollout(linear, context, 7)[0][:, -7:])

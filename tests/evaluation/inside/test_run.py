@@ -1,4 +1,4 @@
-"""The main job looks inside its model."""
+"""The main job measures its model from inside."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from sirve.report.inside.load import load_inside
 from sirve.report.media import summary
 
 
-def test_a_run_leaves_what_was_measured_and_its_pictures(command: Command, tmp_path: Path) -> None:
+def test_a_run_writes_its_measurements_and_pictures(command: Command, tmp_path: Path) -> None:
     options = [*SMALL["lorenz"], *FEW, "logger=none", "fit=gradient", "model=lstm", "inside=true"]
     done = command(*options)
     assert done.returncode == 0, done.stderr

@@ -1,11 +1,11 @@
-"""What happens inside a trained network, as numbers.
+"""Measure what happens inside a trained network.
 
-How far back its gradient reaches, what its gates do along a forecast, whether its memory drifts,
-and the Lyapunov exponents of the map that it is when it runs free.
+Measured are how far back its gradient reaches, the values of its gates along a forecast, the drift
+of its memory, and its Lyapunov exponents when it runs free.
 """
 
-from sirve.evaluation.inside.again import material_of as material_of
-from sirve.evaluation.inside.again import settle as settle
+from sirve.evaluation.inside.finished_run import load_material as load_material
+from sirve.evaluation.inside.finished_run import long_exponents as long_exponents
 from sirve.evaluation.inside.measurements import Inside as Inside
 from sirve.evaluation.inside.measurements import Material as Material
 from sirve.evaluation.inside.measurements import measure as measure

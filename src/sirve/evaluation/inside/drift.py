@@ -1,4 +1,4 @@
-"""Whether memory drifts: forecasts that carry it on, beside those that make it anew."""
+"""The drift of memory: forecasts whose memory is reset from time to time."""
 
 import torch
 from torch import Tensor
@@ -8,17 +8,17 @@ from sirve.forecasting.rollout import rollout
 
 
 @torch.no_grad()
-def reread(core: Core, context: Tensor, steps: int, every: int) -> Tensor:
-    """``steps`` predictions (B, steps, *shape) after ``context`` (B, c, *shape), normalised.
+def rollout_with_resets(core: Core, context: Tensor, steps: int, every: int) -> Tensor:
+    """Return ``steps`` predictions (B, steps, *shape) after ``context`` (B, c, *shape), normalised.
 
-    After each ``every`` of them the memory is made blank, and the last c states, by then the
-    core's own, are read as a new context. All that is known of the past is c states, so nothing
-    can drift but the forecast itself; where ``rollout``, which carries its memory on, errs more
-    than this, the memory has gone where training never took it.
+    After every ``every`` predictions the memory is reset, and the last c states, by then
+    predictions, are read as a new context. So the memory cannot drift over more than ``every``
+    steps. Where ``rollout``, which keeps its memory, has a larger error than this, its memory has
+    left the range that it had in training.
     """
-    seen, length = context, context.shape[1]
+    states, length = context, context.shape[1]
     for first in range(0, steps, every):
         count = min(every, steps - first)
-        y, _ = rollout(core, seen[:, -length:], count)
-        seen = torch.cat([seen, y[:, -count:]], dim=1)
-    return seen[:, length:]
+        y, _ = rollout(core, states[:, -length:], count)
+        states = torch.cat([states, y[:, -count:]], dim=1)
+    return states[:, length:]

@@ -1,4 +1,4 @@
-"""Lyapunov exponents of a core run free, as the autonomous map of (x, memory) that it is."""
+"""Lyapunov exponents of a free-running core, which is an autonomous map of (x, memory)."""
 
 import copy
 import warnings
@@ -14,15 +14,15 @@ from torch.utils import _pytree as pytree
 from sirve.cores import Core
 
 CONFIDENCE = 1.96  # standard errors on each side
-BOUND = 10.0  # normalised units: an orbit beyond has left what the core was shown
+BOUND = 10.0  # in normalised units; an orbit beyond it has left the range of the data
 
 
 @dataclass(frozen=True)
 class Spectrum:
-    """The largest exponents, 1/time, as they settle: after each ``time`` (m,) of averaging.
+    """The largest exponents in 1/time, as they converge.
 
-    ``value`` (m, k) is the mean over ``orbits``, ``error`` half its 95 % interval; ``escaped`` is
-    the number of orbits that were left out because they left the range of the data.
+    ``value`` (m, k) is their mean over ``orbits`` after an averaging time ``time`` (m,), ``error``
+    half of its 95 % interval; ``escaped`` orbits left the range of the data and do not count.
     """
 
     time: Tensor
@@ -42,16 +42,16 @@ def exponents(
     turning: int = 200,
     every: int = 5,
 ) -> Spectrum | None:
-    """The ``count`` largest exponents of  (x_t, s_t) -> (x_{t+1}, s_{t+1}) = core(x_t, s_t).
+    """Return the ``count`` largest exponents of (x_t, s_t) -> (x_{t+1}, s_{t+1}) = core(x_t, s_t).
 
-    Each of B orbits begins where its ``context`` (B, c, *shape), normalised, ends. ``count``
-    tangent vectors are carried along it by forward-mode derivatives, all of them and all orbits
-    at once, and orthonormalised each ``every`` steps; the logarithms of R's diagonal are averaged
-    over ``steps``, after ``turning`` steps in which the vectors turn into place. In float64.
+    Each of B orbits starts at the end of its ``context`` (B, c, *shape), normalised. ``count``
+    tangent vectors are propagated along it by forward-mode derivatives, all vectors and orbits at
+    once, and orthonormalised every ``every`` steps; the logarithms of the diagonal of R are
+    averaged over ``steps``, after ``turning`` steps in which the vectors align. In float64.
 
-    A memory of n numbers adds n exponents to those of the system: of a memory that follows x they
-    are strongly negative, but may lie between the system's. None where fewer than two orbits stay
-    within the range of the data.
+    A memory of n numbers adds n exponents to those of the system. If the memory follows x they are
+    strongly negative, but they may lie between those of the system. Returns None where fewer than
+    two orbits stay within the range of the data.
 
     Source: G. Benettin et al., Meccanica 15 (1980) 9-20; for trained networks, J. Pathak et al.,
     Chaos 27 (2017) 121102, section III.
@@ -84,9 +84,9 @@ def exponents(
 def _autonomous(
     core: Core, x: Tensor, state: Any, every: int
 ) -> tuple[Callable[[Tensor], Tensor], Tensor]:
-    """``every`` steps as one map of vectors z = (x, memory) (B, n), and the z to begin with.
+    """Return ``every`` steps as one map of vectors z = (x, memory) (B, n), and the first z.
 
-    Known channels are constants of the map, no part of z.
+    Covariates are constants of the map and not part of z.
     """
     covariates = x[:, :, core.shape[0] :]
     memory, form = pytree.tree_flatten(state if state is not None else ())
@@ -110,7 +110,7 @@ def _autonomous(
 
 
 def _push(step: Callable[[Tensor], Tensor], z: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
-    """step(z) (B, n), and its derivative along each of the tangents (B, n, k)."""
+    """Return step(z) (B, n), and its derivative along each of the tangents (B, n, k)."""
 
     def along(v: Tensor) -> Any:
         return jvp(step, (z,), (v,))

@@ -1,4 +1,4 @@
-"""Gates, and the conveyor belt, along a forecast."""
+"""Gates, and the conveyor belt C of an LSTM, along a forecast."""
 
 from dataclasses import dataclass
 
@@ -7,20 +7,20 @@ from torch import Tensor
 
 from sirve.cores import Core
 from sirve.evaluation.inside.reach import NAMES
-from sirve.evaluation.inside.record import recording
+from sirve.evaluation.inside.traces import traced
 from sirve.forecasting.rollout import rollout
 
-UNITS = 6  # of the memory, shown one by one
+UNITS = 6  # units of the memory that are drawn one by one
 SHARES = (0.1, 0.9)  # quantiles over units
 
 
 @dataclass(frozen=True)
-class Along:
-    """What a core's cells do while it reads a context, then its own predictions.
+class GatePaths:
+    """The values of a core's gates and memory while it reads a context, then its own predictions.
 
-    ``activations``: name of gate: (3, times), mean and SHARES quantiles over units (and places);
-    ``memory``: of the last layer, (units, times) of the few units that ``units`` numbers,
-    from the one that moves most to the one that moves least; ``name`` is its symbol.
+    ``activations``: by name of the gate, (3, times), mean and SHARES quantiles over units (and
+    places). ``memory`` (units, times): some units of the last layer, whose numbers are ``units``,
+    from the one that varies most to the one that varies least. ``name``: the symbol of the memory.
     """
 
     activations: dict[str, Tensor]
@@ -30,14 +30,14 @@ class Along:
 
 
 @torch.no_grad()
-def along(core: Core, context: Tensor, steps: int) -> Along | None:
-    """Along one forecast of ``steps`` states after ``context`` (1, c, *shape), normalised.
+def gate_paths(core: Core, context: Tensor, steps: int) -> GatePaths | None:
+    """Return the gates along a forecast of ``steps`` after ``context`` (1, c, *shape), normalised.
 
-    Times are of the states that are read, c of the context and steps - 1 predictions. Of a
-    convolutional core, a unit of memory is a channel at the central cell. None for a core without
-    recurrent cells.
+    Times are those of the states that are read: c of the context and steps - 1 predictions. In a
+    convolutional core, a unit of memory is a channel at the central cell. Returns None for a core
+    without recurrent cells.
     """
-    with recording(core) as traces:
+    with traced(core) as traces:
         rollout(core, context, steps)
     if not traces:
         return None
@@ -54,11 +54,11 @@ def along(core: Core, context: Tensor, steps: int) -> Along | None:
     order = memory.std(1).argsort(descending=True)
     few = torch.linspace(0, len(order) - 1, min(UNITS, len(order))).round().long()
     units = order[few.to(order.device)]
-    return Along(activations, NAMES[which], units.tolist(), memory[units].double())
+    return GatePaths(activations, NAMES[which], units.tolist(), memory[units].double())
 
 
 def _central(state: Tensor) -> Tensor:
-    """(H, *space) at the central cell."""
+    """Return the state (H, *space) at the central cell: (H,)."""
     while state.ndim > 1:
         state = state.select(1, state.shape[1] // 2)
     return state

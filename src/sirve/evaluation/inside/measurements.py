@@ -1,4 +1,4 @@
-"""All that is measured inside one forecaster: inside.h5, and what metrics.json says of it."""
+"""Measure one forecaster from inside, for inside.h5 and the entry ``inside`` of metrics.json."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,9 +14,9 @@ from sirve import metrics
 from sirve.cores import Core
 from sirve.cores.lift import Lift, Matrix
 from sirve.errors import one_line
-from sirve.evaluation.inside.drift import reread
+from sirve.evaluation.inside.drift import rollout_with_resets
 from sirve.evaluation.inside.exponents import exponents
-from sirve.evaluation.inside.gates import along
+from sirve.evaluation.inside.gates import gate_paths
 from sirve.evaluation.inside.reach import falls_below, reach
 from sirve.forecasting.forecaster import Forecaster
 from sirve.forecasting.rollout import rollout
@@ -25,24 +25,24 @@ from sirve.io.hdf5 import create
 LEVELS = {"1/e": 1 / np.e, "1%": 1e-2, "1e-6": 1e-6}
 HORIZONS = (1, 10, 100, 1000)
 LAGS, WINDOWS = 200, 32
-FREE = 150  # predictions along which gates are shown
-STARTS = 8  # of forecasts with and without their memory
-ORBITS, SHORTEST, LONGEST = 8, 100, 1500  # orbits, and steps, of a short measurement
-POINTS = 200  # at which exponents are kept, as they settle
+FREE = 150  # predictions along which gates are recorded
+STARTS = 8  # forecasts with and without their memory
+ORBITS, SHORTEST, LONGEST = 8, 100, 1500  # orbits, and their least and most steps
+POINTS = 200  # averaging times at which exponents are kept
 FEWEST = 4  # trajectories
 NO_MEMORY = {"skipped": "this core has no memory"}
 NO_CELLS = {"skipped": "this core has no recurrent cells"}
-# Multiplications, at most, of each measurement: some seconds of one core.
+# The most multiplications of each measurement: some seconds of one processor core.
 WORK = {"reach": 1e10, "drift": 2e10, "exponents": 2e10}
 
 
 @dataclass(frozen=True)
 class Material:
-    """What a forecaster is looked at with: test states, in physical units.
+    """The test states, in physical units, that a forecaster is measured with.
 
-    ``seen`` (n, T, *shape) with noise, ``clean`` without; ``covariates`` are its known parameters,
-    (n,) each; ``median`` is the trajectory whose forecast is shown. ``initial``: the core before
-    training, None where training changed only its readout. ``count`` exponents are sought.
+    ``seen`` (n, T, *shape) has noise, ``clean`` has none; ``covariates`` (n,) by name; ``median``
+    is the trajectory along which gates are recorded. ``initial``: the core before training, None
+    where training changed only its readout. ``count``: the number of exponents.
     """
 
     seen: np.ndarray
@@ -56,19 +56,20 @@ class Material:
 
 @dataclass(frozen=True)
 class Inside:
-    """``arrays`` by their path in inside.h5, and ``summary``, the entry of metrics.json."""
+    """Measurements: ``arrays`` by their path in inside.h5, ``summary`` for metrics.json."""
 
     arrays: dict[str, np.ndarray]
     summary: dict[str, Any]
 
     def write(self, run: Path) -> None:
+        """Write inside.h5 into the folder of a run."""
         with create(run / "inside.h5") as file:
             for path, values in self.arrays.items():
                 file[path] = np.asarray(values, np.float64)
 
 
 def measure(forecaster: Forecaster, material: Material) -> Inside:
-    """Each measurement in turn; one that does not apply, or fails, says why in ``summary``."""
+    """Make each measurement; ``summary`` has the reason where one does not apply or fails."""
     found = Inside({}, {})
     parts: dict[str, Callable[[Forecaster, Material, Inside], dict[str, Any]]] = {
         "reach": _reach,
@@ -79,7 +80,7 @@ def measure(forecaster: Forecaster, material: Material) -> Inside:
     for name, part in parts.items():
         try:
             found.summary[name] = part(forecaster, material, found)
-        except (RuntimeError, NotImplementedError) as error:  # no scores are lost for a picture
+        except (RuntimeError, NotImplementedError) as error:  # the scores must not be lost with it
             found.summary[name] = {"skipped": one_line(str(error))}
     return found
 
@@ -104,7 +105,7 @@ def _gates(forecaster: Forecaster, material: Material, found: Inside) -> dict[st
     one = slice(material.median, material.median + 1)
     covariates = {name: values[one] for name, values in material.covariates.items()}
     context = forecaster.states(material.seen[one, : material.context], covariates)
-    paths = along(forecaster.core, context, FREE)
+    paths = gate_paths(forecaster.core, context, FREE)
     if paths is None:
         return NO_CELLS
     found.arrays["along"] = np.arange(1 - material.context, FREE)
@@ -128,7 +129,7 @@ def _drift(forecaster: Forecaster, material: Material, found: Inside) -> dict[st
     x = _read(forecaster, material, count, slice(context))
     forecasts = {
         "carried": rollout(core, x, steps)[0][:, -steps:],
-        "reread": reread(core, x, steps, every),
+        "reread": rollout_with_resets(core, x, steps, every),
     }
     truth = material.clean[_spread(len(material.clean), count), context : context + steps]
     summary: dict[str, Any] = {"every": every, "steps": steps, "starts": count}
@@ -149,36 +150,37 @@ def _exponents(forecaster: Forecaster, material: Material, found: Inside) -> dic
     core = forecaster.core
     count, steps = _affordable(core, "exponents", material, ORBITS, LONGEST, each)
     if steps < SHORTEST or count < 2:
-        return {"skipped": f"{count} orbits of {steps} steps are too few; see scripts/inside.py"}
+        few = f"{count} orbits of {steps} steps are too few"
+        return {"skipped": f"{few}; measure longer with sirve inside --time"}
     context = _read(forecaster, material, count, slice(material.context))
-    return spectrum(forecaster, context, material.count, steps, found)
+    return measure_exponents(forecaster, context, material.count, steps, found)
 
 
-def spectrum(
+def measure_exponents(
     forecaster: Forecaster, context: Tensor, count: int, steps: int, found: Inside
 ) -> dict[str, Any]:
-    """The exponents from ``context`` (B, c, *shape) on, into ``found.arrays``; their summary.
+    """Measure exponents after ``context`` (B, c, *shape), put them into ``found.arrays``.
 
-    A fifth of ``steps`` passes before any averaging.
+    A fifth of ``steps`` passes before the averaging. Returns their summary.
     """
     dt, turning = forecaster.info.dt, steps // 5
-    settled = exponents(forecaster.core, context, dt, count, steps - turning, turning)
-    if settled is None:
+    spectrum = exponents(forecaster.core, context, dt, count, steps - turning, turning)
+    if spectrum is None:
         return {"skipped": "the orbits leave the range of the data"}
-    shown = _spread(len(settled.time), min(len(settled.time), POINTS))
+    kept = _spread(len(spectrum.time), min(len(spectrum.time), POINTS))
     for name in ("time", "value", "error"):
-        found.arrays[f"exponents/{name}"] = getattr(settled, name).cpu().numpy()[shown]
+        found.arrays[f"exponents/{name}"] = getattr(spectrum, name).cpu().numpy()[kept]
     return {
-        "value": settled.value[-1].tolist(),
-        "error": settled.error[-1].tolist(),
-        "time": float(settled.time[-1]),
-        "orbits": settled.orbits,
-        "escaped": settled.escaped,
+        "value": spectrum.value[-1].tolist(),
+        "error": spectrum.error[-1].tolist(),
+        "time": float(spectrum.time[-1]),
+        "orbits": spectrum.orbits,
+        "escaped": spectrum.escaped,
     }
 
 
 def multiplications(core: Core) -> int:
-    """Of one step of one state, about: each weight once, of a convolution at each cell."""
+    """Estimate the multiplications of one step: each weight once, of a convolution at each cell."""
     cells = prod(core.shape[1:])
     lifts = [module for module in core.modules() if isinstance(module, Lift)]
     return sum(m.weight.numel() * (1 if isinstance(m, Matrix) else cells) for m in lifts) or 1
@@ -187,7 +189,7 @@ def multiplications(core: Core) -> int:
 def _affordable(
     core: Core, name: str, material: Material, rows: int, steps: int, each: float
 ) -> tuple[int, int]:
-    """How many trajectories, and steps of each: what WORK allows, FEWEST trajectories at least.
+    """Return how many trajectories, at least FEWEST, and steps of each WORK allows.
 
     ``each`` is the cost of a step in forward steps.
     """
@@ -197,7 +199,7 @@ def _affordable(
 
 
 def _read(forecaster: Forecaster, material: Material, count: int, times: slice) -> Tensor:
-    """``count`` trajectories, evenly spread over all, as the core reads them."""
+    """Return ``count`` trajectories, evenly spread over all, normalised for the core."""
     rows = _spread(len(material.seen), count)
     covariates = {name: values[rows] for name, values in material.covariates.items()}
     return forecaster.states(material.seen[rows][:, times], covariates)
@@ -208,14 +210,14 @@ def _spread(length: int, count: int) -> np.ndarray:
 
 
 def _quartiles(values: np.ndarray) -> np.ndarray:
-    """(3, ...) over the first axis; of what is infinite, infinite."""
+    """Return the quartiles over the first axis (3, ...); infinite where a value is infinite."""
     with np.errstate(invalid="ignore"):
         found = np.quantile(values, (0.25, 0.5, 0.75), axis=0)
     return np.where(np.isnan(found), np.inf, found)
 
 
 def _with_readout_of(core: Core, initial: Core) -> Core:
-    """The initial recurrent weights: their own readout is zero and has no gradient to send."""
+    """Return the initial core with the trained readout: its own is zero and passes no gradient."""
     initial = initial.to(core.scale)
     initial.readout.load_state_dict(core.readout.state_dict())
     initial.scale.copy_(core.scale)

@@ -4,25 +4,25 @@ import torch
 from torch import Tensor
 
 from sirve.cores import Core
-from sirve.evaluation.inside.record import recording
+from sirve.evaluation.inside.traces import traced
 
-NAMES = ("h", "C")  # of the tensors of a cell's state, as the note writes them
+NAMES = ("h", "C")  # symbols of the tensors of a cell's state, as in the note
 
 
 def reach(core: Core, windows: Tensor) -> dict[str, Tensor]:
-    """|| dL_T / ds_t || / || dL_T / ds_T || for each tensor s of the memory: {"h": (B, T), ...}.
+    """Return || dL_T / ds_t || / || dL_T / ds_T || for each tensor s of the memory: {"h": (B, T)}.
 
-    The columns are lags, T - t = 0 ... T - 1. ``windows`` (B, T + 1, *shape), normalised, are read
-    from a blank state; L_T = mean of ((x_{T+1} - y_T) / scale)^2 is the loss of the last
-    prediction alone, and s_t the memory of all layers at t: h, and an LSTM's conveyor belt C. A
-    gradient that vanishes is a norm that falls exponentially with the lag. Empty for a core
-    without recurrent cells.
+    The columns are the lags T - t = 0 ... T - 1. ``windows`` (B, T + 1, *shape), normalised, are
+    read with an empty memory at the start; L_T = mean of ((x_{T+1} - y_T) / scale)^2 is the loss of
+    the last prediction only, and s_t the memory of all layers at t: h, and C of an LSTM. The
+    gradient vanishes where the norm falls exponentially with the lag. Empty for a core without
+    recurrent cells.
 
     Source: Y. Bengio et al., IEEE Trans. Neural Networks 5 (1994), section III; R. Pascanu et al.,
     ICML 2013, section 2.
     """
     read = windows[:, :-1].detach().clone().requires_grad_()
-    with torch.enable_grad(), recording(core) as traces:
+    with torch.enable_grad(), traced(core) as traces:
         y, _ = core(read)
         apart = core.predicted(y)[:, -1] - core.predicted(windows)[:, -1]
         loss = ((apart / core.scale) ** 2).flatten(1).mean(1).sum()
@@ -36,7 +36,7 @@ def reach(core: Core, windows: Tensor) -> dict[str, Tensor]:
 
 
 def _norms(loss: Tensor, layers: list[list[Tensor]]) -> Tensor:
-    """(B, T) of the gradients with respect to all layers' tensors at each time, latest first."""
+    """Return the norms (B, T) of the gradients of all layers, the latest time first."""
     flat = [state for layer in layers for state in layer]
     gradients = torch.autograd.grad(loss, flat, retain_graph=True, materialize_grads=True)
     times = len(layers[0])
@@ -48,6 +48,6 @@ def _norms(loss: Tensor, layers: list[list[Tensor]]) -> Tensor:
 
 
 def falls_below(norms: Tensor, level: float) -> int | None:
-    """The first lag at which the median of (B, T) over windows is below ``level``, if any."""
+    """Return the first lag at which the median over windows is below ``level``, or None."""
     below = (norms.median(0).values < level).nonzero()
     return int(below[0]) if len(below) else None

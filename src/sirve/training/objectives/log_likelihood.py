@@ -1,6 +1,5 @@
 """The objective of the generative network: the log-likelihood by the chain rule."""
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,6 +7,7 @@ import torch
 from torch import Tensor
 
 from sirve.cores import Core
+from sirve.forecasting.likelihood import negative_log_density
 from sirve.training.objectives.squared_error import Normal, SquaredError
 
 
@@ -36,9 +36,3 @@ class LogLikelihood(SquaredError):
         y, log_std, _ = core.distribution(read[:, self.warmup :], state)
         terms = negative_log_density(core, window[:, self.warmup + 1 :], y, log_std)
         return terms.mean() if self.reduction == "mean" else terms.sum() / len(terms)
-
-
-def negative_log_density(core: Core, x: Tensor, y: Tensor, log_std: Tensor) -> Tensor:
-    """Return -log p of each component of x (B, T, *shape), given y and log_std of the core."""
-    z = core.predicted(x - y) / core.scale * torch.exp(-log_std)
-    return z**2 / 2 + log_std + core.scale.log() + math.log(2 * math.pi) / 2

@@ -1,4 +1,4 @@
-"""What the cells of a core do along a sequence, recorded while the core itself reads it."""
+"""Record the states and gates of a core's cells while the core reads a sequence."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +13,9 @@ from sirve.cores.cells import Recur, State
 
 @dataclass(frozen=True)
 class Trace:
-    """Of one layer, at each time in turn: the state after it, and the activations that led there.
+    """The states of one layer after each time, and the activations that led to them.
 
-    The tensors are those of the core's own graph, so gradients can be taken with respect to them.
+    The tensors belong to the core's own graph, so gradients with respect to them can be taken.
     """
 
     states: list[State] = field(default_factory=list)
@@ -23,14 +23,14 @@ class Trace:
 
 
 @contextmanager
-def recording(core: Core) -> Iterator[list[Trace]]:
-    """One trace for each cell of ``core``, filled by whatever it reads meanwhile."""
+def traced(core: Core) -> Iterator[list[Trace]]:
+    """Yield one trace for each cell of ``core``; it fills while the core reads in this context."""
     layers: list[Any] = [m for m in core.modules() if isinstance(getattr(m, "cell", None), Cell)]
     cells = [layer.cell for layer in layers]
     traces = [Trace() for _ in layers]
     try:
         for layer, cell, trace in zip(layers, cells, traces, strict=True):
-            layer.cell = _Recorded(cell, trace)
+            layer.cell = _TracedCell(cell, trace)
         yield traces
     finally:
         for layer, cell in zip(layers, cells, strict=True):
@@ -38,8 +38,8 @@ def recording(core: Core) -> Iterator[list[Trace]]:
 
 
 @dataclass(frozen=True)
-class _Recorded(Cell):
-    """The same cell, remembered; by its type no faster path takes it for one that it knows."""
+class _TracedCell(Cell):
+    """The same cell, traced; its type keeps the faster compiled paths from taking it over."""
 
     cell: Cell
     trace: Trace

@@ -1,19 +1,19 @@
-"""A finished run, looked at again from its folder alone, and for longer."""
+"""Measure a finished run from its folder alone."""
 
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from sirve.evaluation.inside.measurements import Inside, Material, spectrum
+from sirve.evaluation.inside.measurements import Inside, Material, measure_exponents
 from sirve.forecasting.forecaster import Forecaster
 from sirve.io.hdf5 import reading
 
 _REMEDY = "give the folder of a finished run"
 
 
-def material_of(run: Path, forecaster: Forecaster) -> Material:
-    """The run's own test states. Raises UserError."""
+def load_material(run: Path, forecaster: Forecaster) -> Material:
+    """Load the test states of a run. Raises UserError."""
     with reading(run / "rollouts.h5", _REMEDY) as file:
         context, truth = np.asarray(file["context"]), np.asarray(file["truth"])
         covariates = {
@@ -23,12 +23,13 @@ def material_of(run: Path, forecaster: Forecaster) -> Material:
     return Material(states, states, context.shape[1], covariates)
 
 
-def settle(
+def long_exponents(
     forecaster: Forecaster, material: Material, count: int, orbits: int, time: float
 ) -> Inside:
-    """``count`` exponents over ``orbits`` averaged over ``time``, after a quarter as much.
+    """Measure ``count`` Lyapunov exponents of ``orbits`` orbits, averaged over ``time`` of each.
 
-    The orbits begin at different trajectories and, where there are fewer, at different times.
+    A quarter of ``time`` passes before the averaging. The orbits start from different trajectories
+    and, where there are too few trajectories, also from different times of them.
     """
     n, length = material.seen.shape[:2]
     starts = np.linspace(0, length - material.context, -(-orbits // n)).astype(int)
@@ -37,7 +38,7 @@ def settle(
         window = material.seen[:, first : first + material.context]
         pieces.append(forecaster.states(window, material.covariates))
     context = torch.cat(pieces)[:orbits]
-    found = Inside({}, {})
+    inside = Inside({}, {})
     steps = round(1.25 * time / forecaster.info.dt)
-    found.summary["exponents"] = spectrum(forecaster, context, count, steps, found)
-    return found
+    inside.summary["exponents"] = measure_exponents(forecaster, context, count, steps, inside)
+    return inside
