@@ -19,6 +19,7 @@ from sirve.errors import Stopped, UserError
 from sirve.export import export, model_folder
 from sirve.export.export import STEPS, TOLERANCE
 from sirve.export.step_program import Step
+from sirve.forecasting.checkpoint import save
 from tests.forecasting.test_forecaster import SYSTEMS, forecaster_of, states
 
 FILES = ["model.safetensors", "model.json", "step.pt2"]

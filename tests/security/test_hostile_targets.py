@@ -20,7 +20,7 @@ import sirve
 from sirve.cores import GRU, Recurrent
 from sirve.data.shards import Info
 from sirve.errors import UserError
-from sirve.forecasting.checkpoint import save
+from sirve.forecasting import checkpoint
 from sirve.forecasting.forecaster import Forecaster
 from sirve.forecasting.normaliser import Normaliser
 from sirve.io import instantiate as door
@@ -66,7 +66,7 @@ def save(model: Any, path: Path) -> Path:
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(50_000)  # to write what must be read without
     try:
-        save(Forecaster(core, normaliser, model, INFO, [1.0] * 3), path)
+        checkpoint.save(Forecaster(core, normaliser, model, INFO, [1.0] * 3), path)
     finally:
         sys.setrecursionlimit(limit)
     return path

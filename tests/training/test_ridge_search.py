@@ -141,7 +141,7 @@ def test_a_readout_search_has_the_defaults_of_the_fits() -> None:
     names = Readout.__dataclass_fields__
     for fit in ("ridge", "gradient_ridge", "varpro", "varpro_soap"):
         node = configure(f"fit={fit}")["fit"]
-        readout = node["readout"] if "readout" in node else node
+        readout = node.get("readout", node)
         given = {name: readout[name] for name in names}
         assert Readout(**given | {"path": tuple(given["path"])}) == Readout()
 
