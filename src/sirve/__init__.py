@@ -23,7 +23,7 @@ def __getattr__(name: str) -> Any:
 
         return forecaster.Forecaster
     if name == "from_arrays":
-        from sirve.data.own import bring
+        from sirve.data.own import import_data
 
-        return bring.from_arrays
+        return import_data.from_arrays
     raise AttributeError(f"module 'sirve' has no attribute {name!r}")

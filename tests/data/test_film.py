@@ -14,7 +14,7 @@ from simulators.scene import Scene
 from sirve.data.dataset import SPLITS
 from sirve.data.film import GREY, Film
 from sirve.data.simulated.recipe import describe
-from sirve.data.source import Simulated
+from sirve.data.simulated.source import Simulated
 from sirve.errors import UserError
 
 SIDE = 8.0

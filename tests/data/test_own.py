@@ -17,11 +17,11 @@ from support import CONF
 
 import sirve
 from sirve.data.dataset import SPLITS, Dataset
-from sirve.data.own import source as recorded
+from sirve.data.own import source as imported
 from sirve.data.own import survey
-from sirve.data.own.bring import Memory, from_file
-from sirve.data.own.options import Choices
-from sirve.data.own.source import Recorded
+from sirve.data.own.import_data import MemoryArray, from_file
+from sirve.data.own.options import Options
+from sirve.data.own.source import Imported
 from sirve.data.own.stack import Stack, share, split
 from sirve.data.source import Wanted
 from sirve.errors import UserError
@@ -36,12 +36,12 @@ PACKING: list[dict[str, Any]] = [
 ]
 
 
-def brought(path: Path | str, **sim: Any) -> Recorded:
+def brought(path: Path | str, **sim: Any) -> Imported:
     folder = Path(path).parent / "scratch"
     return from_file({"path": str(path), **sim}, folder)
 
 
-def wanted(source: Recorded, root: Path, **changes: Any) -> Wanted:
+def wanted(source: Imported, root: Path, **changes: Any) -> Wanted:
     whole = {
         "states": {name: part.states for name, part in source.parts.items()},
         "counts": {name: part.count for name, part in source.parts.items()},
@@ -49,7 +49,7 @@ def wanted(source: Recorded, root: Path, **changes: Any) -> Wanted:
     return Wanted(**{**whole, "root": root, "block": 4, "workers": 1, **changes})
 
 
-def everything(source: Recorded) -> np.ndarray:
+def everything(source: Imported) -> np.ndarray:
     """All splits, one after the other, along what they were cut along."""
     found = [part.read(range(part.count), part.states) for part in source.parts.values()]
     return np.concatenate(found, axis=int(len({x.shape[1] for x in found}) > 1))
@@ -106,7 +106,7 @@ def test_axes_are_named_or_guessed_by_their_number(
     np.save(tmp_path / "x.npy", x)
     source = brought(tmp_path / "x.npy", dt=1.0, axes=axes)
     assert source.info.shape == state
-    assert ("guessed" in source.said[0]) == (axes is None)
+    assert ("guessed" in source.notes[0]) == (axes is None)
     found = everything(source)
     if "trajectory" in (axes or "trajectory") and len(shape) > 1:
         assert found.shape == (9, 40, *state)
@@ -145,7 +145,7 @@ def test_every_state_is_in_one_split_and_every_split_has_one(
     pool = []
     for count in counts:
         x = np.array([[next(numbers) for _ in range(states)] for _ in range(count)], float)
-        pool.append(Stack("", ((Memory("x", x), ("trajectory", "time")),)))
+        pool.append(Stack("", ((MemoryArray("x", x), ("trajectory", "time")),)))
     names = dict(zip(SPLITS[-len(shares) :], shares, strict=True))
     total = states if by == "time" else sum(counts)
     if total < len(shares):
@@ -188,7 +188,7 @@ def test_a_folder_of_the_well_is_taken_as_it_is(tmp_path: Path, how: dict[str, A
     assert (info.shape, info.boundary) == ((4, 6, 5), "periodic")
     assert [part.count for part in source.parts.values()] == [4, 1, 3]  # no valid: of train's five
     np.testing.assert_array_equal(everything(source), x[:, :, [1, 0, 0, 1]])
-    assert any("height does not vary" in line for line in source.said)
+    assert any("height does not vary" in line for line in source.notes)
     one = brought(tmp_path / "mini" / "data" / "train" / "0.hdf5", boundary="dirichlet", dt=3.0)
     assert (one.info.boundary, one.info.dt) == ("dirichlet", 3.0)
     assert [part.count for part in one.parts.values()] == [1, 1, 1]
@@ -204,18 +204,18 @@ def test_vectors_of_the_well_need_no_space_or_a_point_of_it(tmp_path: Path) -> N
 
 
 def test_steps_of_time_are_read_and_gaps_are_told() -> None:
-    t = Memory("t", np.arange(1000, dtype="f4") * np.float32(0.1))
+    t = MemoryArray("t", np.arange(1000, dtype="f4") * np.float32(0.1))
     assert survey.step_of(t, 1000) == (0.1, [])
     gap = np.arange(1000) * 0.02 + np.where(np.arange(1000) > 56, 0.5, 0)
-    step, lines = survey.step_of(Memory("t", np.stack([np.arange(1000) * 0.02, gap])), 1000)
+    step, lines = survey.step_of(MemoryArray("t", np.stack([np.arange(1000) * 0.02, gap])), 1000)
     assert step == 0.02
     assert lines == [
         "gaps: 1 steps of time are not 0.02, the first 0.52, after time 56 of trajectory 1"
     ]
     with pytest.raises(UserError, match=r"does not increase .*give sim.dt="):
-        survey.step_of(Memory("t", np.zeros(5)), 5)
+        survey.step_of(MemoryArray("t", np.zeros(5)), 5)
     with pytest.raises(UserError, match=r"does not fit 9 states"):
-        survey.step_of(Memory("t", np.arange(5)), 9)
+        survey.step_of(MemoryArray("t", np.arange(5)), 9)
 
 
 @pytest.mark.parametrize("numbers", [10**6, 70, 1])
@@ -226,7 +226,7 @@ def test_every_number_is_looked_at_in_pieces_of_any_size(
     x = X * [1, 10, 100] + [0, 1e6, 0]
     np.save(tmp_path / "x.npy", x)
     source = brought(tmp_path / "x.npy", dt=1.0)
-    lines = source.look(wanted(source, tmp_path))
+    lines = source.inspect(wanted(source, tmp_path))
     table = [line.split() for line in lines if line.startswith("x")][1:]
     for i, (name, *words) in enumerate(table):
         c = x[..., i]
@@ -242,7 +242,7 @@ def test_states_that_repeat_are_told(tmp_path: Path) -> None:
     x[17, :11] = 0
     np.save(tmp_path / "x.npy", x)
     source = brought(tmp_path / "x.npy", dt=1.0)
-    assert source.look(wanted(source, tmp_path))[-1] == (
+    assert source.inspect(wanted(source, tmp_path))[-1] == (
         "repeats: 2 trajectories keep one state for 10 times or more, the longest for 15, at "
         "x.npy, trajectory 3, time 12"
     )
@@ -255,7 +255,7 @@ def test_what_is_not_finite_is_refused_with_its_places(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", x)
     source = brought(tmp_path / "x.npy", dt=1.0, channels=["a", "b", "c"])
     with pytest.raises(UserError) as error:
-        source.look(wanted(source, tmp_path / "data"))
+        source.inspect(wanted(source, tmp_path / "data"))
     assert str(error.value) == (
         "x: 3 values are NaN or infinite, the first at x.npy, trajectory 2, time 4, channel b; at "
         "x.npy, trajectory 19, time 29, channel a; at x.npy, trajectory 19, time 29, channel c; "
@@ -263,12 +263,12 @@ def test_what_is_not_finite_is_refused_with_its_places(tmp_path: Path) -> None:
     )
     assert not (tmp_path / "data").exists()
     few = {"train": 2, "valid": 1, "test": 1}
-    assert source.look(wanted(source, tmp_path, counts=few, block=2))
+    assert source.inspect(wanted(source, tmp_path, counts=few, block=2))
     with pytest.raises(UserError, match="trajectory 2"):  # which would be in the first shard
-        source.look(wanted(source, tmp_path, counts=few, block=3))
+        source.inspect(wanted(source, tmp_path, counts=few, block=3))
 
 
-def copied(source: Recorded, root: Path, **changes: Any) -> Dataset:
+def copied(source: Imported, root: Path, **changes: Any) -> Dataset:
     return source.dataset(wanted(source, root, **changes))
 
 
@@ -288,7 +288,7 @@ def test_a_copy_is_a_dataset_like_any_other(tmp_path: Path) -> None:
     shard = next(dataset.folder.rglob("00001.hdf5"))
     shard.write_bytes(b"damaged")
     assert copied(source, tmp_path / "data").manifest.shards == dataset.manifest.shards
-    assert source.look(wanted(source, tmp_path / "data"))[-1].startswith("looked at before")
+    assert source.inspect(wanted(source, tmp_path / "data"))[-1].startswith("checked before")
 
 
 def test_other_content_and_other_choices_are_other_datasets(tmp_path: Path) -> None:
@@ -343,12 +343,12 @@ def test_what_is_null_is_what_is_there(tmp_path: Path) -> None:
 
 def test_yaml_and_python_have_the_same_choices() -> None:
     sim = yaml.safe_load((CONF / "sim" / "file.yaml").read_text())
-    for field in dataclasses.fields(Choices):
-        assert sim[field.name] == getattr(Choices(), field.name), field.name
+    for field in dataclasses.fields(Options):
+        assert sim[field.name] == getattr(Options(), field.name), field.name
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"path": None}, "sim.path=None must name what you bring"),
+    ({"path": None}, "sim.path=None must name your data"),
     ({"path": "no.npy"}, "no.npy cannot be read (No such file or directory); name a file"),
     ({"dt": None}, "my.npy does not say the time from one state to the next; give sim.dt="),
     ({"dt": -1}, "sim.dt=-1 must be a positive number"),
@@ -407,7 +407,7 @@ def test_arrays_in_python_become_a_dataset_that_is_a_path(tmp_path: Path, fields
     info = source.info
     assert (info.name, info.dt, list(info.channels), info.units[0]) == ("mine", 0.5, channels, "K")
     assert (info.boundary, info.unit) == (("dirichlet", 0.5) if fields else (None, 2.0))
-    with pytest.raises(UserError, match="made is there already; name a new folder"):
+    with pytest.raises(UserError, match="made exists already; name a new folder"):
         sirve.from_arrays(x, folder, dt=0.5)
     shard = next(folder.rglob("*.hdf5"))
     shard.write_bytes(shard.read_bytes()[:-1] + b"x")
@@ -431,14 +431,14 @@ def test_memory_is_that_of_a_few_trajectories(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(survey, "NUMBERS", 50_000)
-    monkeypatch.setattr(recorded, "BLOCK", 50_000)
-    monkeypatch.setattr(recorded, "write_stats", lambda *_: None)  # as a run does, it reads all
+    monkeypatch.setattr(imported, "BLOCK", 50_000)
+    monkeypatch.setattr(imported, "write_stats", lambda *_: None)  # as a run does, it reads all
     x = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", "f8", (400, 1000, 10))
     x[:] = RNG.normal(size=10)
     x[:, ::2] += 1
     source = brought(tmp_path / "x.npy", dt=1.0)
     tracemalloc.start()
-    source.look(wanted(source, tmp_path))
+    source.inspect(wanted(source, tmp_path))
     source.copy(tmp_path / "made", wanted(source, tmp_path, counts=dict.fromkeys(SPLITS, 20)))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

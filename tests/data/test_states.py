@@ -15,7 +15,7 @@ from sirve.data.dataset import SPLITS, Dataset
 from sirve.data.observe import Channels
 from sirve.data.simulated.generate import generate
 from sirve.data.states import Held, Stored
-from sirve.data.windows import HELD, Windows, shuffled
+from sirve.data.windows import HELD, Windows, permuted
 
 STD = {"vector": np.array([8.0, 9.0, 8.6]), "frame": np.array([0.3])}
 OBSERVED = {
@@ -105,21 +105,21 @@ def test_memory_does_not_grow_with_what_is_on_disk(tmp_path: Path) -> None:
 @given(count=st.integers(1, 3000), seed=st.integers(0, 2**63))
 def test_the_computed_order_is_a_permutation(count: int, seed: int) -> None:
     key = np.random.SeedSequence(seed)
-    whole = shuffled(np.arange(count), count, key)
+    whole = permuted(np.arange(count), count, key)
     assert np.array_equal(np.sort(whole), np.arange(count))
     piece = np.arange(count // 3, count // 2)
-    assert np.array_equal(shuffled(piece, count, key), whole[piece])
+    assert np.array_equal(permuted(piece, count, key), whole[piece])
 
 
 def test_the_computed_order_is_as_good_as_drawn() -> None:
     """Neighbours do not stay neighbours, and another seed gives another order."""
     count = 10_000
-    order = shuffled(np.arange(count), count, np.random.SeedSequence(0)) / count
+    order = permuted(np.arange(count), count, np.random.SeedSequence(0)) / count
     assert abs(np.corrcoef(order[:-1], order[1:])[0, 1]) < 0.03
     assert abs(np.corrcoef(order, np.arange(count))[0, 1]) < 0.03
     counts = np.histogram2d(order, np.arange(count), bins=8)[0]
     assert abs(counts - count / 64).max() < 5 * np.sqrt(count / 64)
-    other = shuffled(np.arange(count), count, np.random.SeedSequence(1)) / count
+    other = permuted(np.arange(count), count, np.random.SeedSequence(1)) / count
     assert abs(np.corrcoef(order, other)[0, 1]) < 0.03
 
 

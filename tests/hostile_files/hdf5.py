@@ -123,7 +123,7 @@ HOW: dict[str, tuple[Any, str]] = {
     "two names": (twice, "a second name"),
     "many groups": (many, "more than 10000 objects"),
     "a group for a dataset": (lambda g, n, s, f: g.create_group(n), ""),
-    "no shape": (lambda g, n, s, f: g.__setitem__(n, h5py.Empty("f8")), "has no shape"),
+    "no shape": (lambda g, n, s, f: g.__setitem__(n, h5py.Empty("f8")), "has no numbers in it"),
 }
 
 

@@ -14,7 +14,7 @@ from aids import well_file
 from hostile_files.checkpoints import Payload
 from hostile_files.hdf5 import circle, compound, cut, many, outside, replaced, twice, virtual
 from hostile_files.row import Row
-from sirve.data.own.bring import from_file
+from sirve.data.own.import_data import from_file
 from sirve.data.source import Wanted
 
 X = np.random.default_rng(0).normal(size=(6, 50, 3))
@@ -29,7 +29,7 @@ def brought(name: str) -> Callable[[Path], object]:
         counts = {split: part.count for split, part in source.parts.items()}
         states = {split: part.states for split, part in source.parts.items()}
         wanted = Wanted(states, counts, folder / "data", block=16, workers=1)
-        source.look(wanted)
+        source.inspect(wanted)
         return source.dataset(wanted)
 
     return read
@@ -193,8 +193,8 @@ _ARRAYS: dict[str, tuple[Make, str | None]] = {
     "h5": (h5, None),
     "h5, packed": (packed, None),
     "h5, lzf": (lambda folder: h5(folder, compression="lzf"), None),
-    "h5, another filter": (lambda folder: h5(folder, scaleoffset=3), "is filtered by [6]"),
-    "h5, vast": (declared((10**6, 1000, 3000), 0), "more than 1000 times what the file has"),
+    "h5, another filter": (lambda folder: h5(folder, scaleoffset=3), "is compressed or filtered by [6]"),
+    "h5, vast": (declared((10**6, 1000, 3000), 0), "more than 1000 times the size of the file"),
     "h5, vast trajectories": (
         declared((9, 10**6, 50), 10**7),
         "is more than is read from a file of",

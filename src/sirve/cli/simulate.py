@@ -23,12 +23,12 @@ from joblib import cpu_count
 from sirve.cli import train
 from sirve.data.dataset import SPLITS, Dataset
 from sirve.data.observe import Observe
+from sirve.data.open_source import open_source, wanted_of
 from sirve.data.shards import Info
 from sirve.data.simulated.repair import repair
 from sirve.data.simulated.verify import verify
 from sirve.data.sizes import require_sizes, require_whole
 from sirve.data.source import Wanted
-from sirve.data.sources import source_of, wanted_of
 from sirve.errors import UserError
 from sirve.io import instantiate
 from sirve.metrics import THRESHOLD
@@ -54,13 +54,13 @@ def main() -> None:
 def make(config: dict[str, Any], _plain: str, drawn: bool) -> None:
     """The dataset of a composed configuration, and what there is to say of it."""
     observe = instantiate.build(config["observe"], Observe, place="observe")
-    source, config = source_of(config, observe, trust=None)
+    source, config = open_source(config, observe, trust=None)
     require_sizes(config)
     observe = observe.of(source.scene)
     observe.info(source.infos["train"])  # refuses what train.py would
     wanted = wanted_of(config, observe)
     run_folder.require_writable(wanted.root, "data.root")
-    for line in source.look(wanted):
+    for line in source.inspect(wanted):
         print(line)
     start = time.perf_counter()
     dataset = source.dataset(wanted)

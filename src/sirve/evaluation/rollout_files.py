@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from sirve.data.own.hdf5_files import Outline, outline
 from sirve.errors import UserError, one_line, shown
 from sirve.evaluation.rescore import DIFFUSE, ENSEMBLE, WALL, Rollouts
+from sirve.io.hdf5_arrays import Outline, outline
 from sirve.metrics.scores import LEVELS
 
 _LAYOUT = "give (rollouts, steps, channels), and the axes of space after them"

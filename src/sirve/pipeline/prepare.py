@@ -12,9 +12,9 @@ from sirve.cores import Core
 from sirve.cores.spread import give_spread
 from sirve.data.dataset import SPLITS
 from sirve.data.observe import Observe
+from sirve.data.open_source import open_source, wanted_of
 from sirve.data.shards import Info
 from sirve.data.source import Source, Wanted
-from sirve.data.sources import source_of, wanted_of
 from sirve.export.load import make_core
 from sirve.forecasting.forecaster import Training
 from sirve.io import instantiate
@@ -54,7 +54,7 @@ def prepare(config: dict[str, Any], plain: str) -> Job:
     trust = None if resume.asked(config) is None else (*TRUSTED, *config["trust"])
     build = partial(instantiate.build, trust=trust)
     observe = build(config["observe"], Observe, place="observe")
-    source, config = source_of(config, observe, trust)
+    source, config = open_source(config, observe, trust)
     observe = observe.of(source.scene)
     objective = build(config["objective"], SquaredError, place="objective")
     checks.sizes(config, objective)
@@ -79,7 +79,7 @@ def prepare(config: dict[str, Any], plain: str) -> Job:
     training = Training(objective, optimizer, seed=config["seed"], **plan)
     run_folder.require_writable(Path(config["data"]["root"]), "data.root")
     wanted = wanted_of(config, observe)
-    said = source.look(wanted)
+    said = source.inspect(wanted)
     if said and run_folder.inherited() is None:
         print(*said, sep="\n")
     made_by = provenance.here(

@@ -1,4 +1,4 @@
-"""Trajectories that are there already: what a file or a folder of anyone holds, opened."""
+"""Open a user's file or folder, and understand its arrays as trajectories."""
 
 import hashlib
 from collections.abc import Sequence
@@ -6,19 +6,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sirve.data.dataset import SPLITS, Manifest
+from sirve.data.info import Info
 from sirve.data.own import well
-from sirve.data.own.hdf5_files import outline
 from sirve.data.own.numpy_files import arrays
-from sirve.data.own.options import Choices
+from sirve.data.own.options import Options
 from sirve.data.own.stack import AXES, Array, Stack
 from sirve.data.own.survey import step_of
-from sirve.data.shards import Info
 from sirve.errors import UserError, nearest, shown
 from sirve.io.files import sha256
+from sirve.io.hdf5_arrays import outline
 
-_ORDERS = {1: ("time",), 2: AXES[:2], 3: AXES[:3], 4: AXES[:4], 5: AXES}
-_ORDERS_OF_ONE = {1: ("time",), 2: AXES[:2], 3: (*AXES[:2], "x"), 4: (*AXES[:2], "x", "y")}
-_SUCH = {
+# The axes of an array by their number: alone, or as one of several channels.
+_AXES = {1: ("time",), 2: AXES[:2], 3: AXES[:3], 4: AXES[:4], 5: AXES}
+_AXES_OF_CHANNEL = {1: ("time",), 2: AXES[:2], 3: (*AXES[:2], "x"), 4: (*AXES[:2], "x", "y")}
+_EXAMPLES = {
     2: "[time,channel]",
     3: "[trajectory,time,x]",
     4: "[trajectory,time,x,y]",
@@ -29,9 +30,9 @@ _TIMES = ("t", "time", "times")
 
 @dataclass
 class Opened:
-    """What was brought: the stacks of each split it names; all are train's where it names none.
+    """A user's data: stacks by split (all in train if none is named), and their metadata.
 
-    What is None it does not say.
+    Metadata that the file does not have are None; ``notes`` describe what was understood.
     """
 
     place: str
@@ -44,65 +45,69 @@ class Opened:
     dt: float | None = None
     time_unit: str | None = None
     unit: float | None = None
-    said: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
-def open_path(choices: Choices, scratch: Path) -> Opened:
-    """What ``choices.path`` holds; archives are unpacked into ``scratch``. Raises UserError."""
-    path = Path(str(choices.path))
+def open_path(options: Options, scratch: Path) -> Opened:
+    """Open ``options.path``; archives are unpacked into ``scratch``. Raises UserError."""
+    path = Path(str(options.path))
     if path.is_dir():
-        return _folder(path, choices)
+        return _open_folder(path, options)
     found, others = arrays(path, scratch)
     content = sha256(path)
     if any(key.startswith(("t0_fields/", "t1_fields/")) for key in (*found, *others)):
-        opened = _well({"train": [path]}, path, choices)
+        opened = _open_well({"train": [path]}, path, options)
     else:
-        opened = open_arrays(found, others, choices, path.name, path.stem)
+        opened = open_arrays(found, others, options, path.name, path.stem)
     opened.content = content
     return opened
 
 
 def open_arrays(
-    found: dict[str, Array], others: dict[str, str], choices: Choices, place: str, name: str
+    found: dict[str, Array], others: dict[str, str], options: Options, place: str, name: str
 ) -> Opened:
-    """Arrays by name: one for each split, or one, or one for each channel."""
+    """Understand arrays by their names: one for each split, or one for each channel, or one alone.
+
+    ``others`` says why further objects of the file are no arrays. Raises UserError.
+    """
     times = [key for key in found if key.rpartition("/")[2].lower() in _TIMES]
     times = [key for key in times if len(found[key].shape) == 1 and len(found) > 1]
-    named = [key for key, array in found.items() if key not in times and array.shape]
-    if choices.dataset is not None:
-        wanted = [choices.dataset] if isinstance(choices.dataset, str) else choices.dataset
-        named = [key.strip("/") for key in wanted]
-    for key in named:
+    names = [key for key, array in found.items() if key not in times and array.shape]
+    if options.dataset is not None:
+        chosen = [options.dataset] if isinstance(options.dataset, str) else options.dataset
+        names = [key.strip("/") for key in chosen]
+    for key in names:
         if key not in found:
             reason = others.get(key) or f"is not there; {nearest(key, found)}"
             raise UserError(f"{place}: sim.dataset={shown(key)} {reason}")
-    if not named:
+    if not names:
         why = "; ".join(f"{shown(key)} {reason}" for key, reason in list(others.items())[:3])
         raise UserError(
             f"{place} holds no array of numbers{f': {why}' if why else '; name another'}"
         )
     opened = Opened(place, name, {})
-    if set(named) <= set(SPLITS) and "train" in named and choices.dataset is None:
+    if set(names) <= set(SPLITS) and "train" in names and options.dataset is None:
         for key in SPLITS:
-            if key in named:
-                opened.stacks[key] = [_stack(place, [found[key]], choices, opened)]
+            if key in names:
+                opened.stacks[key] = [_stack(place, [found[key]], options, opened)]
     else:
-        opened.stacks["train"] = [_stack(place, [found[key] for key in named], choices, opened)]
-        if len(named) > 1:
-            opened.channels = [key.replace("/", "_") for key in named]
-    if times and choices.dt is None:
-        _time(opened, found[times[0]], opened.stacks["train"][0])
-    left = [key for key in (*found, *others) if key not in (*named, *times)]
+        opened.stacks["train"] = [_stack(place, [found[key] for key in names], options, opened)]
+        if len(names) > 1:
+            opened.channels = [key.replace("/", "_") for key in names]
+    if times and options.dt is None:
+        _set_step(opened, found[times[0]], opened.stacks["train"][0])
+    left = [key for key in (*found, *others) if key not in (*names, *times)]
     if left:
-        opened.said.append(f"left out: {', '.join(map(shown, left[:5]))}")
+        opened.notes.append(f"left out: {', '.join(map(shown, left[:5]))}")
     return opened
 
 
-def _stack(place: str, chosen: list[Array], choices: Choices, opened: Opened) -> Stack:
-    orders = _ORDERS if len(chosen) == 1 else _ORDERS_OF_ONE
+def _stack(place: str, chosen: list[Array], options: Options, opened: Opened) -> Stack:
+    """Join arrays along channels, with axes as given or guessed, and note how."""
+    guesses = _AXES if len(chosen) == 1 else _AXES_OF_CHANNEL
     pieces = []
     for array in chosen:
-        axes = tuple(choices.axes or orders.get(len(array.shape), ()))
+        axes = tuple(options.axes or guesses.get(len(array.shape), ()))
         if len(axes) != len(array.shape):
             raise UserError(
                 f"{place}: '{array.name}' of shape {array.shape} has {len(array.shape)} axes"
@@ -112,16 +117,17 @@ def _stack(place: str, chosen: list[Array], choices: Choices, opened: Opened) ->
         pieces.append((array, axes))
     names = ", ".join(array.name for array in chosen[:5]) + ", ..." * (len(chosen) > 5)
     sizes = ", ".join(f"{axis} {n}" for axis, n in zip(axes, array.shape, strict=True))
-    such = _SUCH.get(len(axes), "[time]")
-    guess = "" if choices.axes else f" (guessed from their number; else sim.axes, such as {such})"
-    opened.said.append(f"{place}: {names}, {array.dtype}, axes {sizes}{guess}")
+    example = _EXAMPLES.get(len(axes), "[time]")
+    guess = f" (guessed from their number; else give sim.axes, such as {example})"
+    note = f"{place}: {names}, {array.dtype}, axes {sizes}"
+    opened.notes.append(note + guess * (not options.axes))
     return Stack(place, tuple(pieces))
 
 
-def _folder(path: Path, choices: Choices) -> Opened:
+def _open_folder(path: Path, options: Options) -> Opened:
     files = well.files(path)
     manifest = Manifest.load(path)
-    opened = _well(files, path, choices, manifest.infos["train"] if manifest else None)
+    opened = _open_well(files, path, options, manifest.infos["train"] if manifest else None)
     sums = {str(p.relative_to(path)): sha256(p) for paths in files.values() for p in paths}
     for name, checksum in (manifest.shards if manifest else {}).items():
         if sums.get(f"data/{name}", checksum) != checksum:
@@ -130,14 +136,14 @@ def _folder(path: Path, choices: Choices) -> Opened:
     return opened
 
 
-def _well(
-    files: dict[str, list[Path]], path: Path, choices: Choices, info: Info | None = None
+def _open_well(
+    files: dict[str, list[Path]], path: Path, options: Options, info: Info | None = None
 ) -> Opened:
-    """Files in The Well's layout; ``info`` is what our own manifest says."""
-    if choices.axes or choices.dataset:
+    """Open files in The Well's layout; ``info`` is from the manifest if sirve wrote them."""
+    if options.axes or options.dataset:
         raise UserError(
-            f"{path} is in The Well's layout, which says what sim.axes and sim.dataset would; "
-            "leave them out"
+            f"{path} is in The Well's layout, which fixes the axes and names the fields; leave "
+            "sim.axes and sim.dataset out"
         )
     name = path.parent.name if path.name == "data" else path.stem
     opened = Opened(path.name, info.name if info else name, {})
@@ -147,15 +153,18 @@ def _well(
             place = f"{split}/{file.name}" if path.is_dir() else file.name
             stack, channels, left = well.read(found, place, info.channels if info else None)
             if opened.channels not in (None, channels):
-                raise UserError(f"{file} has {channels}, others {opened.channels}; bring one kind")
+                raise UserError(
+                    f"{file} has channels {channels}, the other files {opened.channels}; name "
+                    "files of one kind"
+                )
             if opened.channels is None:
                 opened.channels, opened.boundary = channels, well.boundary(found)
-                opened.said += [f"left out: {', '.join(left)}"] if left else []
+                opened.notes += [f"left out: {', '.join(left)}"] if left else []
             opened.stacks.setdefault(split, []).append(stack)
-            if info is None and choices.dt is None and "dimensions/time" in found.arrays:
-                _time(opened, found.arrays["dimensions/time"], stack)
+            if info is None and options.dt is None and "dimensions/time" in found.arrays:
+                _set_step(opened, found.arrays["dimensions/time"], stack)
     shapes = [stack.shape for stacks in opened.stacks.values() for stack in stacks]
-    opened.said.insert(
+    opened.notes.insert(
         0,
         f"{opened.place}: The Well's layout, {len(shapes)} files, a state is "
         f"{' x '.join(map(str, shapes[0][2:]))}",
@@ -167,12 +176,13 @@ def _well(
     return opened
 
 
-def _time(opened: Opened, times: Array, stack: Stack) -> None:
+def _set_step(opened: Opened, times: Array, stack: Stack) -> None:
+    """Take dt from an array of times; raises UserError if it differs between files."""
     dt, gaps = step_of(times, stack.shape[1])
     if opened.dt is not None and abs(dt - opened.dt) > 1e-3 * dt:
         raise UserError(
-            f"{stack.place} has a time step of {dt:g}, what was read before it has {opened.dt:g}; "
-            "bring one kind, or give sim.dt="
+            f"{stack.place} has a time step of {dt:g}, the files before it {opened.dt:g}; name "
+            "files of one kind, or give sim.dt="
         )
     opened.dt = opened.dt or dt
-    opened.said += gaps
+    opened.notes += gaps
