@@ -90,7 +90,7 @@ def test_data_of_ones_own_are_brought_as_train_brings_them(
     (mine / "data" / "train" / "00000.hdf5").unlink()
     done = simulate("repair", str(mine))
     assert done.returncode == 2
-    assert "give the command that brought it again" in done.stderr
+    assert "run the command that imported it again" in done.stderr
 
 
 def test_it_says_what_was_made_and_measured(simulate: Command) -> None:

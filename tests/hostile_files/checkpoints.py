@@ -157,8 +157,8 @@ _WIDE = {"shape": [10**9], "channels": ["x"], "units": ["1"]}
 CHECKPOINTS = {
     "good": Row(good_checkpoint, checkpoint, None),
     "good, float64": Row(partial(good_checkpoint, dtype=torch.float64), checkpoint, None),
-    "pickle in .ckpt": Row(pickled, checkpoint, "no zip of torch's"),
-    "pickle in .pt, old": Row(partial(torch_pickle, new=False), checkpoint, "no zip of torch's"),
+    "pickle in .ckpt": Row(pickled, checkpoint, "no zip of torch"),
+    "pickle in .pt, old": Row(partial(torch_pickle, new=False), checkpoint, "no zip of torch"),
     "pickle in .pt": Row(partial(torch_pickle, new=True), checkpoint, "calls 'io.open'"),
     "pickle in .npz": Row(npz, checkpoint, "without one data.pkl"),
     "1 GB by a pickle": Row(weight(Call(bytearray, 10**9)), checkpoint, "calls '"),

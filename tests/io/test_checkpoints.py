@@ -209,7 +209,7 @@ def test_a_pickle_is_refused(tmp_path: Path, sidecar: bool) -> None:
     checkpoints.save({"state_dict": Payload()}, path)
     if not sidecar:
         (tmp_path / "evil.ckpt.sha256").unlink()
-    with pytest.raises(UserError, match="only a pickle could load is refused"):
+    with pytest.raises(UserError, match="a file that only pickle can load is refused"):
         checkpoints.load(path)
 
 

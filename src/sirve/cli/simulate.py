@@ -1,13 +1,13 @@
-"""Make a dataset without training, look at it, find and mend what is damaged.
+"""Make a dataset without training, draw it, check it and repair it.
 
-sirve simulate sim=lorenz [key=value ...] [--look]   as train.py makes it
-sirve simulate look FOLDER                           draw what is there
-sirve simulate verify FOLDER [FOLDER ...]            name all that is damaged
-sirve simulate repair FOLDER [--trust PACKAGE]       make only that again
+sirve simulate sim=lorenz [key=value ...] [--look]   make the dataset that train would make
+sirve simulate look FOLDER                           draw a dataset
+sirve simulate verify FOLDER [FOLDER ...]            name all damage
+sirve simulate repair FOLDER [--trust PACKAGE]       make only the damaged parts again
 
-Any option of train.py that data depend on can be given: python train.py --help names them. Exit
-codes: 0 done and whole, 1 damaged or stopped by what went wrong, 2 refused before any work, 75 and
-130 stopped by a signal: the same command goes on.
+Any option of training that changes the data can be given: sirve train --help names them. Exit
+codes: 0 done and intact, 1 damaged or stopped by an error, 2 refused before any work, 75 and 130
+stopped by a signal: the same command resumes.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from sirve.cli import train
 from sirve.data.dataset import SPLITS, Dataset
 from sirve.data.observe import Observe
 from sirve.data.open_source import open_source, wanted_of
-from sirve.data.shards import Info
+from sirve.data.info import Info
 from sirve.data.simulated.repair import repair
 from sirve.data.simulated.verify import verify
 from sirve.data.sizes import require_sizes, require_whole
@@ -52,12 +52,12 @@ def main() -> None:
 
 
 def make(config: dict[str, Any], _plain: str, drawn: bool) -> None:
-    """The dataset of a composed configuration, and what there is to say of it."""
+    """Make the dataset of a composed configuration and print a summary; draw it if ``drawn``."""
     observe = instantiate.build(config["observe"], Observe, place="observe")
     source, config = open_source(config, observe, trust=None)
     require_sizes(config)
     observe = observe.of(source.scene)
-    observe.info(source.infos["train"])  # refuses what train.py would
+    observe.info(source.infos["train"])  # refuses what training would refuse
     wanted = wanted_of(config, observe)
     run_folder.require_writable(wanted.root, "data.root")
     for line in source.inspect(wanted):
@@ -74,7 +74,7 @@ def make(config: dict[str, Any], _plain: str, drawn: bool) -> None:
 
 
 def summary(dataset: Dataset, wanted: Wanted, seconds: tuple[float, float]) -> list[str]:
-    """What was made, what was measured, and what it took."""
+    """Return lines on the dataset, its limits of prediction, and the seconds spent on each."""
     info, manifest = dataset.info, dataset.manifest
     channels = ", ".join(f"{n} [{u}]" for n, u in zip(info.channels, info.units, strict=True))
     lines = [f"dataset    {dataset.folder}", f"channels   {channels}, {info.dt:g} apart"]
@@ -95,7 +95,7 @@ def summary(dataset: Dataset, wanted: Wanted, seconds: tuple[float, float]) -> l
 
 
 def _ceiling(limits: dict[str, Any], info: Info) -> str:
-    """How long the solver agrees with another one."""
+    """Return how long the solver agrees with a second one."""
     if limits["ceiling"] is None:
         return "none: the solution is exact" if "exact" in info.solver else "unknown"
     time = limits["ceiling"][str(THRESHOLD)]
@@ -107,20 +107,21 @@ def _ceiling(limits: dict[str, Any], info: Info) -> str:
 
 
 def look(options: argparse.Namespace) -> int:
-    """Draw a dataset that is there."""
+    """Draw an existing dataset."""
     draw(options.folder, instantiate.trusted(options.trust))
     return 0
 
 
 def draw(folder: Path, trust: Sequence[str] | None) -> None:
-    from sirve.report.dataset import look_at  # matplotlib and films
+    """Draw a dataset and print the paths of the pictures."""
+    from sirve.report.dataset import look_at  # slow: matplotlib and films
 
     for path in look_at(folder, trust):
         print(f"drew       {path}")
 
 
 def check(options: argparse.Namespace) -> int:
-    """Name all that is damaged, in one line each."""
+    """Print all damage of some datasets, in one line each; returns the exit code."""
     code = 0
     for folder in options.folder:
         try:
@@ -137,8 +138,8 @@ def check(options: argparse.Namespace) -> int:
     return code
 
 
-def mend(options: argparse.Namespace) -> int:
-    """Make what is damaged again, and name what is still damaged then."""
+def repair_dataset(options: argparse.Namespace) -> int:
+    """Repair a dataset, and print the damage that is left; returns the exit code."""
     trust = instantiate.trusted(options.trust)
     if options.workers is not None:
         require_whole("--workers", options.workers, least=1)
@@ -161,15 +162,17 @@ def _parser() -> argparse.ArgumentParser:
                 action="append",
                 default=[],
                 metavar="PACKAGE",
-                help="where a system of your own lies; the dataset's author is trusted with all",
+                help="package of your own system; its code runs, so trust its author",
             )
         if name == "repair":
-            command.add_argument("--workers", type=int, help="processes; one a core by default")
+            command.add_argument(
+                "--workers", type=int, help="number of processes; by default one for each core"
+            )
     return parser
 
 
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], bool]] = {
     "look": (look, False),
     "verify": (check, True),
-    "repair": (mend, False),
+    "repair": (repair_dataset, False),
 }

@@ -142,10 +142,13 @@ class Imported:
 
     def _config(self, wanted: Wanted) -> dict[str, Any]:
         """Return everything that fixes the numbers; its digest names the folder."""
+        info = self.info.plain()
+        # The names of version 0.1, so that data imported by it keep their folder.
+        info |= {"walls": info.pop("boundary"), "known": info.pop("covariates")}
         return {
             "system": "recorded",
             "content": self.content,
-            "info": self.info.plain(),
+            "info": info,
             "parts": {name: _to_json(part) for name, part in self.parts.items()},
             "states": dict(wanted.states),
             "block": self._block(wanted),

@@ -86,7 +86,9 @@ class Recipe:
                 require_whole(f"this dataset's {name}", value, least)
             require_name(config["name"])
             families = {
-                split: family({"_target_": config["system"], **config["parameters"][split]}, trust)
+                split: family(
+                    {"_target_": config["system"], **_renamed(config["parameters"][split])}, trust
+                )
                 for split in SPLITS
             }
             found = Recipe(
@@ -218,6 +220,11 @@ def describe(name: str, family: Family, dt: float) -> Info:
             for key, value in sim.parameters.items()
         },
     )
+
+
+def _renamed(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters under the names they have now; before version 0.2 boundary was walls."""
+    return {"boundary" if key == "walls" else key: value for key, value in parameters.items()}
 
 
 def _target(sim: Simulator) -> str:
