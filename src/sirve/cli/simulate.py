@@ -22,9 +22,9 @@ from joblib import cpu_count
 
 from sirve.cli import train
 from sirve.data.dataset import SPLITS, Dataset
+from sirve.data.info import Info
 from sirve.data.observe import Observe
 from sirve.data.open_source import open_source, wanted_of
-from sirve.data.info import Info
 from sirve.data.simulated.repair import repair
 from sirve.data.simulated.verify import verify
 from sirve.data.sizes import require_sizes, require_whole
