@@ -349,7 +349,7 @@ def test_null_sizes_become_all_there_is(tmp_path: Path) -> None:
             source.completed({**sim, **change}, stride=1)
 
 
-def test_yaml_and_python_have_the_same_choices() -> None:
+def test_yaml_and_python_have_the_same_options() -> None:
     sim = yaml.safe_load((CONF / "sim" / "file.yaml").read_text())
     for field in dataclasses.fields(Options):
         assert sim[field.name] == getattr(Options(), field.name), field.name
@@ -419,7 +419,7 @@ def test_from_arrays_writes_a_dataset_that_can_be_imported(tmp_path: Path, field
         sirve.from_arrays(x, folder, dt=0.5)
     shard = next(folder.rglob("*.hdf5"))
     shard.write_bytes(shard.read_bytes()[:-1] + b"x")
-    with pytest.raises(UserError, match="differs from its checksum; bring it again"):
+    with pytest.raises(UserError, match="differs from its checksum; import it again"):
         imported_from(folder)
 
 

@@ -44,7 +44,7 @@ def main() -> None:
     if arguments[0] in COMMANDS:
         options = _parser().parse_args(arguments)
         with train.command(), train.told():
-            sys.exit(options.does(options))
+            sys.exit(options.action(options))
     drawn = "--look" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--look"]
     with train.command():
@@ -152,9 +152,9 @@ def repair_dataset(options: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser()
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, (does, several) in COMMANDS.items():
+    for name, (action, several) in COMMANDS.items():
         command = commands.add_parser(name)
-        command.set_defaults(does=does)
+        command.set_defaults(action=action)
         command.add_argument("folder", type=Path, metavar="FOLDER", nargs="+" if several else None)
         if name != "verify":
             command.add_argument(

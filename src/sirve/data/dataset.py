@@ -1,8 +1,10 @@
-"""A dataset on disk: its manifest, its shards, and reading them."""
+"""A dataset on disk: its manifest, its lock, and reading its shards."""
 
+import fcntl
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from sirve.io.files import read_json, require_inside, sha256, write_text
 SPLITS = ("train", "valid", "test")
 FORMAT = 2
 MANIFEST, STATS = "manifest.json", "stats.yaml"
+LOCK, WORKERS = ".lock", ".workers"
 _REMEDY = "delete its folder to simulate it again"
 _SHARD_REMEDY = "delete it and run the command again"
 
@@ -112,6 +115,36 @@ def shard_name(split: str, block: int) -> str:
     return f"{split}/{block:05d}.hdf5"
 
 
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let one process at a time write to ``folder``; a second one waits until it is done.
+
+    The system releases both locks when a process ends, even if it is killed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (LOCK, WORKERS):
+        require_inside(folder / name, folder, "the dataset")
+    with (folder / LOCK).open("w") as lock, (folder / WORKERS).open("w") as workers:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.flock(workers, fcntl.LOCK_EX)  # workers of a killed process may still run
+        _remove_temporary(folder)
+        fcntl.flock(workers, fcntl.LOCK_UN)
+        yield
+
+
+def _remove_temporary(folder: Path) -> None:
+    """Remove files that killed processes left half written; the folder must be locked."""
+    for pattern in (".*.tmp", "data/*/.*.tmp"):
+        for path in folder.glob(pattern):
+            path.unlink()
+
+
+def is_intact(folder: Path, manifest: Manifest, name: str) -> bool:
+    """Return whether a shard exists and matches its checksum in the manifest."""
+    path = folder / "data" / name
+    return path.is_file() and sha256(path) == manifest.shards.get(name)
+
+
 class Dataset:
     """A finished dataset: ``dataset.read("train", 128)`` gives (128, T, *shape)."""
 
@@ -161,7 +194,7 @@ class Dataset:
             path = self.folder / "data" / name
             require_inside(path, self.folder, "the dataset")
             if name not in self._intact:
-                if not path.is_file() or sha256(path) != self.manifest.shards.get(name):
+                if not is_intact(self.folder, self.manifest, name):
                     raise UserError(
                         f"{path} is missing or differs from its checksum; run the command again, "
                         f"or sirve simulate repair {self.folder}"

@@ -56,7 +56,7 @@ def _open(group: Any, name: bytes, link: int, visited: set[tuple[int, int]]) -> 
     """Return the object of one link, or why there is none to read."""
     if link != h5l.TYPE_HARD:
         kind = _LINKS.get(link, "a link of an unknown kind")
-        return Refused(f"is {kind}", "name or bring the object that it leads to")
+        return Refused(f"is {kind}", "name the object that it leads to")
     if name in (b"", b".", b"..") or b"/" in name:
         return Refused("is not a valid name", "rename it")
     address = _address(group, name)

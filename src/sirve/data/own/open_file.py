@@ -131,7 +131,7 @@ def _open_folder(path: Path, options: Options) -> Opened:
     sums = {str(p.relative_to(path)): sha256(p) for paths in files.values() for p in paths}
     for name, checksum in (manifest.shards if manifest else {}).items():
         if sums.get(f"data/{name}", checksum) != checksum:
-            raise UserError(f"{path}/data/{name} differs from its checksum; bring it again")
+            raise UserError(f"{path}/data/{name} differs from its checksum; import it again")
     opened.content = hashlib.sha256(repr(sorted(sums.items())).encode()).hexdigest()
     return opened
 

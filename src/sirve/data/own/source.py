@@ -8,12 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from sirve.data.dataset import SPLITS, STATS, Dataset, Manifest, digest, shard_name, write_stats
+from sirve.data.dataset import (
+    SPLITS,
+    STATS,
+    Dataset,
+    Manifest,
+    digest,
+    is_intact,
+    locked,
+    shard_name,
+    write_stats,
+)
 from sirve.data.info import Info
 from sirve.data.own.stack import Part
 from sirve.data.own.survey import survey
 from sirve.data.shards import write_shard
-from sirve.data.simulated.generate import is_intact, locked
 from sirve.data.source import Wanted
 from sirve.errors import UserError
 from sirve.io.files import require_inside
@@ -67,7 +76,7 @@ class Imported:
             if available < 1:
                 raise UserError(
                     f"{self.info.name}: {name} has {available + skipped} states a trajectory, none "
-                    f"beyond sim.context={context}; lower it, bring longer ones, or name other "
+                    f"beyond sim.context={context}; lower it, import longer ones, or name other "
                     f"sim.axes ({self.notes[0]})"
                 )
             found[key] = _at_most(f"sim.{key}", sim[key], available)

@@ -52,7 +52,7 @@ class Stack:
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
-        """(n, T, C, *space)"""
+        """The sizes (n, T, C, *space)."""
         n, states, *space = self._sizes(*self.pieces[0])
         channels = (dict(zip(axes, a.shape, strict=True)) for a, axes in self.pieces)
         return n, states, sum(sizes.get("channel", 1) for sizes in channels), *space
@@ -145,7 +145,7 @@ def split(pool: Sequence[Stack], shares: Mapping[str, float], by: str) -> dict[s
     if by == "trajectory":
         total, unit = sum(stack.shape[0] for stack in pool), "trajectories"
     if total < len(shares):
-        remedy = "bring more" if by == "time" else "give sim.split=time, which cuts each of them"
+        remedy = "import more" if by == "time" else "give sim.split=time, which cuts each of them"
         raise UserError(
             f"{pool[0].place}: {total} {unit} are too few for {', '.join(shares)}; {remedy}"
         )

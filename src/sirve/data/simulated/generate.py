@@ -16,15 +16,24 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from simulators import SimulationError
-from sirve.data.dataset import MANIFEST, SPLITS, STATS, Dataset, Manifest, shard_name, write_stats
+from sirve.data.dataset import (
+    MANIFEST,
+    SPLITS,
+    STATS,
+    WORKERS,
+    Dataset,
+    Manifest,
+    is_intact,
+    locked,
+    shard_name,
+    write_stats,
+)
 from sirve.data.shards import write_shard
 from sirve.data.simulated.recipe import Recipe
 from sirve.errors import Stopped, UserError, warn
-from sirve.io.files import require_inside, sha256
+from sirve.io.files import require_inside
 from sirve.io.progress import track
 from sirve.runs.signals import end_with_parent, heed, spared
-
-LOCK, WORKERS = ".lock", ".workers"
 
 
 def generate(recipe: Recipe, counts: Mapping[str, int], root: Path, workers: int = 1) -> Dataset:
@@ -57,36 +66,6 @@ def generate(recipe: Recipe, counts: Mapping[str, int], root: Path, workers: int
         if not (folder / STATS).exists():
             write_stats(dataset)
     return dataset
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Let one process at a time write to ``folder``; a second one waits until it is done.
-
-    The system releases both locks when a process ends, even if it is killed.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in (LOCK, WORKERS):
-        require_inside(folder / name, folder, "the dataset")
-    with (folder / LOCK).open("w") as lock, (folder / WORKERS).open("w") as workers:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        fcntl.flock(workers, fcntl.LOCK_EX)  # workers of a killed process may still run
-        _remove_temporary(folder)
-        fcntl.flock(workers, fcntl.LOCK_UN)
-        yield
-
-
-def _remove_temporary(folder: Path) -> None:
-    """Remove files that killed processes left half written; the folder must be locked."""
-    for pattern in (".*.tmp", "data/*/.*.tmp"):
-        for path in folder.glob(pattern):
-            path.unlink()
-
-
-def is_intact(folder: Path, manifest: Manifest, name: str) -> bool:
-    """Return whether a shard exists and matches its checksum in the manifest."""
-    path = folder / "data" / name
-    return path.is_file() and sha256(path) == manifest.shards.get(name)
 
 
 def _make_missing(

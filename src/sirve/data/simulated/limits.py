@@ -7,10 +7,10 @@ import numpy as np
 from simulators import SimulationError
 from simulators.lyapunov import exponents
 from sirve import metrics
-from sirve.data.dataset import Dataset, Manifest
+from sirve.data.dataset import Dataset, Manifest, locked
 from sirve.data.info import dtype_of
 from sirve.data.moments import Moments
-from sirve.data.simulated.generate import generators, locked
+from sirve.data.simulated.generate import generators
 from sirve.data.simulated.recipe import Recipe
 from sirve.errors import warn
 from sirve.metrics.scores import THRESHOLDS

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sirve.data.dataset import MANIFEST, STATS, Dataset, Manifest, shard_name, write_stats
-from sirve.data.simulated.generate import locked, make, versions
+from sirve.data.dataset import MANIFEST, STATS, Dataset, Manifest, locked, shard_name, write_stats
+from sirve.data.simulated.generate import make, versions
 from sirve.data.simulated.recipe import Recipe
 from sirve.data.simulated.verify import verify
 from sirve.errors import UserError, one_line

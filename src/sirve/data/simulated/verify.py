@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from sirve.data.dataset import MANIFEST, SPLITS, STATS, Dataset, digest, shard_name
+from sirve.data.dataset import LOCK, MANIFEST, SPLITS, STATS, WORKERS, Dataset, digest, shard_name
 from sirve.data.info import Info
 from sirve.data.moments import StepMoments
 from sirve.data.shards import read_parameter, read_shard
-from sirve.data.simulated.generate import LOCK, WORKERS
 from sirve.errors import UserError, one_line, shown
 from sirve.io.files import read_yaml, sha256
 
