@@ -1,7 +1,8 @@
-"""Hostile configurations, as changes to a good one of a model.
+"""Hostile configurations, as changes to a valid one of a model.
 
-What Hydra's own list of forbidden targets lets through, aliases through our modules, names that
-are none, and trees that hide a target. Called, each would leave a file named canary.
+They are targets that Hydra's own list of forbidden targets allows, aliases through modules of
+sirve, invalid names, and trees that hide a target. Each would create a file named canary if it
+were called.
 """
 
 from collections.abc import Iterator
@@ -76,7 +77,7 @@ WRONG_KIND = [
     "sirve.cores.Core",  # abstract
     "sirve.cores.baselines.simple.Memoryless.features",
 ]
-NO_NAMES = [
+INVALID_NAMES = [
     "",
     "Recurrent",
     ".sirve.cores.Recurrent",
@@ -89,7 +90,7 @@ NO_NAMES = [
     "sirve.cores.Recurrent\n",
     "../evil_canary.Core",
     "sirve/cores.Recurrent",
-    "sirve.cores.Ｒecurrent",  # NFKC would make an R of it # noqa: RUF001
+    "sirve.cores.Ｒecurrent",  # NFKC turns it into R # noqa: RUF001
     "ѕirve.cores.Recurrent",  # a Cyrillic letter # noqa: RUF001
     "sirve.cores.Recur\u200brent",
     "\x1b[2Jsirve.cores.Recurrent",
@@ -130,18 +131,18 @@ ONLY_IN_FILES: dict[str, Any] = {
     "a reference in a nested node": {"cell": {"_target_": "sirve.cores.GRU", "reset": "${a}"}},
     "a reference as target": {"_target_": "${oc.env:HOME}"},
     "a key that is a number": {3: 4},
-    "a key that is no name": {"hid\nden": 4},
+    "a key that is not a name": {"hid\nden": 4},
     "a key in a dict": {"hidden": {"a b": 1}},
     "a tensor": {"hidden": torch.ones(1)},
     "bytes": {"hidden": b"4"},
-    "a package of a stranger": {"_target_": "evil_canary.Core"},
-    "a stranger's cell": {"cell": {"_target_": "evil_canary.Cell"}},
-    "a stranger's module": {"_target_": "evil_canary.os.system"},
+    "a foreign package": {"_target_": "evil_canary.Core"},
+    "a foreign cell": {"cell": {"_target_": "evil_canary.Cell"}},
+    "a foreign module": {"_target_": "evil_canary.os.system"},
 }
 
 
 def deep(kind: str) -> Any:
-    """Trees that a walk without limits would never leave."""
+    """Return a tree that a walk without limits would never finish."""
     if kind == "cycle":
         value: list[Any] = [1]
         value.append(value)
@@ -160,7 +161,7 @@ def deep(kind: str) -> Any:
 def table() -> Iterator[Any]:
     for target, keys in FUNCTIONS.items():
         yield pytest.param({"_target_": target, **keys}, id=target)
-    for target in ALIASES + WRONG_KIND + NO_NAMES:
+    for target in ALIASES + WRONG_KIND + INVALID_NAMES:
         yield pytest.param({"_target_": target}, id=ascii(target)[:60])
     for name, tree in TREES.items():
         yield pytest.param(tree, id=name)

@@ -23,7 +23,7 @@ _PUBLIC = {
     "score": "sirve.evaluation.score",
     "load": "sirve.export.export",
     "export": "sirve.export.export",
-    "from_arrays": "sirve.data.own.bring",
+    "from_arrays": "sirve.data.own.import_data",
     "Forecaster": "sirve.forecasting.forecaster",
     "UserError": "sirve.errors",
 }

@@ -18,10 +18,10 @@ import torch
 from sirve.cli.compose import configuration
 from sirve.data.dataset import SPLITS
 from sirve.data.observe import Observe
-from sirve.data.own.bring import from_arrays
+from sirve.data.open_source import open_source, wanted_of
+from sirve.data.own.import_data import from_arrays
 from sirve.data.shards import Info
 from sirve.data.source import Source, Wanted
-from sirve.data.sources import source_of, wanted_of
 from sirve.errors import UserError
 from sirve.evaluation import rollouts
 from sirve.forecasting.forecaster import Forecaster
@@ -186,7 +186,7 @@ def evaluate(
 
 def _source(config: dict[str, Any]) -> tuple[Source, Wanted, dict[str, Any]]:
     observe = build(config["observe"], Observe, place="observe")
-    source, config = source_of(config, observe, None)
+    source, config = open_source(config, observe, None)
     return source, wanted_of(config, observe), config
 
 

@@ -90,7 +90,7 @@ def test_your_own_data_are_imported_as_train_imports_them(
     (mine / "data" / "train" / "00000.hdf5").unlink()
     done = simulate("repair", str(mine))
     assert done.returncode == 2
-    assert "give the command that brought it again" in done.stderr
+    assert "run the command that imported it again" in done.stderr
 
 
 def test_it_prints_what_was_made_and_measured(simulate: Command) -> None:

@@ -1,4 +1,4 @@
-"""The camera: areas, centres and shifts in closed form; what one frame does not tell."""
+"""The camera: areas, centres and shifts in closed form, and what one frame cannot show."""
 
 from dataclasses import replace
 
@@ -14,11 +14,11 @@ from simulators.scene import Scene
 from sirve.data.dataset import SPLITS
 from sirve.data.film import GREY, Film
 from sirve.data.simulated.recipe import describe
-from sirve.data.source import Simulated
+from sirve.data.simulated.source import Simulated
 from sirve.errors import UserError
 
 SIDE = 8.0
-SEEN = [
+VISIBLE = [
     cls()
     for cls in vars(simulators).values()
     if isinstance(cls, type)
@@ -26,11 +26,11 @@ SEEN = [
     and cls is not Simulator
     and cls().scene(cls().initial(np.random.default_rng(0))) is not None
 ]
-seen = pytest.mark.parametrize("sim", SEEN, ids=lambda sim: type(sim).__name__)
+each_visible = pytest.mark.parametrize("sim", VISIBLE, ids=lambda sim: type(sim).__name__)
 
 
 def disc(x: np.ndarray) -> Scene:
-    """x (..., 3) is a disc; and far outside the window a bar."""
+    """A disc x (..., 3), and a bar far outside the window."""
     bars = np.full((*x.shape[:-1], 1, 5), 1e3)
     return Scene(x[..., None, :], bars, (0.0, 0.0, SIDE))
 
@@ -64,7 +64,7 @@ def test_a_bar_is_its_rectangle_and_two_half_discs() -> None:
 
 
 def test_a_shift_by_a_cell_is_a_shift_of_the_frame() -> None:
-    """Up the plane is up the picture."""
+    """Up in the plane is up in the picture."""
     cell = SIDE / 32
     picture = frame(disc, 3.1, 4.2, 1.0)
     np.testing.assert_allclose(frame(disc, 3.1 + cell, 4.2, 1.0), np.roll(picture, 1, 1), atol=1e-6)
@@ -73,7 +73,7 @@ def test_a_shift_by_a_cell_is_a_shift_of_the_frame() -> None:
     )
 
 
-def test_behind_the_curtain_nothing_is_seen() -> None:
+def test_the_curtain_hides_bodies() -> None:
     one, other = (frame(disc, 4.0, y, 0.5, curtain=0.5) for y in (2.0, 6.0))
     np.testing.assert_array_equal(one, other)
     assert (one[:, 9:23] == GREY).all()
@@ -81,9 +81,9 @@ def test_behind_the_curtain_nothing_is_seen() -> None:
     assert frame(disc, 1.0, 4.0, 0.5, curtain=0.5).max() == 1.0
 
 
-@seen
-def test_a_frame_of_every_system(sim: Simulator) -> None:
-    """Something is seen, it moves, and its pieces are those of the whole."""
+@each_visible
+def test_frames_of_every_system(sim: Simulator) -> None:
+    """Something is visible and moves, and a film of a part is that part of the film."""
     info = describe("x", recipe(sim).families["train"], 0.1)
     film = Film(size=24).of(sim.scene)
     x = sim.simulate([np.random.default_rng(i) for i in range(3)], 0.1, 12)
@@ -96,8 +96,8 @@ def test_a_frame_of_every_system(sim: Simulator) -> None:
     np.testing.assert_array_equal(part, frames[1:2, 2:9:3])
 
 
-@seen
-def test_a_frame_does_not_tell_the_velocity(sim: Simulator) -> None:
+@each_visible
+def test_a_frame_does_not_show_velocities(sim: Simulator) -> None:
     names = [channel.name for channel in sim.channels]
     x = sim.simulate([np.random.default_rng(0)], 0.1, 3)
     faster = x.copy()
@@ -110,7 +110,7 @@ def test_a_frame_does_not_tell_the_velocity(sim: Simulator) -> None:
     )
 
 
-def test_what_has_no_picture_is_refused() -> None:
+def test_a_system_without_a_picture_is_refused() -> None:
     with pytest.raises(UserError, match="has no picture"):
         Film().of(Simulated(recipe(Heat())).scene)
 
@@ -133,6 +133,6 @@ def test_bodies_that_differ_between_trajectories_are_refused() -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [("size", 3), ("size", 8.0), ("curtain", 1.0)])
-def test_wrong_wishes_are_refused(name: str, value: object) -> None:
+def test_invalid_sizes_are_refused(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=f"{name}="):
         Film(**{name: value})  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Datasets: the same bits for any number of workers, grown without touching what is there."""
+"""Datasets: the same bits for any number of workers, and growth that keeps existing shards."""
 
 import json
 from collections.abc import Callable
@@ -55,7 +55,7 @@ def test_any_order_of_blocks_makes_the_same_files(tmp_path: Path) -> None:
     assert dict(generating.make(made, tmp_path / "b", blocks, 1)) == expected
 
 
-def test_more_trajectories_leave_the_old_ones_untouched(tmp_path: Path) -> None:
+def test_adding_trajectories_leaves_old_shards_untouched(tmp_path: Path) -> None:
     few = make(tmp_path)
     old = few.read("train", 6)
     times = {p: p.stat().st_mtime_ns for p in few.folder.rglob("*.hdf5")}
@@ -72,7 +72,7 @@ def test_fewer_trajectories_are_the_first_ones(tmp_path: Path) -> None:
     assert np.array_equal(dataset.read("test", 4), dataset.read("test", 6)[:4])
 
 
-def test_trajectories_are_as_if_drawn_one_by_one(tmp_path: Path) -> None:
+def test_trajectories_equal_those_simulated_one_by_one(tmp_path: Path) -> None:
     sim = Pendulum()
     x = make(tmp_path, sim).read("valid", 6)
     for i in (0, 4):
@@ -81,7 +81,7 @@ def test_trajectories_are_as_if_drawn_one_by_one(tmp_path: Path) -> None:
         np.testing.assert_allclose(x[i], expected, atol=1e-14)
 
 
-def test_no_two_trajectories_share_a_draw(tmp_path: Path) -> None:
+def test_no_two_trajectories_start_from_the_same_state(tmp_path: Path) -> None:
     dataset = make(tmp_path)
     starts = np.concatenate([dataset.read(split, 6)[:, 0] for split in SPLITS])
     starts = np.concatenate([starts, make(tmp_path, seed=1).read("train", 6)[:, 0]])
@@ -93,7 +93,7 @@ def test_no_two_trajectories_share_a_draw(tmp_path: Path) -> None:
     [{"seed": 1}, {"dt": 0.2}, {"block": 2}, {"sim": Pendulum(omega0=2.0)}]
     + [{"states": STATES | {split: 16}} for split in SPLITS],
 )
-def test_any_other_configuration_is_another_folder(tmp_path: Path, change: dict[str, Any]) -> None:
+def test_another_configuration_gets_another_folder(tmp_path: Path, change: dict[str, Any]) -> None:
     assert make(tmp_path).folder != make(tmp_path, **change).folder
 
 
@@ -103,7 +103,7 @@ def test_a_finished_dataset_is_reused(tmp_path: Path, monkeypatch: pytest.Monkey
     assert contents(make(tmp_path)) == before
 
 
-def test_two_jobs_at_once_make_one_whole_dataset(tmp_path: Path) -> None:
+def test_simultaneous_jobs_make_one_complete_dataset(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from simulators import Lorenz\n"
         "from sirve.data.dataset import SPLITS\n"
@@ -130,7 +130,7 @@ def test_equal_numbers_are_the_same_dataset(tmp_path: Path) -> None:
     assert whole.folder == make(tmp_path, Pendulum(omega0=2.0)).folder
 
 
-def test_mended_equations_are_another_dataset_and_comments_are_not(
+def test_changed_equations_make_another_dataset_and_comments_do_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     source = 'class A:\n    """Words."""\n    def f(self):\n        return 1  # why\n'
@@ -145,7 +145,7 @@ def test_mended_equations_are_another_dataset_and_comments_are_not(
     assert digests[0] == digests[1] != digests[2]
 
 
-def test_stats_are_of_all_that_is_there_wherever_it_was_stopped(
+def test_stats_describe_all_training_data_after_an_interruption(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make(tmp_path)
@@ -155,7 +155,7 @@ def test_stats_are_of_all_that_is_there_wherever_it_was_stopped(
         make(tmp_path, counts=more)
     grown = make(tmp_path, counts=more)
     assert not list(verify(grown.folder))
-    assert not list(verify(make(tmp_path).folder))  # fewer are asked for, and all stay
+    assert not list(verify(make(tmp_path).folder))  # fewer are requested, and all are kept
 
 
 def raising(error: type[Exception]) -> Callable[..., None]:
@@ -165,7 +165,7 @@ def raising(error: type[Exception]) -> Callable[..., None]:
     return fail
 
 
-def test_missing_stats_come_back(tmp_path: Path) -> None:
+def test_missing_stats_are_written_again(tmp_path: Path) -> None:
     path = make(tmp_path).folder / "stats.yaml"
     before = path.read_text()
     path.unlink()
@@ -190,13 +190,13 @@ def test_a_damaged_shard_is_made_again_to_the_same_checksum(tmp_path: Path, dama
     assert Dataset(dataset.folder).read("train", 6).shape[0] == 6
 
 
-def test_nothing_temporary_is_left(tmp_path: Path) -> None:
+def test_no_temporary_files_are_left(tmp_path: Path) -> None:
     names = {p.name for p in make(tmp_path).folder.rglob("*") if p.is_file()}
     kept = {".lock", ".workers", "manifest.json", "stats.yaml"}
     assert names == {*kept, "00000.hdf5", "00001.hdf5"}
 
 
-def test_a_failing_trajectory_names_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_trajectory_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         Pendulum, "solve", lambda _self, x0, t: np.full((len(x0), len(t), 3), np.nan)
     )
@@ -205,7 +205,7 @@ def test_a_failing_trajectory_names_itself(tmp_path: Path, monkeypatch: pytest.M
     assert not list(tmp_path.rglob("*.hdf5"))
 
 
-def test_a_damaged_manifest_says_so(tmp_path: Path) -> None:
+def test_a_damaged_manifest_is_refused(tmp_path: Path) -> None:
     dataset = make(tmp_path)
     (dataset.folder / "manifest.json").write_text("{")
     with pytest.raises(UserError, match=r"manifest.json is damaged"):
@@ -225,7 +225,7 @@ def test_vectors_are_float64_frames_float32_and_time_float64(tmp_path: Path) -> 
         assert file["t0_fields/temperature"].attrs["units"] == "K"
 
 
-def test_stats_are_those_of_the_training_data(tmp_path: Path) -> None:
+def test_stats_are_computed_from_the_training_data(tmp_path: Path) -> None:
     dataset = make(tmp_path)
     stats = yaml.safe_load((dataset.folder / "stats.yaml").read_text())
     x = dataset.read("train", 6)

@@ -1,4 +1,4 @@
-"""Processes that are killed or stopped while a dataset is made: nothing is lost by it."""
+"""Processes that are killed or stopped while a dataset is made: no finished shard is lost."""
 
 import fcntl
 import os
@@ -31,11 +31,13 @@ LOCKS = (".lock", ".workers")
 
 
 class Making:
-    """scripts/simulate.py at work in ``root``, as a group of processes of its own."""
+    """A running scripts/simulate.py that writes to ``root``, in its own process group."""
 
     def __init__(self, root: Path) -> None:
         self.root, before = root, len(shards(root))
-        self.errors = root.with_name(f"{time.monotonic_ns()}.err")  # a pipe would wait for workers
+        self.errors = root.with_name(
+            f"{time.monotonic_ns()}.err"
+        )  # a pipe would stay open until the workers end
         with self.errors.open("w") as errors:
             self.process = subprocess.Popen(
                 [sys.executable, SCRIPT, *SLOW, f"data.root={root}"],
@@ -44,7 +46,7 @@ class Making:
                 stderr=errors,
                 start_new_session=True,
             )
-        self.seen: set[int] = set()
+        self.found: set[int] = set()
         self.until(lambda: len(self.workers()) == 2 or len(shards(root)) > before)
 
     def until(self, happened: Callable[[], object]) -> None:
@@ -61,7 +63,7 @@ class Making:
             found = [c for c in children if "popen_loky" in Path(f"/proc/{c}/cmdline").read_text()]
         except OSError:
             return []
-        self.seen |= set(map(int, found))
+        self.found |= set(map(int, found))
         return list(map(int, found))
 
     def kill(self, target: str, number: int = signal.SIGKILL) -> Done:
@@ -81,12 +83,12 @@ class Making:
         return Done(code, "", self.errors.read_text())
 
     def require_no_orphans(self) -> None:
-        """Its workers have ended, or do so within seconds."""
+        """Check that all workers have ended, or end within seconds."""
         start = time.monotonic()
-        while any(map(alive, self.seen)):
+        while any(map(alive, self.found)):
             assert time.monotonic() - start < 20
             time.sleep(0.1)
-        pid = self.process.pid  # joblib's semaphores, which nobody is left to remove
+        pid = self.process.pid  # remove joblib's semaphores, which no process would
         for pattern in (f"sem.loky-{pid}-*", f"joblib_memmapping_folder_{pid}_*"):
             for path in Path("/dev/shm").glob(pattern):
                 with suppress(FileNotFoundError):
@@ -101,7 +103,7 @@ def alive(pid: int) -> bool:
 
 
 def shards(root: Path) -> dict[Path, str]:
-    """What has been committed so far."""
+    """The shards in the manifest so far, with their checksums."""
     for folder in root.glob("lorenz-*"):
         manifest = Manifest.load(folder)
         if manifest is not None:
@@ -110,7 +112,7 @@ def shards(root: Path) -> dict[Path, str]:
 
 
 def contents(root: Path) -> dict[str, str]:
-    """Every file but the locks: its checksum."""
+    """The checksum of every file except the locks."""
     (folder,) = root.iterdir()
     files = [p for p in folder.rglob("*") if p.is_file() and p.name not in LOCKS]
     return {str(path.relative_to(folder)): sha256(path) for path in files}
@@ -122,7 +124,7 @@ def times(root: Path) -> dict[Path, int]:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], float]:
-    """What is made where nothing happens, and how long that takes once the workers are there."""
+    """The files of an undisturbed command, and its seconds once the workers have started."""
     root = tmp_path_factory.mktemp("undisturbed")
     making = Making(root)
     start = time.monotonic()
@@ -133,7 +135,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str
 
 
 def killed(making: Making, target: str, delay: float) -> bool:
-    """Kill after ``delay``: whatever was committed by then is whole. False where it had ended."""
+    """Kill after ``delay`` and check the shards in the manifest; False if it had ended before."""
     time.sleep(delay)
     if making.process.poll() is not None:
         return False
@@ -148,7 +150,7 @@ def killed(making: Making, target: str, delay: float) -> bool:
 
 
 def finished(root: Path, kept: dict[Path, int], expected: dict[str, str]) -> None:
-    """The same command makes the rest, and nothing but that."""
+    """Check that the same command makes the missing shards and nothing else."""
     done = run_warm([SCRIPT, *SLOW, f"data.root={root}"], root.parent)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
@@ -156,7 +158,7 @@ def finished(root: Path, kept: dict[Path, int], expected: dict[str, str]) -> Non
     assert kept.items() <= times(root).items()
 
 
-def test_killed_again_and_again_it_ends_as_if_nothing_had_happened(
+def test_after_several_kills_the_files_are_the_undisturbed_ones(
     tmp_path: Path, undisturbed: tuple[dict[str, str], float]
 ) -> None:
     expected, seconds = undisturbed
@@ -175,7 +177,7 @@ def test_killed_again_and_again_it_ends_as_if_nothing_had_happened(
 
 
 @pytest.mark.slow
-def test_thirty_kills_at_random(tmp_path: Path, undisturbed: tuple[dict[str, str], float]) -> None:
+def test_thirty_random_kills(tmp_path: Path, undisturbed: tuple[dict[str, str], float]) -> None:
     expected, seconds = undisturbed
     rng, hits = np.random.default_rng(1), 0
     for number in range(60):
@@ -187,13 +189,13 @@ def test_thirty_kills_at_random(tmp_path: Path, undisturbed: tuple[dict[str, str
         making.require_no_orphans()
         if hits == 30:
             return
-    raise AssertionError(f"only {hits} of 60 came while it was at work")
+    raise AssertionError(f"only {hits} of 60 came while it was running")
 
 
-def test_signals_stop_it_in_one_line(
+def test_a_signal_ends_it_with_one_line(
     tmp_path: Path, undisturbed: tuple[dict[str, str], float]
 ) -> None:
-    """Slurm sends them to every process of a job, a terminal Ctrl-C to those of the command."""
+    """Slurm signals every process of a job; Ctrl-C in a terminal those of the command."""
     root = tmp_path / "data"
     for name, target, code in (
         ("SIGUSR1", "group", 75),
@@ -208,7 +210,7 @@ def test_signals_stop_it_in_one_line(
     finished(root, times(root), undisturbed[0])
 
 
-def test_the_next_command_waits_for_a_worker_that_is_left(tmp_path: Path) -> None:
+def test_the_next_command_waits_for_a_remaining_worker(tmp_path: Path) -> None:
     made = recipe(Pendulum())
     half = tmp_path / made.folder / "data" / "train" / ".00000.hdf5.1.made.tmp"
     half.parent.mkdir(parents=True)

@@ -13,8 +13,8 @@ from sirve.data.simulated.generate import generate
 from sirve.data.simulated.limits import measure
 
 
-def test_of_a_chaotic_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At a tolerance of 1e-6 solvers part after log(0.4 / 1e-6) or so Lyapunov times."""
+def test_limits_of_a_chaotic_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a tolerance of 1e-6 two solvers agree for about log(0.4 / 1e-6) Lyapunov times."""
     made = recipe(Lorenz(rtol=1e-6, atol=1e-6), dt=0.02, states=dict.fromkeys(SPLITS, 1200))
     dataset = generate(made, dict.fromkeys(SPLITS, 1), tmp_path)
     monkeypatch.setattr(limits, "SMALL", (100, 16))
@@ -30,7 +30,7 @@ def test_of_a_chaotic_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert measure(made, Dataset(dataset.folder)) == stored
 
 
-def test_of_exact_and_of_regular_systems(tmp_path: Path) -> None:
+def test_limits_of_exact_and_of_regular_systems(tmp_path: Path) -> None:
     made = recipe(Heat(size=(4, 4)), states=dict.fromkeys(SPLITS, 20))
     found = measure(made, generate(made, dict.fromkeys(SPLITS, 1), tmp_path))
     assert found["twin"] is found["ceiling"] is None

@@ -1,4 +1,4 @@
-"""Data of one's own: understood, split, looked at and copied; the original is only read."""
+"""Data of users: understood, split, checked and copied; the original file stays unchanged."""
 
 import dataclasses
 import hashlib
@@ -17,11 +17,11 @@ from support import CONF
 
 import sirve
 from sirve.data.dataset import SPLITS, Dataset
-from sirve.data.own import source as recorded
+from sirve.data.own import source as imported
 from sirve.data.own import survey
-from sirve.data.own.bring import Memory, from_file
-from sirve.data.own.options import Choices
-from sirve.data.own.source import Recorded
+from sirve.data.own.import_data import MemoryArray, from_file
+from sirve.data.own.options import Options
+from sirve.data.own.source import Imported
 from sirve.data.own.stack import Stack, share, split
 from sirve.data.source import Wanted
 from sirve.errors import UserError
@@ -36,12 +36,12 @@ PACKING: list[dict[str, Any]] = [
 ]
 
 
-def brought(path: Path | str, **sim: Any) -> Recorded:
+def imported_from(path: Path | str, **sim: Any) -> Imported:
     folder = Path(path).parent / "scratch"
     return from_file({"path": str(path), **sim}, folder)
 
 
-def wanted(source: Recorded, root: Path, **changes: Any) -> Wanted:
+def wanted(source: Imported, root: Path, **changes: Any) -> Wanted:
     whole = {
         "states": {name: part.states for name, part in source.parts.items()},
         "counts": {name: part.count for name, part in source.parts.items()},
@@ -49,8 +49,8 @@ def wanted(source: Recorded, root: Path, **changes: Any) -> Wanted:
     return Wanted(**{**whole, "root": root, "block": 4, "workers": 1, **changes})
 
 
-def everything(source: Recorded) -> np.ndarray:
-    """All splits, one after the other, along what they were cut along."""
+def everything(source: Imported) -> np.ndarray:
+    """All splits joined again, along trajectories or along time."""
     found = [part.read(range(part.count), part.states) for part in source.parts.values()]
     return np.concatenate(found, axis=int(len({x.shape[1] for x in found}) > 1))
 
@@ -64,14 +64,14 @@ def saved(folder: Path, kind: str, **more: Any) -> Path:
     else:
         with h5py.File(path, "w") as file:
             file.create_dataset("runs/x", data=X, chunks=(7, 8, 2), **more)
-            file["note"] = "what this is"
+            file["note"] = "a note"
             file.attrs["author"] = "someone"
     return path
 
 
 @pytest.mark.parametrize("kind", ["npy", "npz", "h5"])
-def test_an_array_is_the_same_in_any_file(tmp_path: Path, kind: str) -> None:
-    source = brought(saved(tmp_path, kind), dt=0.1)
+def test_an_array_gives_the_same_data_from_any_file_format(tmp_path: Path, kind: str) -> None:
+    source = imported_from(saved(tmp_path, kind), dt=0.1)
     np.testing.assert_array_equal(everything(source), X)
     assert source.info.channels == ("x0", "x1", "x2")
     assert (source.info.dt, source.info.time_unit, source.info.unit) == (0.1, "step", 0.1)
@@ -81,7 +81,7 @@ def test_an_array_is_the_same_in_any_file(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize("how", PACKING, ids=str)
 def test_compressed_and_resizable_datasets_are_read(tmp_path: Path, how: dict[str, Any]) -> None:
     how = {key: value for key, value in how.items() if key not in ("chunks", "maxshape")}
-    source = brought(saved(tmp_path, "h5", maxshape=(None, None, 3), **how), dt=0.1)
+    source = imported_from(saved(tmp_path, "h5", maxshape=(None, None, 3), **how), dt=0.1)
     np.testing.assert_array_equal(everything(source), X)
 
 
@@ -99,14 +99,14 @@ def test_compressed_and_resizable_datasets_are_read(tmp_path: Path, how: dict[st
     ],
     ids=str,
 )
-def test_axes_are_named_or_guessed_by_their_number(
+def test_axes_are_given_or_guessed_from_their_number(
     tmp_path: Path, shape: tuple[int, ...], axes: list[str] | None, state: tuple[int, ...]
 ) -> None:
     x = np.asfortranarray(RNG.normal(size=shape).astype("f4"))
     np.save(tmp_path / "x.npy", x)
-    source = brought(tmp_path / "x.npy", dt=1.0, axes=axes)
+    source = imported_from(tmp_path / "x.npy", dt=1.0, axes=axes)
     assert source.info.shape == state
-    assert ("guessed" in source.said[0]) == (axes is None)
+    assert ("guessed" in source.notes[0]) == (axes is None)
     found = everything(source)
     if "trajectory" in (axes or "trajectory") and len(shape) > 1:
         assert found.shape == (9, 40, *state)
@@ -115,20 +115,20 @@ def test_axes_are_named_or_guessed_by_their_number(
     assert sorted(found.ravel()) == sorted(x.ravel())
 
 
-def test_several_arrays_are_channels_or_splits_by_their_names(tmp_path: Path) -> None:
+def test_names_make_several_arrays_channels_or_splits(tmp_path: Path) -> None:
     times = 0.25 * np.arange(30)
     np.savez(tmp_path / "a.npz", u=X[..., 0], w=X[..., 2], t=times)
-    source = brought(tmp_path / "a.npz")
+    source = imported_from(tmp_path / "a.npz")
     assert (source.info.channels, source.info.dt) == (("u", "w"), 0.25)
     np.testing.assert_array_equal(everything(source), X[..., [0, 2]])
     np.savez(tmp_path / "b.npz", train=X[:9], test=X[9:, :20])
-    source = brought(tmp_path / "b.npz", dt=1.0)
+    source = imported_from(tmp_path / "b.npz", dt=1.0)
     assert [part.count for part in source.parts.values()] == [7, 2, 11]
     assert [part.states for part in source.parts.values()] == [30, 30, 20]
     np.testing.assert_array_equal(source.parts["test"].read(range(11), 20), X[9:, :20])
-    one = brought(tmp_path / "a.npz", dataset="w", dt=1.0)
+    one = imported_from(tmp_path / "a.npz", dataset="w", dt=1.0)
     np.testing.assert_array_equal(everything(one), X[..., [2]])
-    assert brought(tmp_path / "a.npz", dataset=["w", "u"]).info.channels == ("w", "u")
+    assert imported_from(tmp_path / "a.npz", dataset=["w", "u"]).info.channels == ("w", "u")
 
 
 @settings(derandomize=True, deadline=None)
@@ -138,14 +138,14 @@ def test_several_arrays_are_channels_or_splits_by_their_names(tmp_path: Path) ->
     shares=st.lists(st.floats(0.01, 100), min_size=2, max_size=3),
     by=st.sampled_from(["trajectory", "time"]),
 )
-def test_every_state_is_in_one_split_and_every_split_has_one(
+def test_every_state_is_in_one_split_and_no_split_is_empty(
     counts: list[int], states: int, shares: list[float], by: str
 ) -> None:
     numbers = iter(range(10**6))
     pool = []
     for count in counts:
         x = np.array([[next(numbers) for _ in range(states)] for _ in range(count)], float)
-        pool.append(Stack("", ((Memory("x", x), ("trajectory", "time")),)))
+        pool.append(Stack("", ((MemoryArray("x", x), ("trajectory", "time")),)))
     names = dict(zip(SPLITS[-len(shares) :], shares, strict=True))
     total = states if by == "time" else sum(counts)
     if total < len(shares):
@@ -158,75 +158,81 @@ def test_every_state_is_in_one_split_and_every_split_has_one(
     every = np.concatenate([x.ravel() for x in found])
     assert sorted(every) == list(range(sum(counts) * states))
     if by == "trajectory":
-        assert list(every) == sorted(every)  # in their order
+        assert list(every) == sorted(every)  # in order
 
 
-def test_shares_are_met_as_near_as_can_be() -> None:
+def test_shares_are_met_as_nearly_as_possible() -> None:
     assert share(100, [0.7, 0.15, 0.15]) == [70, 15, 15]
     assert share(176, [128, 32, 16]) == [128, 32, 16]
     assert share(3, [0.98, 0.01, 0.01]) == [1, 1, 1]
 
 
-def test_one_trajectory_is_cut_in_time(tmp_path: Path) -> None:
+def test_a_single_trajectory_is_split_in_time(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", X[0])
-    source = brought(tmp_path / "x.npy", dt=1.0, axes=["time", "channel"])
+    source = imported_from(tmp_path / "x.npy", dt=1.0, axes=["time", "channel"])
     np.testing.assert_array_equal(everything(source), X[:1])
     assert [source.parts[name].states for name in SPLITS] == [21, 5, 4]
 
 
 @pytest.mark.parametrize("how", [{}, *PACKING[:2]], ids=str)
-def test_a_folder_of_the_well_is_taken_as_it_is(tmp_path: Path, how: dict[str, Any]) -> None:
+def test_a_folder_in_the_wells_layout_is_imported(tmp_path: Path, how: dict[str, Any]) -> None:
     x = FRAMES
     for name, rows in (("train", slice(0, 3)), ("train", slice(3, 5)), ("test", slice(5, 8))):
         path = tmp_path / "mini" / "data" / name / f"{rows.start}.hdf5"
         vector = np.moveaxis(x[rows], 2, -1)
         fields = {0: {"u10": x[rows, :, 0], "u9": x[rows, :, 1]}, 1: {"v": vector}}
         well_file.write(path, fields, {"x": 6, "y": 5}, **how)
-    source = brought(tmp_path / "mini")
+    source = imported_from(tmp_path / "mini")
     info = source.info
     assert (info.name, info.channels, info.dt) == ("mini", ("u9", "u10", "v_x", "v_y"), 0.1)
     assert (info.shape, info.boundary) == ((4, 6, 5), "periodic")
-    assert [part.count for part in source.parts.values()] == [4, 1, 3]  # no valid: of train's five
+    assert [part.count for part in source.parts.values()] == [
+        4,
+        1,
+        3,
+    ]  # no valid files: train's five are split
     np.testing.assert_array_equal(everything(source), x[:, :, [1, 0, 0, 1]])
-    assert any("height does not vary" in line for line in source.said)
-    one = brought(tmp_path / "mini" / "data" / "train" / "0.hdf5", boundary="dirichlet", dt=3.0)
+    assert any("height does not vary" in line for line in source.notes)
+    one = imported_from(
+        tmp_path / "mini" / "data" / "train" / "0.hdf5", boundary="dirichlet", dt=3.0
+    )
     assert (one.info.boundary, one.info.dt) == ("dirichlet", 3.0)
     assert [part.count for part in one.parts.values()] == [1, 1, 1]
 
 
-def test_vectors_of_the_well_need_no_space_or_a_point_of_it(tmp_path: Path) -> None:
+def test_vectors_in_the_wells_layout_have_no_space_or_one_point(tmp_path: Path) -> None:
     for name, x, dims in (("a", X, {}), ("b", X[..., None, :], {"s": 1})):
         fields = {0: {key: x[..., i] for i, key in enumerate("xyz")}}
         well_file.write(tmp_path / f"{name}.hdf5", fields, dims)
-        source = brought(tmp_path / f"{name}.hdf5")
+        source = imported_from(tmp_path / f"{name}.hdf5")
         assert (source.info.shape, source.info.boundary) == ((3,), None)
         np.testing.assert_array_equal(everything(source), X.astype("f4"))
 
 
-def test_steps_of_time_are_read_and_gaps_are_told() -> None:
-    t = Memory("t", np.arange(1000, dtype="f4") * np.float32(0.1))
+def test_time_steps_are_read_and_gaps_are_reported() -> None:
+    t = MemoryArray("t", np.arange(1000, dtype="f4") * np.float32(0.1))
     assert survey.step_of(t, 1000) == (0.1, [])
     gap = np.arange(1000) * 0.02 + np.where(np.arange(1000) > 56, 0.5, 0)
-    step, lines = survey.step_of(Memory("t", np.stack([np.arange(1000) * 0.02, gap])), 1000)
+    step, lines = survey.step_of(MemoryArray("t", np.stack([np.arange(1000) * 0.02, gap])), 1000)
     assert step == 0.02
     assert lines == [
         "gaps: 1 steps of time are not 0.02, the first 0.52, after time 56 of trajectory 1"
     ]
     with pytest.raises(UserError, match=r"does not increase .*give sim.dt="):
-        survey.step_of(Memory("t", np.zeros(5)), 5)
+        survey.step_of(MemoryArray("t", np.zeros(5)), 5)
     with pytest.raises(UserError, match=r"does not fit 9 states"):
-        survey.step_of(Memory("t", np.arange(5)), 9)
+        survey.step_of(MemoryArray("t", np.arange(5)), 9)
 
 
 @pytest.mark.parametrize("numbers", [10**6, 70, 1])
-def test_every_number_is_looked_at_in_pieces_of_any_size(
+def test_every_number_is_checked_in_pieces_of_any_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, numbers: int
 ) -> None:
     monkeypatch.setattr(survey, "NUMBERS", numbers)
     x = X * [1, 10, 100] + [0, 1e6, 0]
     np.save(tmp_path / "x.npy", x)
-    source = brought(tmp_path / "x.npy", dt=1.0)
-    lines = source.look(wanted(source, tmp_path))
+    source = imported_from(tmp_path / "x.npy", dt=1.0)
+    lines = source.inspect(wanted(source, tmp_path))
     table = [line.split() for line in lines if line.startswith("x")][1:]
     for i, (name, *words) in enumerate(table):
         c = x[..., i]
@@ -236,26 +242,26 @@ def test_every_number_is_looked_at_in_pieces_of_any_size(
         ]
 
 
-def test_states_that_repeat_are_told(tmp_path: Path) -> None:
+def test_repeated_states_are_reported(tmp_path: Path) -> None:
     x = X.copy()
     x[3, 12:27] = x[3, 12]
     x[17, :11] = 0
     np.save(tmp_path / "x.npy", x)
-    source = brought(tmp_path / "x.npy", dt=1.0)
-    assert source.look(wanted(source, tmp_path))[-1] == (
+    source = imported_from(tmp_path / "x.npy", dt=1.0)
+    assert source.inspect(wanted(source, tmp_path))[-1] == (
         "repeats: 2 trajectories keep one state for 10 times or more, the longest for 15, at "
         "x.npy, trajectory 3, time 12"
     )
 
 
-def test_what_is_not_finite_is_refused_with_its_places(tmp_path: Path) -> None:
+def test_values_that_are_not_finite_are_refused_with_their_places(tmp_path: Path) -> None:
     x = X.copy()
     x[2, 4, 1] = np.nan
     x[19, 29, 0] = x[19, 29, 2] = np.inf
     np.save(tmp_path / "x.npy", x)
-    source = brought(tmp_path / "x.npy", dt=1.0, channels=["a", "b", "c"])
+    source = imported_from(tmp_path / "x.npy", dt=1.0, channels=["a", "b", "c"])
     with pytest.raises(UserError) as error:
-        source.look(wanted(source, tmp_path / "data"))
+        source.inspect(wanted(source, tmp_path / "data"))
     assert str(error.value) == (
         "x: 3 values are NaN or infinite, the first at x.npy, trajectory 2, time 4, channel b; at "
         "x.npy, trajectory 19, time 29, channel a; at x.npy, trajectory 19, time 29, channel c; "
@@ -263,19 +269,21 @@ def test_what_is_not_finite_is_refused_with_its_places(tmp_path: Path) -> None:
     )
     assert not (tmp_path / "data").exists()
     few = {"train": 2, "valid": 1, "test": 1}
-    assert source.look(wanted(source, tmp_path, counts=few, block=2))
-    with pytest.raises(UserError, match="trajectory 2"):  # which would be in the first shard
-        source.look(wanted(source, tmp_path, counts=few, block=3))
+    assert source.inspect(wanted(source, tmp_path, counts=few, block=2))
+    with pytest.raises(
+        UserError, match="trajectory 2"
+    ):  # which a larger block would put into the first shard
+        source.inspect(wanted(source, tmp_path, counts=few, block=3))
 
 
-def copied(source: Recorded, root: Path, **changes: Any) -> Dataset:
+def copied(source: Imported, root: Path, **changes: Any) -> Dataset:
     return source.dataset(wanted(source, root, **changes))
 
 
-def test_a_copy_is_a_dataset_like_any_other(tmp_path: Path) -> None:
+def test_a_copy_is_an_ordinary_dataset(tmp_path: Path) -> None:
     path = saved(tmp_path, "npy")
     before = (hashlib.sha256(path.read_bytes()).digest(), path.stat().st_mtime_ns)
-    source = brought(path, dt=0.1, units=["m", "s", "K"], time_unit="period", unit=3.0)
+    source = imported_from(path, dt=0.1, units=["m", "s", "K"], time_unit="period", unit=3.0)
     dataset = copied(source, tmp_path / "data")
     again = np.concatenate([dataset.read(n, p.count) for n, p in source.parts.items()])
     np.testing.assert_array_equal(again, X)
@@ -288,26 +296,26 @@ def test_a_copy_is_a_dataset_like_any_other(tmp_path: Path) -> None:
     shard = next(dataset.folder.rglob("00001.hdf5"))
     shard.write_bytes(b"damaged")
     assert copied(source, tmp_path / "data").manifest.shards == dataset.manifest.shards
-    assert source.look(wanted(source, tmp_path / "data"))[-1].startswith("looked at before")
+    assert source.inspect(wanted(source, tmp_path / "data"))[-1].startswith("checked before")
 
 
-def test_other_content_and_other_choices_are_other_datasets(tmp_path: Path) -> None:
+def test_other_content_or_options_make_another_dataset(tmp_path: Path) -> None:
     path = saved(tmp_path, "npy")
-    one = brought(path, dt=0.1)
+    one = imported_from(path, dt=0.1)
     folders = {one.digest(wanted(one, tmp_path))}
     for change in ({"dt": 0.2}, {"split": "time"}, {"channels": ["a", "b", "c"]}):
-        other = brought(path, **{"dt": 0.1, **change})
+        other = imported_from(path, **{"dt": 0.1, **change})
         folders.add(other.digest(wanted(other, tmp_path)))
     np.save(path, X + 1e-12)
-    other = brought(path, dt=0.1)
+    other = imported_from(path, dt=0.1)
     folders.add(other.digest(wanted(other, tmp_path)))
     assert len(folders) == 5
     few = wanted(one, tmp_path, counts=dict.fromkeys(SPLITS, 1))
     assert one.digest(few) in folders
 
 
-def test_more_trajectories_leave_the_old_ones_untouched(tmp_path: Path) -> None:
-    source = brought(saved(tmp_path, "h5"), dt=0.1)
+def test_adding_trajectories_leaves_old_shards_untouched(tmp_path: Path) -> None:
+    source = imported_from(saved(tmp_path, "h5"), dt=0.1)
     few = copied(source, tmp_path / "data", counts={"train": 5, "valid": 1, "test": 1})
     old = {path: path.stat().st_mtime_ns for path in few.folder.rglob("*.hdf5")}
     assert len(old) == 4
@@ -317,9 +325,9 @@ def test_more_trajectories_leave_the_old_ones_untouched(tmp_path: Path) -> None:
     np.testing.assert_array_equal(more.read("train", 14), X[:14])
 
 
-def test_what_is_null_is_what_is_there(tmp_path: Path) -> None:
+def test_null_sizes_become_all_there_is(tmp_path: Path) -> None:
     sim = yaml.safe_load((CONF / "sim" / "file.yaml").read_text())
-    source = brought(saved(tmp_path, "npy"), dt=0.1)
+    source = imported_from(saved(tmp_path, "npy"), dt=0.1)
     found = source.completed(sim, stride=1)
     assert {k: found[k] for k in ("dt", "states", "valid_steps", "steps", "trajectories")} == {
         "dt": 0.1,
@@ -341,14 +349,14 @@ def test_what_is_null_is_what_is_there(tmp_path: Path) -> None:
             source.completed({**sim, **change}, stride=1)
 
 
-def test_yaml_and_python_have_the_same_choices() -> None:
+def test_yaml_and_python_have_the_same_options() -> None:
     sim = yaml.safe_load((CONF / "sim" / "file.yaml").read_text())
-    for field in dataclasses.fields(Choices):
-        assert sim[field.name] == getattr(Choices(), field.name), field.name
+    for field in dataclasses.fields(Options):
+        assert sim[field.name] == getattr(Options(), field.name), field.name
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"path": None}, "sim.path=None must name what you bring"),
+    ({"path": None}, "sim.path=None must name your data"),
     ({"path": "no.npy"}, "no.npy cannot be read (No such file or directory); name a file"),
     ({"dt": None}, "my.npy does not say the time from one state to the next; give sim.dt="),
     ({"dt": -1}, "sim.dt=-1 must be a positive number"),
@@ -370,7 +378,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("change", "message"), WRONG, ids=str)
-def test_wrong_wishes_are_one_line(
+def test_invalid_options_are_refused_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], message: str
 ) -> None:
     saved(tmp_path, "npy")
@@ -381,41 +389,41 @@ def test_wrong_wishes_are_one_line(
     assert "\n" not in str(error.value)
 
 
-def test_arrays_that_do_not_go_together_are_named(tmp_path: Path) -> None:
+def test_arrays_of_different_sizes_are_refused_by_name(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", u=np.ones((4, 9)), v=np.ones((5, 9)))
     with pytest.raises(UserError, match=r"'v' of shape \(5, 9\) does not go with 'u' of shape"):
-        brought(tmp_path / "x.npz", dt=1.0)
+        imported_from(tmp_path / "x.npz", dt=1.0)
     np.savez(tmp_path / "x.npz", train=np.ones((4, 9, 2)), test=np.ones((4, 9, 3)))
     with pytest.raises(UserError, match=r"of shape \(9, 3\), but in x.npz of \(9, 2\)"):
-        brought(tmp_path / "x.npz", dt=1.0)
+        imported_from(tmp_path / "x.npz", dt=1.0)
     np.save(tmp_path / "two.npy", np.ones((2, 9, 2)))
     with pytest.raises(UserError, match=r"2 trajectories are too few .*; give sim.split=time"):
-        brought(tmp_path / "two.npy", dt=1.0)
-    assert brought(tmp_path / "two.npy", dt=1.0, split="time").parts["valid"].count == 2
+        imported_from(tmp_path / "two.npy", dt=1.0)
+    assert imported_from(tmp_path / "two.npy", dt=1.0, split="time").parts["valid"].count == 2
 
 
 @pytest.mark.parametrize("fields", [False, True])
-def test_arrays_in_python_become_a_dataset_that_is_a_path(tmp_path: Path, fields: bool) -> None:
+def test_from_arrays_writes_a_dataset_that_can_be_imported(tmp_path: Path, fields: bool) -> None:
     x: Any = FRAMES if fields else {"train": X[:9], "valid": X[9:12], "test": X[12:]}
     channels = ["u", "v"] if fields else ["x2", "x10", "x1"]
-    known = {"channels": channels, "units": ["K"] * len(channels), "name": "mine"}
-    known |= {"boundary": "dirichlet"} if fields else {"time_unit": "period", "unit": 2.0}
-    folder = sirve.from_arrays(x, tmp_path / "made", dt=0.5, **known)
+    options = {"channels": channels, "units": ["K"] * len(channels), "name": "mine"}
+    options |= {"boundary": "dirichlet"} if fields else {"time_unit": "period", "unit": 2.0}
+    folder = sirve.from_arrays(x, tmp_path / "made", dt=0.5, **options)
     assert folder == tmp_path / "made"
-    source = brought(folder)
+    source = imported_from(folder)
     np.testing.assert_array_equal(everything(source), FRAMES if fields else X)
     info = source.info
     assert (info.name, info.dt, list(info.channels), info.units[0]) == ("mine", 0.5, channels, "K")
     assert (info.boundary, info.unit) == (("dirichlet", 0.5) if fields else (None, 2.0))
-    with pytest.raises(UserError, match="made is there already; name a new folder"):
+    with pytest.raises(UserError, match="made exists already; name a new folder"):
         sirve.from_arrays(x, folder, dt=0.5)
     shard = next(folder.rglob("*.hdf5"))
     shard.write_bytes(shard.read_bytes()[:-1] + b"x")
-    with pytest.raises(UserError, match="differs from its checksum; bring it again"):
-        brought(folder)
+    with pytest.raises(UserError, match="differs from its checksum; import it again"):
+        imported_from(folder)
 
 
-def test_arrays_in_python_that_are_none_leave_nothing(tmp_path: Path) -> None:
+def test_from_arrays_leaves_nothing_if_it_refuses(tmp_path: Path) -> None:
     for x, message in (
         (np.full((4, 9, 2), np.nan), "72 values are NaN or infinite"),
         (np.array([[["a"]]]), "holds <U1 of shape"),
@@ -427,19 +435,19 @@ def test_arrays_in_python_that_are_none_leave_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_memory_is_that_of_a_few_trajectories(
+def test_memory_holds_only_a_few_trajectories(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(survey, "NUMBERS", 50_000)
-    monkeypatch.setattr(recorded, "BLOCK", 50_000)
-    monkeypatch.setattr(recorded, "write_stats", lambda *_: None)  # as a run does, it reads all
+    monkeypatch.setattr(imported, "BLOCK", 50_000)
+    monkeypatch.setattr(imported, "write_stats", lambda *_: None)  # it reads all training data
     x = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", "f8", (400, 1000, 10))
     x[:] = RNG.normal(size=10)
     x[:, ::2] += 1
-    source = brought(tmp_path / "x.npy", dt=1.0)
+    source = imported_from(tmp_path / "x.npy", dt=1.0)
     tracemalloc.start()
-    source.look(wanted(source, tmp_path))
+    source.inspect(wanted(source, tmp_path))
     source.copy(tmp_path / "made", wanted(source, tmp_path, counts=dict.fromkeys(SPLITS, 20)))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 12e6 < x.nbytes / 2  # 10 MB of it are room to read a manifest
+    assert peak < 12e6 < x.nbytes / 2  # 10 MB of it are the limit for reading a manifest

@@ -1,4 +1,4 @@
-"""Systems of a split: parameters drawn for each trajectory, told or hidden, held out or fixed."""
+"""Systems of a split: parameters drawn for each trajectory, shared, or other in the test."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from sirve.io.instantiate import trusted
 LORENZ = {"_target_": "simulators.Lorenz", "rho": {"uniform": [26, 32]}}
 
 
-def test_each_trajectory_draws_its_own_and_keeps_it(tmp_path: Path) -> None:
+def test_each_trajectory_draws_and_stores_its_parameters(tmp_path: Path) -> None:
     dataset = generate(
         recipe(Lorenz(), draws={"rho": Distribution("uniform", (26.0, 32.0))}, dt=0.01),
         dict.fromkeys(SPLITS, 6),
@@ -38,7 +38,7 @@ def test_each_trajectory_draws_its_own_and_keeps_it(tmp_path: Path) -> None:
         assert "rho" in file.attrs["simulation_parameters"]
 
 
-def test_a_draw_does_not_change_the_draws_of_what_was_there() -> None:
+def test_drawn_parameters_do_not_depend_on_the_other_trajectories() -> None:
     """Trajectory i of a split is a function of the seed, the split and i alone."""
     family = Family(Pendulum(), {"omega0": Distribution("log_uniform", (0.5, 2.0))})
     rngs = [np.random.default_rng(i) for i in range(5)]
@@ -54,7 +54,9 @@ def test_a_draw_does_not_change_the_draws_of_what_was_there() -> None:
         ("choice", (5.0, 1.0, 2.0), 2.0),
     ],
 )
-def test_draws(kind: str, values: tuple[float, ...], middle: float) -> None:
+def test_draws_follow_their_distributions(
+    kind: str, values: tuple[float, ...], middle: float
+) -> None:
     draw = Distribution.from_config({kind: list(values)}, "x")
     rng = np.random.default_rng(0)
     drawn = np.array([draw(rng) for _ in range(4000)])
@@ -81,12 +83,12 @@ def test_draws(kind: str, values: tuple[float, ...], middle: float) -> None:
         {"choice": []},
     ],
 )
-def test_what_is_no_distribution_is_refused(plain: dict[str, Any]) -> None:
+def test_an_invalid_distribution_is_refused(plain: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=r"sim.system.rho="):
         families({**LORENZ, "rho": plain}, {}, None)
 
 
-def test_a_split_may_have_parameters_of_its_own() -> None:
+def test_a_split_can_have_other_parameters() -> None:
     found = families(LORENZ, {"test": {"rho": {"uniform": [32, 36]}, "beta": 2.0}}, None)
     assert found["train"].draws["rho"].values == (26.0, 32.0)
     assert found["test"].draws["rho"].values == (32.0, 36.0)
@@ -108,14 +110,14 @@ def test_a_split_may_have_parameters_of_its_own() -> None:
         ({**LORENZ, "rtol": {"uniform": [1e-9, 1e-8]}}, {}, "rtol cannot vary .* these can: sigma"),
     ],
 )
-def test_wrong_wishes_are_refused(
+def test_invalid_systems_are_refused(
     system: dict[str, Any], splits: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(UserError, match=reason):
         families(system, splits, None)
 
 
-def test_another_resolution_for_the_test(tmp_path: Path) -> None:
+def test_the_test_can_have_another_resolution(tmp_path: Path) -> None:
     node = {"_target_": "simulators.Heat", "size": [6, 6]}
     made = Recipe(
         "heat", families(node, {"test": {"size": [12, 12]}}, None), 1.0, dict.fromkeys(SPLITS, 4)
@@ -125,7 +127,7 @@ def test_another_resolution_for_the_test(tmp_path: Path) -> None:
     assert dataset.read("test", 2).shape == (2, 4, 1, 12, 12)
 
 
-def test_a_recipe_comes_back_from_its_manifest(tmp_path: Path) -> None:
+def test_a_recipe_is_rebuilt_from_its_manifest(tmp_path: Path) -> None:
     made = recipe(
         Heat(size=(4, 3)), draws={"diffusivity": Distribution("log_uniform", (0.25, 1.0))}
     )

@@ -15,14 +15,14 @@ from sirve.data.dataset import SPLITS, Dataset
 from sirve.data.observe import Channels
 from sirve.data.simulated.generate import generate
 from sirve.data.states import Held, Stored
-from sirve.data.windows import HELD, Windows, shuffled
+from sirve.data.windows import HELD, Windows, permuted
 
 STD = {"vector": np.array([8.0, 9.0, 8.6]), "frame": np.array([0.3])}
 OBSERVED = {
     "all": Channels(),
     "strided": Channels(stride=3),
     "noisy": Channels(noise=0.1, stride=2),
-    "told": Channels(parameters=["rho", "sigma"], noise=0.01),
+    "covariates": Channels(parameters=["rho", "sigma"], noise=0.01),
     "part": Channels(channels=["z", "x"]),
 }
 
@@ -33,7 +33,7 @@ def made(root: Path, sim: Simulator, **changes: Any) -> Dataset:
 
 
 @pytest.mark.parametrize("name", OBSERVED)
-def test_stored_windows_are_those_of_memory(tmp_path: Path, name: str) -> None:
+def test_windows_from_disk_equal_those_from_memory(tmp_path: Path, name: str) -> None:
     observe = OBSERVED[name]
     dataset = made(tmp_path, Lorenz(), draws={"rho": Distribution("uniform", (26.0, 32.0))})
     std = STD["vector"][: observe.info(dataset.info).shape[0]]
@@ -53,7 +53,7 @@ def test_stored_windows_are_those_of_memory(tmp_path: Path, name: str) -> None:
     stored.close()
 
 
-def test_stored_frames_are_those_of_memory(tmp_path: Path) -> None:
+def test_frames_from_disk_equal_those_from_memory(tmp_path: Path) -> None:
     dataset = made(tmp_path, Heat(size=(6, 5)))
     stored = Stored(dataset, 10, Channels(), STD["frame"], seed=0)
     held = Held(torch.as_tensor(dataset.read("train", 10)))
@@ -63,7 +63,9 @@ def test_stored_frames_are_those_of_memory(tmp_path: Path) -> None:
     assert torch.equal(window, held.windows(trajectory, start, 5))
 
 
-def test_few_shards_are_open_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_few_shards_are_open_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sirve.data.states.OPEN", 2)
     dataset = made(tmp_path, Heat(size=(3, 3)))
     stored = Stored(dataset, 10, Channels(), STD["frame"], seed=0)
@@ -76,11 +78,11 @@ def test_few_shards_are_open_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.slow
-def test_memory_does_not_grow_with_what_is_on_disk(tmp_path: Path) -> None:
-    """Ten times the trajectories, 220 MB of frames more, read window by window.
+def test_memory_does_not_grow_with_the_dataset(tmp_path: Path) -> None:
+    """Ten times the trajectories are 220 MB more of frames, which are read window by window.
 
-    Training itself takes not a megabyte more; the least squares of the baselines, which take block
-    after block, leave the allocator with 15 to 40.
+    Training itself takes less than one megabyte more. The least squares of the baselines, which
+    read block after block, leave 15 to 40 MB with the allocator.
     """
     code = (
         "import sys, resource; sys.argv = ['train.py', *sys.argv[1:]]\n"
@@ -105,25 +107,25 @@ def test_memory_does_not_grow_with_what_is_on_disk(tmp_path: Path) -> None:
 @given(count=st.integers(1, 3000), seed=st.integers(0, 2**63))
 def test_the_computed_order_is_a_permutation(count: int, seed: int) -> None:
     key = np.random.SeedSequence(seed)
-    whole = shuffled(np.arange(count), count, key)
+    whole = permuted(np.arange(count), count, key)
     assert np.array_equal(np.sort(whole), np.arange(count))
     piece = np.arange(count // 3, count // 2)
-    assert np.array_equal(shuffled(piece, count, key), whole[piece])
+    assert np.array_equal(permuted(piece, count, key), whole[piece])
 
 
-def test_the_computed_order_is_as_good_as_drawn() -> None:
-    """Neighbours do not stay neighbours, and another seed gives another order."""
+def test_the_computed_order_looks_random() -> None:
+    """Neighbours are separated, and another seed gives another order."""
     count = 10_000
-    order = shuffled(np.arange(count), count, np.random.SeedSequence(0)) / count
+    order = permuted(np.arange(count), count, np.random.SeedSequence(0)) / count
     assert abs(np.corrcoef(order[:-1], order[1:])[0, 1]) < 0.03
     assert abs(np.corrcoef(order, np.arange(count))[0, 1]) < 0.03
     counts = np.histogram2d(order, np.arange(count), bins=8)[0]
     assert abs(counts - count / 64).max() < 5 * np.sqrt(count / 64)
-    other = shuffled(np.arange(count), count, np.random.SeedSequence(1)) / count
+    other = permuted(np.arange(count), count, np.random.SeedSequence(1)) / count
     assert abs(np.corrcoef(order, other)[0, 1]) < 0.03
 
 
-def test_the_order_of_very_many_windows_is_not_held() -> None:
+def test_the_order_of_very_many_windows_is_not_in_memory() -> None:
     x = Held(torch.zeros(1, 1, 1).expand(1, HELD + 2, 1))
     windows = Windows(x, 2, 1000, seed=0)
     assert windows[3].shape == (1000, 2, 1)

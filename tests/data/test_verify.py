@@ -1,4 +1,4 @@
-"""Damage of a dataset: found by name, refused before training, made again, and nothing else."""
+"""Damage of a dataset: named, refused before training, and repaired without other changes."""
 
 import json
 import os
@@ -33,7 +33,7 @@ RUN = [  # four shards, whose systems differ in one parameter
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def intact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("whole")
     done = run_warm([SCRIPT, *RUN, f"data.root={root}"], root)
     assert done.returncode == 0, done.stderr
@@ -42,18 +42,18 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def folder(whole: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(whole, tmp_path / "data" / whole.name))
+def folder(intact: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(intact, tmp_path / "data" / intact.name))
 
 
 def snapshot(folder: Path) -> dict[str, tuple[int, str]]:
-    """Every file: when it was written, and what it holds."""
+    """The modification time and the checksum of every file."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     return {str(p.relative_to(folder)): (p.stat().st_mtime_ns, sha256(p)) for p in files}
 
 
 def found(folder: Path) -> list[str]:
-    """What verify says, each in one line, with nothing changed."""
+    """The lines of verify, which must change nothing."""
     before = snapshot(folder)
     lines = [damage.line for damage in verify(folder)]
     assert snapshot(folder) == before
@@ -67,20 +67,20 @@ def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     (folder / "manifest.json").write_text(json.dumps(content))
 
 
-def believed(folder: Path, name: str = SHARD) -> None:
-    """The manifest says that the file is as it should be."""
+def accepted(folder: Path, name: str = SHARD) -> None:
+    """Write the checksum of a damaged file into the manifest."""
     checksum = sha256(folder / name)
     edit(folder, lambda content: content["shards"].update({name.removeprefix("data/"): checksum}))
 
 
-def test_a_whole_dataset_has_no_damage(folder: Path) -> None:
+def test_an_intact_dataset_has_no_damage(folder: Path) -> None:
     assert found(folder) == []
     (folder / "look").mkdir()
     (folder / "look" / "phase.png").touch()
     assert found(folder) == []
 
 
-def test_what_is_no_dataset(tmp_path: Path) -> None:
+def test_a_folder_without_a_dataset_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no dataset"):
         list(verify(tmp_path))
     with pytest.raises(UserError, match="holds no dataset"):
@@ -111,7 +111,7 @@ def inside(change: Callable[[h5py.File], object]) -> Callable[[Path], None]:
 
 
 def put(name: str, value: Any) -> Callable[[Path], None]:
-    """Another dataset, or a link, in the place of ``name``."""
+    """Replace ``name`` by another dataset or a link."""
 
     def change(file: h5py.File) -> None:
         del file[name]
@@ -140,7 +140,7 @@ def longer(path: Path) -> None:
 
 X = "t0_fields/omega"
 DAMAGES: dict[str, tuple[Callable[[Path], object], str | None]] = {
-    # what is done to a shard, and what is wrong with it where its checksum is believed
+    # how a shard is damaged, and what is reported if the manifest has its new checksum
     "missing": (Path.unlink, None),
     "truncated": (lambda path: os.truncate(path, path.stat().st_size - 1), "is not readable"),
     "empty": (lambda path: path.write_bytes(b""), "is not readable"),
@@ -164,7 +164,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str | None]] = {
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_damage_is_named_and_made_good(folder: Path, name: str) -> None:
+def test_damage_is_named_and_repaired(folder: Path, name: str) -> None:
     before = snapshot(folder)
     DAMAGES[name][0](folder / SHARD)
     (line,) = found(folder)
@@ -180,9 +180,9 @@ def test_damage_is_named_and_made_good(folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in DAMAGES if DAMAGES[name][1]])
-def test_damage_that_the_manifest_believes_is_named_too(folder: Path, name: str) -> None:
+def test_damage_with_a_matching_checksum_is_named_too(folder: Path, name: str) -> None:
     DAMAGES[name][0](folder / SHARD)
-    believed(folder)
+    accepted(folder)
     reason = DAMAGES[name][1]
     assert reason is not None
     (line,) = found(folder)
@@ -197,9 +197,9 @@ def test_damage_that_the_manifest_believes_is_named_too(folder: Path, name: str)
 @pytest.mark.parametrize(
     "name", [n for n in DAMAGES if n not in ("missing", "a parameter not finite")]
 )
-def test_training_refuses_it_before_it_starts(command: Command, folder: Path, name: str) -> None:
+def test_damage_is_refused_before_training(command: Command, folder: Path, name: str) -> None:
     DAMAGES[name][0](folder / SHARD)
-    believed(folder)
+    accepted(folder)
     done = command(*RUN)
     assert done.returncode == 2
     assert done.stderr.startswith("error: data/")
@@ -208,9 +208,7 @@ def test_training_refuses_it_before_it_starts(command: Command, folder: Path, na
     assert not list(folder.parents[1].glob("runs/*/*/checkpoints/*"))
 
 
-def test_training_makes_again_what_differs_from_its_checksum(
-    command: Command, folder: Path
-) -> None:
+def test_training_makes_a_damaged_shard_again(command: Command, folder: Path) -> None:
     before = snapshot(folder)[SHARD][1]
     DAMAGES["truncated"][0](folder / SHARD)
     done = command(*RUN)
@@ -225,18 +223,21 @@ def shards_entry(name: str) -> Callable[[dict[str, Any]], object]:
 
 
 MANIFESTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
-    "another seed": (lambda c: c["config"].update(seed=1), "not what the folder is named after"),
-    "another block": (lambda c: c.update(block=5), "block of train is not its configuration's"),
-    "another step": (lambda c: c["infos"]["test"].update(dt=0.2), "dt of test is not"),
+    "another seed": (lambda c: c["config"].update(seed=1), "does not match the folder's name"),
+    "another block": (lambda c: c.update(block=5), "block of train differs from its configuration"),
+    "another step": (lambda c: c["infos"]["test"].update(dt=0.2), "dt of test differs"),
     "another parameter": (
         lambda c: c["infos"]["valid"]["parameters"].update(damping=0.5),
-        "parameters of valid is not",
+        "parameters of valid differs",
     ),
-    "a shard elsewhere": (shards_entry("../../x"), "lists '../../x', which is no shard's name"),
+    "a shard elsewhere": (
+        shards_entry("../../x"),
+        "lists '../../x', which is not the name of a shard",
+    ),
     "a shard that is not there": (shards_entry("test/00001.hdf5"), "test/00001.hdf5 is missing"),
     "a gap": (shards_entry("test/00002.hdf5"), "test/00001.hdf5 is not in the manifest"),
     "no shards": (lambda c: c["shards"].clear(), f"{SHARD} is not in the manifest"),
-    "deep": (lambda c: c["config"].update(x=nested(300)), "not what the folder is named after"),
+    "deep": (lambda c: c["config"].update(x=nested(300)), "does not match the folder's name"),
     "no format": (lambda c: c.pop("format"), "manifest.json is damaged"),
 }
 
@@ -246,14 +247,14 @@ def nested(depth: int) -> Any:
 
 
 @pytest.mark.parametrize("name", MANIFESTS)
-def test_a_manifest_that_cannot_be_is_named(folder: Path, name: str) -> None:
+def test_a_contradictory_manifest_is_named(folder: Path, name: str) -> None:
     change, reason = MANIFESTS[name]
     edit(folder, change)
     lines = found(folder)
     assert any(reason in line for line in lines), lines
 
 
-def test_what_belongs_to_no_dataset_is_named_and_left(folder: Path) -> None:
+def test_foreign_files_are_named_and_kept(folder: Path) -> None:
     kept = (folder / "notes.txt", folder / "data" / "train" / "old" / "00000.hdf5")
     kept[1].parent.mkdir()
     half = folder / "data" / "test" / ".00000.hdf5.17.tmp"
@@ -300,13 +301,13 @@ def test_stats_may_differ_in_their_last_digits(folder: Path) -> None:
     assert found(folder) == []
 
 
-def test_a_killed_commit_is_taken_up(folder: Path) -> None:
-    """A shard in its place that the manifest does not know yet, and none of its split after it."""
+def test_a_shard_missing_in_the_manifest_is_repaired(folder: Path) -> None:
+    """As after a kill between the writing of a shard and its entry in the manifest."""
     before = snapshot(folder)[SHARD][1]
     edit(folder, lambda content: content["shards"].pop("train/00001.hdf5"))
     assert found(folder) == [
         f"{folder / SHARD} is not in the manifest",
-        f"{folder / 'stats.yaml'} is not that of the training data",
+        f"{folder / 'stats.yaml'} does not match the training data",
     ]
     assert list(repair(folder, TRUSTED, 1)) == [f"made {SHARD} again", "wrote stats.yaml"]
     assert snapshot(folder)[SHARD][1] == before
@@ -314,7 +315,7 @@ def test_a_killed_commit_is_taken_up(folder: Path) -> None:
 
 
 def refuses(folder: Path, reason: str, trust: Sequence[str] = TRUSTED) -> None:
-    """In one line, with nothing changed, what is half written included."""
+    """Check that repair refuses in one line and changes nothing, not even half-written files."""
     DAMAGES["truncated"][0](folder / SHARD)
     (folder / "data" / "train" / ".00000.hdf5.17.tmp").touch()
     before = snapshot(folder)
@@ -325,9 +326,7 @@ def refuses(folder: Path, reason: str, trust: Sequence[str] = TRUSTED) -> None:
     assert snapshot(folder) == before
 
 
-def test_equations_that_have_changed_are_not_solved(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_changed_equations_are_not_solved(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sirve.data.simulated.recipe.code_of", lambda _: "0" * 16)
     refuses(folder, r"the equations of simulators.vectors.pendulum.Pendulum have changed")
 
@@ -367,24 +366,26 @@ def hostile(key: str, value: Any) -> Callable[[dict[str, Any]], object]:
         ("code", "", "have changed"),
     ],
 )
-def test_the_manifest_of_a_stranger(folder: Path, key: str, value: Any, reason: str) -> None:
+def test_a_hostile_manifest_is_refused(folder: Path, key: str, value: Any, reason: str) -> None:
     edit(folder, hostile(f"config.{key}", value))
-    refuses(folder, "not what the folder is named after")
+    refuses(folder, "does not match the folder's name")
     config = json.loads((folder / "manifest.json").read_text())["config"]
     with pytest.raises(UserError, match=reason) as raised:
         Recipe.of(config, TRUSTED)
     assert str(raised.value).isprintable()
 
 
-def test_other_bits_do_not_take_the_place(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As other library versions may make them: the file is left as it is, and what differs told."""
+def test_a_shard_with_other_bits_is_not_put_in_place(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other library versions can make other bits; the file stays, the versions are reported."""
     DAMAGES["truncated"][0](folder / SHARD)
     before = snapshot(folder)
     monkeypatch.setattr("sirve.data.simulated.generate.versions", lambda: ["numpy 0.1"])
     monkeypatch.setattr("sirve.data.simulated.repair.versions", lambda: ["numpy 0.1"])
     (line,) = repair(folder, TRUSTED, 1)
     assert f"{folder / SHARD} is not replaced" in line
-    assert "the dataset is of h5py " in line
+    assert "the dataset was made with h5py " in line
     assert line.endswith("here is numpy 0.1")
     after = snapshot(folder)
     assert {k: v for k, v in after.items() if k not in LOCKS} == {
@@ -393,7 +394,7 @@ def test_other_bits_do_not_take_the_place(folder: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_a_killed_repair_goes_on(folder: Path, number: int) -> None:
+def test_a_killed_repair_resumes(folder: Path, number: int) -> None:
     before = snapshot(folder)
     names = (SHARD, "data/train/00000.hdf5")
     for name in names:
@@ -409,7 +410,7 @@ def test_a_killed_repair_goes_on(folder: Path, number: int) -> None:
     }
 
 
-def test_the_commands(folder: Path) -> None:
+def test_the_commands_verify_and_repair(folder: Path) -> None:
     def script(*arguments: str) -> Done:
         return run_warm([SCRIPT, *arguments], folder.parents[1])
 
@@ -437,9 +438,9 @@ print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)
 
 
 @pytest.mark.parametrize("command", [[SCRIPT, "verify"], [str(ROOT / "train.py"), *RUN]])
-def test_no_memory_is_taken_for_what_a_file_declares(folder: Path, command: list[str]) -> None:
+def test_no_memory_is_allocated_for_a_declared_size(folder: Path, command: list[str]) -> None:
     DAMAGES["huge"][0](folder / SHARD)
-    believed(folder)
+    accepted(folder)
     given = [str(folder)] if command[-1] == "verify" else []
     done = run_command(["-c", PEAK, sys.executable, *command, *given], folder.parents[1])
     code, peak = map(int, done.stdout.split())

@@ -1,4 +1,4 @@
-"""The format's own reader opens what is written of every field system."""
+"""The reader of the_well opens the datasets of every field system."""
 
 import dataclasses
 import pkgutil
@@ -20,7 +20,7 @@ STATES = 9
 
 
 def tiny_fields() -> list[Simulator]:
-    """Each system in conf/sim that is a field, on few cells."""
+    """Each field system in conf/sim, on a few cells."""
     found = []
     for name in SYSTEMS:
         target = yaml.safe_load((CONF / "sim" / f"{name}.yaml").read_text())["system"]["_target_"]
@@ -48,7 +48,7 @@ def check(root: Path, sim: Simulator) -> None:
         use_normalization=False,
         return_grid=True,
     )
-    x = np.moveaxis(dataset.read("train", 2), 2, -1)  # channels last, as the Well has them
+    x = np.moveaxis(dataset.read("train", 2), 2, -1)  # channels last, as in The Well
     windows = STATES - 6 + 1
     assert len(well) == 2 * windows
     item = {name: np.asarray(value) for name, value in well[windows + 1].items()}
@@ -61,8 +61,8 @@ def check(root: Path, sim: Simulator) -> None:
     assert names == [channel.name for channel in sim.channels]
 
 
-def test_there_are_fields() -> None:
-    """An empty parametrisation would pass the law below."""
+def test_there_are_field_systems() -> None:
+    """Without any, the next test would pass unnoticed."""
     assert len(tiny_fields()) >= 4
 
 
@@ -72,6 +72,6 @@ def test_the_well_reads_every_field(tmp_path: Path, sim: Simulator) -> None:
 
 
 @pytest.mark.parametrize("boundary", BOUNDARIES)
-def test_the_well_reads_every_wall(tmp_path: Path, boundary: str) -> None:
+def test_the_well_reads_every_boundary(tmp_path: Path, boundary: str) -> None:
     sim = Heat(size=TINY[2], boundary=boundary)
     check(tmp_path, sim)

@@ -1,4 +1,4 @@
-"""Windows: every one once an epoch, in an order fixed by the seed, shared by ranks."""
+"""Windows: each once in an epoch, in an order fixed by the seed, shared by ranks."""
 
 from itertools import islice
 
@@ -13,7 +13,7 @@ from sirve.errors import UserError
 
 
 def numbered(trajectories: int, states: int) -> Held:
-    """x[i, t] = 1000 i + t, so that a window tells where it was cut."""
+    """States x[i, t] = 1000 i + t, so that a window shows its place."""
     return Held((1000.0 * torch.arange(trajectories)[:, None] + torch.arange(states))[..., None])
 
 
@@ -26,7 +26,7 @@ def numbered(trajectories: int, states: int) -> Held:
     share=st.integers(1, 2),
     epoch=st.integers(0, 2),
 )
-def test_every_window_at_most_once_an_epoch_over_all_ranks(
+def test_each_window_occurs_at_most_once_in_an_epoch_over_all_ranks(
     trajectories: int, states: int, length: int, ranks: int, share: int, epoch: int
 ) -> None:
     x = numbered(trajectories, states)
@@ -51,7 +51,7 @@ def take(start: int, count: int, seed: int = 0, workers: int = 0) -> torch.Tenso
     return torch.stack(list(islice(load(windows, lambda: start, workers), count)))
 
 
-def test_the_order_is_a_function_of_seed_and_position_alone() -> None:
+def test_the_order_depends_only_on_seed_and_position() -> None:
     whole = take(0, 20)
     for start in (1, 6, 7, 13):  # within and between epochs of 6 batches
         assert torch.equal(take(start, 20 - start), whole[start:])
@@ -60,7 +60,7 @@ def test_the_order_is_a_function_of_seed_and_position_alone() -> None:
     assert not torch.equal(whole[:6], whole[6:12])
 
 
-def test_ranks_share_the_batch_of_one() -> None:
+def test_ranks_share_the_batch_of_a_single_process() -> None:
     x = numbered(4, 10)
     alone = Windows(x, 3, 6, 0)[0]
     shares = [Windows(x, 3, 6, 0, rank=rank, ranks=2)[0] for rank in (0, 1)]

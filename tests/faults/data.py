@@ -31,7 +31,7 @@ FAULTY += ["~sim.system.beta", "~sim.system.method", "~sim.system.rtol", "~sim.s
 
 
 def dataset(bench: Bench) -> Path:
-    """A dataset, made by a run that has nothing to train."""
+    """Make a dataset by a run that trains nothing."""
 
     def make() -> None:
         assert bench.command(*SHORT, "model=persistence").returncode == 0
@@ -102,7 +102,7 @@ def blow_up(bench: Bench) -> None:
 
 @fault(
     5,
-    "sizes that are none: dt ≤ 0, no trajectories, windows longer than a trajectory",
+    "invalid sizes: dt ≤ 0, no trajectories, windows longer than a trajectory",
     "an error in the middle",
     "one line, before any work",
     "cli/test_train.py",
@@ -118,7 +118,7 @@ def sizes(bench: Bench) -> None:
     6,
     "kill -9 while data are made",
     "unreadable HDF5",
-    "the same command makes the rest; what was committed is untouched, the whole is the same",
+    "the same command makes the rest; finished shards are untouched, the dataset is the same",
     "data/test_kills.py data/test_generate.py",
 )
 def killed_generator(bench: Bench) -> None:
@@ -139,7 +139,7 @@ def killed_generator(bench: Bench) -> None:
     7,
     "disk full while data are made",
     "a partial file",
-    "one line; no partial file; goes on when there is room",
+    "one line; no partial file; resumes when there is room",
     "io/test_files.py",
 )
 def full_while_simulating(bench: Bench) -> None:
@@ -156,7 +156,7 @@ def full_while_simulating(bench: Bench) -> None:
     8,
     "two commands make the same data",
     "they overwrite each other",
-    "the second waits, and finds them made",
+    "the second waits until the data are made",
     "data/test_generate.py",
 )
 def two_generators(bench: Bench) -> None:
@@ -179,9 +179,9 @@ def two_generators(bench: Bench) -> None:
 
 @fault(
     9,
-    "another configuration on the data that are there",
+    "another configuration with existing data",
     "mixed data",
-    "another dataset beside them: the folder's name is a digest of all that fixes the numbers",
+    "another dataset: the folder's name is a digest of everything that fixes the numbers",
     "data/test_generate.py",
 )
 def another_configuration(bench: Bench) -> None:
@@ -193,7 +193,7 @@ def another_configuration(bench: Bench) -> None:
 
 
 def made_again(bench: Bench, **damages: bytes | None) -> None:
-    """Reading names the file and the remedy; the command makes it again to the same checksum."""
+    """Check that reading names file and remedy, and that the command makes the same bits again."""
     folder = dataset(bench)
     before = sums(folder)
     path = folder / "data" / "train" / "00001.hdf5"
@@ -217,8 +217,8 @@ def made_again(bench: Bench, **damages: bytes | None) -> None:
     10,
     "a shard truncated by a byte, empty, or text",
     "a trace from HDF5",
-    "found before training by its checksum and by `simulate.py verify`; named, made again to the "
-    "same bits",
+    "detected before training by its checksum and by `sirve simulate verify`; named, made again "
+    "with the same bits",
     "data/test_verify.py security/test_hostile_files.py",
 )
 def truncated(bench: Bench) -> None:
@@ -229,7 +229,7 @@ def truncated(bench: Bench) -> None:
     11,
     "a flipped bit in the data",
     "0 of 60 found by plain HDF5",
-    "60 of 60 found before training, and by `simulate.py verify`",
+    "60 of 60 detected before training, and by `sirve simulate verify`",
     "data/test_verify.py",
 )
 def flipped_data(bench: Bench) -> None:
@@ -250,7 +250,7 @@ def flipped_data(bench: Bench) -> None:
     12,
     "a shard missing or renamed",
     "KeyError later",
-    "found at the start by the manifest; made again to the same bits",
+    "detected at the start by the manifest; made again with the same bits",
     "data/test_verify.py",
 )
 def missing(bench: Bench) -> None:
@@ -261,7 +261,8 @@ def missing(bench: Bench) -> None:
     13,
     "data of another shape or system under the right name",
     "a shape error in mid-epoch",
-    "the checksum differs, or if the manifest says so too, the shape: one line, before training",
+    "the checksum differs, or, if the manifest was changed too, the shape: one line, before "
+    "training",
     "data/test_verify.py",
 )
 def foreign(bench: Bench) -> None:
@@ -271,16 +272,16 @@ def foreign(bench: Bench) -> None:
         file["t0_fields/x"] = np.zeros((4, 80, 7))
     with pytest.raises(UserError, match="differs from its checksum"):
         Dataset(folder).read("train", 8)
-    believe(folder, path)
+    accept(folder, path)
     refused(bench.command(*SHORT), "00000.hdf5", "delete")
 
 
 @fault(
     14,
-    "NaN put into a data file",
+    "NaN written into a data file",
     "a NaN loss later",
-    "nothing not finite is ever written; put there later, the checksum differs; if the manifest "
-    "says so too, `simulate.py verify` names trajectory, state and channel",
+    "only finite numbers are written; after a later change the checksum differs; if the "
+    "manifest was changed too, `sirve simulate verify` names trajectory, state and channel",
     "data/test_verify.py",
 )
 def nan_in_data(bench: Bench) -> None:
@@ -290,14 +291,14 @@ def nan_in_data(bench: Bench) -> None:
         file["t0_fields/x"][2, 5] = np.nan
     with pytest.raises(UserError, match=r"00000.hdf5 .*differs from its checksum"):
         Dataset(folder).read("train", 8)
-    believe(folder, path)
+    accept(folder, path)
     refused(bench.command(*SHORT), "00000.hdf5", "not finite", "delete")
     (damage,) = verify(folder)
     assert "the first in trajectory 2 of the shard, state 5, channel x" in damage.line
 
 
-def believe(folder: Path, path: Path) -> None:
-    """The manifest says that a shard is as it should be."""
+def accept(folder: Path, path: Path) -> None:
+    """Write the checksum of a damaged shard into the manifest."""
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["shards"][f"train/{path.name}"] = sha256(path)
     (folder / "manifest.json").write_text(json.dumps(manifest))
@@ -320,9 +321,9 @@ def locked(bench: Bench) -> None:
 
 @fault(
     38,
-    "a process that simulates is killed, as by a system that is out of memory",
-    "waits for ever, or a trace",
-    "one line, exit code 1; the same command goes on",
+    "a worker process is killed, for example for lack of memory",
+    "waits forever, or a trace",
+    "one line, exit code 1; the same command resumes",
     "data/test_kills.py",
 )
 def killed_worker(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""Rows of the fault table: what comes from others, and what is asked wrongly."""
+"""Rows of the fault table: files of others, and wrong commands."""
 
 import multiprocessing
 import os
@@ -22,7 +22,7 @@ from sirve.report.load import load_run
 
 
 class Payload:
-    """Unpickled, it would make a file."""
+    """An object that creates a folder when it is unpickled."""
 
     def __reduce__(self) -> Any:
         return (os.mkdir, ("canary",))
@@ -43,7 +43,7 @@ def finished(bench: Bench) -> Path:
 )
 def pickled(bench: Bench) -> None:
     pickle.loads(pickle.dumps(Payload()))
-    Path("canary").rmdir()  # it would have worked
+    Path("canary").rmdir()  # shows that the payload works
     for name in ("zip.ckpt", "old.pt", "plain.pt"):
         with Path(name).open("wb") as file:
             if name == "plain.pt":
@@ -84,7 +84,7 @@ def hostile_target(bench: Bench) -> None:
 
 @fault(
     28,
-    "a name that leads elsewhere: ../x, an absolute path, a link, 300 letters",
+    "a name that leads outside: ../x, an absolute path, a link, 300 letters",
     "writes there",
     "refused; nothing is written",
     "cli/test_train.py io/test_files.py security/test_hostile_files.py",
@@ -106,7 +106,7 @@ def names(bench: Bench) -> None:
     29,
     "a secret in the environment, the configuration or the command",
     "in two of W&B's files",
-    "in no file of the run: references stay references, literal secrets are refused unseen",
+    "in no file of the run: references stay references, literal secrets are refused and not shown",
     "cli/test_secrets.py",
 )
 def secret(bench: Bench) -> None:
@@ -142,7 +142,7 @@ def hostile_hdf5(kind: str, path: Path) -> None:
     30,
     "HDF5 with links, virtual or object datasets, a huge declared shape",
     "followed, allocated",
-    "refused in one line; no memory taken",
+    "refused in one line; no memory allocated",
     "security/test_hostile_files.py",
 )
 def hdf5(bench: Bench) -> None:
@@ -184,7 +184,7 @@ def same_second(bench: Bench) -> None:
 
 @fault(
     32,
-    "a GPU asked for where there is none; more processes than cores",
+    "a GPU requested on a machine without one; more processes than cores",
     "a late trace",
     "one line, before any work",
     "cli/test_train.py",
@@ -205,7 +205,7 @@ def not_there(bench: Bench) -> None:
     33,
     "a misspelt key",
     "an error without a hint",
-    "names the nearest right one",
+    "names the nearest valid key",
     "cli/test_train.py",
 )
 def misspelt(bench: Bench) -> None:

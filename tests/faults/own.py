@@ -1,4 +1,4 @@
-"""Rows of the fault table: data that a user brings."""
+"""Rows of the fault table: a user's data files."""
 
 from pathlib import Path
 
@@ -8,12 +8,12 @@ from faults.table import Bench, fault, refused
 from hostile_files import own
 
 X = np.random.default_rng(0).normal(size=(12, 40, 2))
-BRING = ["sim=file", "logger=none", "trainer.updates=12", "trainer.validations=2", "sim.dt=0.1"]
+IMPORT = ["sim=file", "logger=none", "trainer.updates=12", "trainer.validations=2", "sim.dt=0.1"]
 
 
 def nothing_done(bench: Bench, *arguments: str, says: str) -> None:
-    """Refused in one line; no dataset, no run."""
-    refused(bench.command(*BRING, *arguments), says)
+    """Check that the command refuses in one line and writes no dataset and no run."""
+    refused(bench.command(*IMPORT, *arguments), says)
     assert not [path for path in bench.folder.rglob("*") if path.suffix in (".yaml", ".hdf5")]
 
 
@@ -21,7 +21,7 @@ def nothing_done(bench: Bench, *arguments: str, says: str) -> None:
     34,
     "a data file that is missing, empty, cut off, of another kind or of another shape",
     "a trace from NumPy or HDF5, or a shape error in mid-epoch",
-    "one line with what was understood of it and the remedy, before any work",
+    "one line with what was understood and the remedy, before any work",
     "data/test_own.py security/test_hostile_files.py",
 )
 def own_file(bench: Bench) -> None:
@@ -38,14 +38,14 @@ def own_file(bench: Bench) -> None:
     np.save("x.npy", X[0])
     nothing_done(bench, "sim.path=x.npy", says="axes trajectory 40, time 2 (guessed from")
     np.save("x.npy", X)
-    refused(bench.command(*BRING[:-1], "sim.path=x.npy"), "time from one state to the next; give")
+    refused(bench.command(*IMPORT[:-1], "sim.path=x.npy"), "time from one state to the next; give")
 
 
 @fault(
     35,
     "NaN or infinity in a data file",
     "a NaN loss",
-    "refused before training, with the number of them, the first places and the remedy",
+    "refused before training, with their number, the first places and the remedy",
     "data/test_own.py",
 )
 def own_nan(bench: Bench) -> None:
@@ -58,15 +58,16 @@ def own_nan(bench: Bench) -> None:
 
 @fault(
     36,
-    "a data file of a stranger: pickles, links to other files, a bomb, a vast declared shape",
+    "a hostile data file: pickles, links to other files, a bomb, a huge declared shape",
     "unpickled, followed, allocated",
-    "refused in one line; nothing is called, no memory taken, nothing unpacked beyond what it says",
+    "refused in one line; nothing is called, no memory allocated, nothing unpacked beyond its "
+    "declared size",
     "security/test_hostile_files.py",
 )
 def own_hostile(bench: Bench) -> None:
     here = bench.folder / "files"
     here.mkdir()
-    for name in ("npy, a pickle", "npz, a bomb", "h5, vast", "h5, a chunk that goes on"):
+    for name in ("npy, a pickle", "npz, a bomb", "h5, vast", "h5, a chunk that unpacks too long"):
         row = own.OWN[f"own {name}"]
         row.make(here)
         assert row.reason
@@ -80,14 +81,14 @@ def own_hostile(bench: Bench) -> None:
 @fault(
     37,
     "a data file that has changed since the run began",
-    "training goes on, on other data",
-    "the run is refused, naming both digests; the same command begins another",
+    "training continues with other data",
+    "the run is refused, naming both digests; the same command starts another run",
     "pipeline/test_own_data.py",
 )
 def own_changed(bench: Bench) -> None:
     np.save("x.npy", X)
     bench.killed(
-        "sirve.forecasting.forecaster.Forecaster.training_step", 4, *BRING, "sim.path=x.npy"
+        "sirve.forecasting.forecaster.Forecaster.training_step", 4, *IMPORT, "sim.path=x.npy"
     )
     np.save("x.npy", X + 1)
     refused(bench.command(f"resume={bench.run()}", "logger=none"), "was started with data x-", "here")

@@ -1,6 +1,6 @@
-"""Files of strangers, each with what reads it and the reason for which it is refused.
+"""Hostile files, each with the function that reads it and the reason why it is refused.
 
-A pickle that is run leaves a file named canary in the folder above.
+A pickle that is run creates a file named canary in the parent folder.
 """
 
 from hostile_files.checkpoints import CHECKPOINTS

@@ -1,4 +1,4 @@
-"""Checkpoints of strangers: x.ckpt."""
+"""Hostile checkpoints, each x.ckpt in its own folder."""
 
 import os
 import pickle
@@ -23,7 +23,7 @@ MODEL = {"_target_": "sirve.cores.Recurrent", "cell": {"_target_": "sirve.cores.
 
 
 class Payload:
-    """Unpickled, it opens the canary."""
+    """An object that creates the canary file when it is unpickled."""
 
     def __init__(self, canary: Path) -> None:
         self.canary = str(canary)
@@ -33,7 +33,7 @@ class Payload:
 
 
 class Call:
-    """Unpickled, it is what ``function`` gives."""
+    """An object that calls ``function`` when it is unpickled."""
 
     def __init__(self, function: Any, *args: Any) -> None:
         self.call = (function, args)
@@ -55,7 +55,7 @@ def good_checkpoint(folder: Path, dtype: torch.dtype = torch.float32) -> Path:
 
 
 def changed(*keys: str, value: Any) -> Callable[[Path], None]:
-    """A good checkpoint but for the value under ``keys``."""
+    """Make a valid checkpoint, except for the value under ``keys``."""
 
     def make(folder: Path) -> None:
         path = good_checkpoint(folder)
@@ -72,8 +72,8 @@ def weight(value: Any) -> Callable[[Path], None]:
     return changed("state_dict", "core.readout.weight", value=value)
 
 
-def trainers(**changes: Any) -> Callable[[Path], None]:
-    """What a trainer leaves, but for ``changes``."""
+def resume_point(**changes: Any) -> Callable[[Path], None]:
+    """Make a checkpoint as the trainer writes it, except for ``changes``."""
     state = {"best": 1.0, "seconds": 2.0, "done": False}
     content = {"state_dict": {}, "loops": {}, "optimizer_states": [], "lr_schedulers": []}
     content |= {"global_step": 3, "callbacks": {"Saver": state}}
@@ -81,7 +81,7 @@ def trainers(**changes: Any) -> Callable[[Path], None]:
 
 
 def shared() -> Any:
-    """A list of lists of lists: 9**12 values, in some hundred bytes."""
+    """Return nested lists that share their parts: 9**12 values in a few hundred bytes."""
     value: Any = ["x"]
     for _ in range(12):
         value = [value] * 9
@@ -89,7 +89,7 @@ def shared() -> Any:
 
 
 def tied(folder: Path) -> None:
-    """One tensor under the names of all the weights of 100 layers: 400 MB for 4."""
+    """One tensor of 4 MB for all weights of 100 layers, which declare 400 MB."""
     path = good_checkpoint(folder)
     content = torch.load(path, weights_only=True)
     content["sirve"]["model"] |= {"hidden": 576, "layers": 100}
@@ -121,7 +121,7 @@ def npz(folder: Path) -> None:
 
 
 def bomb(folder: Path) -> None:
-    """600 MB of zeros in 600 kB."""
+    """Compress 600 MB of zeros to 600 kB."""
     path = good_checkpoint(folder)
     deflated = zipfile.ZipFile(folder / "new", "w", zipfile.ZIP_DEFLATED, compresslevel=1)
     with zipfile.ZipFile(path) as old, deflated as new:
@@ -134,7 +134,7 @@ def bomb(folder: Path) -> None:
 
 
 def false_sizes(folder: Path) -> None:
-    """The table of contents says that an entry has 2 GB."""
+    """Let the table of contents declare an entry of 2 GB."""
     path = good_checkpoint(folder)
     data = bytearray(path.read_bytes())
     entry = data.rindex(b"PK\x01\x02")
@@ -159,8 +159,8 @@ _WIDE = {"shape": [10**9], "channels": ["x"], "units": ["1"]}
 CHECKPOINTS = {
     "good": Row(good_checkpoint, checkpoint, None),
     "good, float64": Row(partial(good_checkpoint, dtype=torch.float64), checkpoint, None),
-    "pickle in .ckpt": Row(pickled, checkpoint, "no zip of torch's"),
-    "pickle in .pt, old": Row(partial(torch_pickle, new=False), checkpoint, "no zip of torch's"),
+    "pickle in .ckpt": Row(pickled, checkpoint, "no zip of torch"),
+    "pickle in .pt, old": Row(partial(torch_pickle, new=False), checkpoint, "no zip of torch"),
     "pickle in .pt": Row(partial(torch_pickle, new=True), checkpoint, "calls 'io.open'"),
     "pickle in .npz": Row(npz, checkpoint, "without one data.pkl"),
     "1 GB by a pickle": Row(weight(Call(bytearray, 10**9)), checkpoint, "calls '"),
@@ -186,7 +186,7 @@ CHECKPOINTS = {
     ),
     "a pipe for a checksum": Row(piped, checkpoint, "differs from its checksum"),
     "sparse tensor": Row(weight(_SPARSE), checkpoint, "calls 'torch._utils._rebuild_sparse"),
-    "tensor of nothing": Row(
+    "meta tensor": Row(
         weight(torch.empty(10**6, 10**6, device="meta")), checkpoint, "calls 'torch._utils"
     ),
     "whole numbers": Row(weight(torch.zeros(3, 7, dtype=torch.int64)), checkpoint, "not floating"),
@@ -208,9 +208,9 @@ CHECKPOINTS = {
         changed("sirve", "info", "dt", value=float("nan")), checkpoint, "info.dt is nan"
     ),
     "info is a list": Row(changed("sirve", "info", value=[1]), checkpoint, "info does not have"),
-    "no deviations": Row(changed("sirve", "std", value="abc"), checkpoint, "std is 'abc'"),
-    "good, of a trainer": Row(trainers(), saved, None),
-    "a step that is a word": Row(trainers(global_step="7"), saved, "has no global_step"),
-    "callbacks that are a list": Row(trainers(callbacks=[1]), saved, "has no callbacks"),
-    "no loops": Row(trainers(loops=None), saved, "has no loops"),
+    "std that is a word": Row(changed("sirve", "std", value="abc"), checkpoint, "std is 'abc'"),
+    "good, to resume from": Row(resume_point(), saved, None),
+    "a step that is a word": Row(resume_point(global_step="7"), saved, "has no global_step"),
+    "callbacks that are a list": Row(resume_point(callbacks=[1]), saved, "has no callbacks"),
+    "no loops": Row(resume_point(loops=None), saved, "has no loops"),
 }

@@ -1,4 +1,4 @@
-"""HDF5 files of strangers: a shard, and the rollouts of a run."""
+"""Hostile HDF5 files: a shard, and the rollouts of a run."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ def rollouts(folder: Path) -> Path:
 
 
 def replaced(make: Callable[[Path], Path], name: str, how: Any) -> Callable[[Path], None]:
-    """A good file, where ``how`` puts something else in the place of ``name``."""
+    """Make a valid file in which ``how`` replaces the object ``name``."""
 
     def build(folder: Path) -> None:
         path = make(folder)
@@ -123,7 +123,7 @@ HOW: dict[str, tuple[Any, str]] = {
     "two names": (twice, "a second name"),
     "many groups": (many, "more than 10000 objects"),
     "a group for a dataset": (lambda g, n, s, f: g.create_group(n), ""),
-    "no shape": (lambda g, n, s, f: g.__setitem__(n, h5py.Empty("f8")), "has no shape"),
+    "no numbers": (lambda g, n, s, f: g.__setitem__(n, h5py.Empty("f8")), "has no numbers in it"),
 }
 
 
@@ -143,7 +143,7 @@ def cut(make: Callable[[Path], Path], length: int) -> Callable[[Path], None]:
 
 
 def written(name: str, text: str) -> Callable[[Path], object]:
-    """A good run, but for one file."""
+    """Make a valid run, except for one file."""
     return lambda folder: rollouts(folder).with_name(name).write_text(text)
 
 

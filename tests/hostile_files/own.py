@@ -1,4 +1,4 @@
-"""Data files that a stranger brings: .npy, .npz, HDF5, and The Well's layout."""
+"""Hostile data files for import: .npy, .npz, HDF5, and The Well's layout."""
 
 import os
 import zipfile
@@ -14,22 +14,22 @@ from aids import well_file
 from hostile_files.checkpoints import Payload
 from hostile_files.hdf5 import circle, compound, cut, many, outside, replaced, twice, virtual
 from hostile_files.row import Row
-from sirve.data.own.bring import from_file
+from sirve.data.own.import_data import from_file
 from sirve.data.source import Wanted
 
 X = np.random.default_rng(0).normal(size=(6, 50, 3))
 Make = Callable[[Path], object]
 
 
-def brought(name: str) -> Callable[[Path], object]:
-    """Understood, looked at and copied, as a run does before it trains."""
+def imported(name: str) -> Callable[[Path], object]:
+    """Open, check and copy a file, as a run does before it trains."""
 
     def read(folder: Path) -> object:
         source = from_file({"path": str(folder / name), "dt": 1.0}, folder / "data")
         counts = {split: part.count for split, part in source.parts.items()}
         states = {split: part.states for split, part in source.parts.items()}
         wanted = Wanted(states, counts, folder / "data", block=16, workers=1)
-        source.look(wanted)
+        source.inspect(wanted)
         return source.dataset(wanted)
 
     return read
@@ -44,7 +44,7 @@ def npy(x: Any) -> Callable[[Path], Path]:
 
 
 def header(shape: str) -> Callable[[Path], Path]:
-    """A header that says so, and a kilobyte."""
+    """Write a header with this shape, and one kilobyte of data."""
 
     def make(folder: Path) -> Path:
         text = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}}}\n".encode()
@@ -72,7 +72,7 @@ def npz(**arrays: Any) -> Callable[[Path], Path]:
 
 
 def pickled(folder: Path) -> None:
-    """Both kinds of file; what reads it by pickle opens the canary."""
+    """Write both kinds of file; unpickling them creates the canary file."""
     x = np.array([Payload(folder.parent / "canary")], object)
     np.save(folder / "x.npy", x, allow_pickle=True)
     np.savez(folder / "x.npz", x=x)
@@ -83,13 +83,13 @@ def bomb(folder: Path) -> Path:
 
 
 def lying(folder: Path) -> None:
-    """Its table of contents and the array's header say that more is packed than is."""
+    """Declare more than is packed, in the table of contents and in the array's header."""
     content = header("(6, 50000, 3)")(folder).read_bytes()
     with zipfile.ZipFile(folder / "x.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("x.npy", content)
-    said, claim = (n.to_bytes(4, "little") for n in (len(content), 7_300_000))
+    size, claim = (n.to_bytes(4, "little") for n in (len(content), 7_300_000))
     packed = (folder / "x.npz").read_bytes() + bytes(10_000)
-    (folder / "x.npz").write_bytes(claim.join(packed.rsplit(said, 1)))
+    (folder / "x.npz").write_bytes(claim.join(packed.rsplit(size, 1)))
 
 
 def h5(folder: Path, **how: Any) -> Path:
@@ -104,7 +104,7 @@ def packed(folder: Path) -> Path:
 
 
 def declared(shape: tuple[int, ...], room: int, **how: Any) -> Make:
-    """A dataset of which nothing is written, in a file of ``room`` bytes."""
+    """Declare a dataset without writing it, in a file of ``room`` bytes."""
 
     def make(folder: Path) -> Path:
         with h5py.File(folder / "x.h5", "w") as file:
@@ -116,7 +116,7 @@ def declared(shape: tuple[int, ...], room: int, **how: Any) -> Make:
 
 
 def chunk(content: bytes, compression: str = "gzip") -> Make:
-    """The first chunk of (6, 1000, 20) numbers, as it is packed."""
+    """Write a packed chunk of (6, 1000, 20) numbers with this content."""
 
     def make(folder: Path) -> Path:
         with h5py.File(folder / "x.h5", "w") as file:
@@ -129,7 +129,7 @@ def chunk(content: bytes, compression: str = "gzip") -> Make:
 
 
 def long_chunk(folder: Path) -> None:
-    """Half a gigabyte of zeros, packed: HDF5 would unpack it all into a chunk of a megabyte."""
+    """Pack half a gigabyte of zeros, which HDF5 would unpack into a chunk of one megabyte."""
     packing = zlib.compressobj(9)
     first, again = (
         packing.compress(bytes(10**7)) + packing.flush(zlib.Z_FULL_FLUSH) for _ in range(2)
@@ -193,8 +193,11 @@ _ARRAYS: dict[str, tuple[Make, str | None]] = {
     "h5": (h5, None),
     "h5, packed": (packed, None),
     "h5, lzf": (lambda folder: h5(folder, compression="lzf"), None),
-    "h5, another filter": (lambda folder: h5(folder, scaleoffset=3), "is filtered by [6]"),
-    "h5, vast": (declared((10**6, 1000, 3000), 0), "more than 1000 times what the file has"),
+    "h5, another filter": (
+        lambda folder: h5(folder, scaleoffset=3),
+        "is compressed or filtered by [6]",
+    ),
+    "h5, vast": (declared((10**6, 1000, 3000), 0), "more than 1000 times the size of the file"),
     "h5, vast trajectories": (
         declared((9, 10**6, 50), 10**7),
         "is more than is read from a file of",
@@ -204,10 +207,10 @@ _ARRAYS: dict[str, tuple[Make, str | None]] = {
         declared((100, 1000, 1000), 10**6, chunks=(100, 1000, 1000), fletcher32=True),
         "chunks of more than",
     ),
-    "h5, a chunk that goes on": (long_chunk, "unpack to more than they declare"),
+    "h5, a chunk that unpacks too long": (long_chunk, "unpack to more than they declare"),
     "h5, a chunk of noise": (chunk(np.random.default_rng(0).bytes(900_000)), "has damaged chunks"),
-    "h5, a chunk longer than itself": (chunk(bytes(10**7)), "packed in more bytes"),
-    "h5, a chunk of lzf that is long": (
+    "h5, a chunk packed too long": (chunk(bytes(10**7)), "packed in more bytes"),
+    "h5, a chunk packed too long by lzf": (
         chunk(bytes(10**7), "lzf"),
         "packed in more bytes",
     ),
@@ -239,20 +242,20 @@ _IN_PLACE: dict[str, tuple[Any, str | None]] = {
 
 OWN = {
     **{
-        f"own {k}": Row(make, brought(f"x.{k[:3].strip(', ')}"), why)
+        f"own {k}": Row(make, imported(f"x.{k[:3].strip(', ')}"), why)
         for k, (make, why) in _ARRAYS.items()
     },
     **{
-        f"own h5, {k}": Row(replaced(h5, "x", how), brought("x.h5"), why)
+        f"own h5, {k}": Row(replaced(h5, "x", how), imported("x.h5"), why)
         for k, (how, why) in _IN_PLACE.items()
     },
-    "own pipe": Row(filled, brought("pipe.npy"), "pipe.npy is no file; name one"),
+    "own pipe": Row(filled, imported("pipe.npy"), "pipe.npy is no file; name one"),
     "own nowhere": Row(
-        filled, brought("y.npy"), "y.npy cannot be read (No such file or directory)"
+        filled, imported("y.npy"), "y.npy cannot be read (No such file or directory)"
     ),
-    "own well": Row(well, brought("x"), None),
+    "own well": Row(well, imported("x"), None),
     "own well, a link to a file": Row(
-        linked, brought("x"), "x.hdf5 is a link that leaves sim.path"
+        linked, imported("x"), "x.hdf5 is a link that leaves sim.path"
     ),
     "own well, a link in the file": Row(
         replaced(
@@ -260,8 +263,8 @@ OWN = {
             "t0_fields/w",
             lambda g, n, s, f: g.__setitem__(n, h5py.ExternalLink("/etc/passwd", "x")),
         ),
-        brought("x.h5"),
+        imported("x.h5"),
         "t0_fields/w is a link to another file",
     ),
-    "own folder of nothing": Row(filled, brought("."), "has no *.hdf5 in train/ or data/train/"),
+    "own folder of nothing": Row(filled, imported("."), "has no *.hdf5 in train/ or data/train/"),
 }

@@ -1,4 +1,4 @@
-"""One file of a stranger."""
+"""One hostile file."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,10 @@ INFO = Info("x", (3,), tuple("xyz"), ("1",) * 3, None, 0.1, "step", 0.1, "", {"r
 
 
 class Row(NamedTuple):
-    """``make`` a folder's files, ``read`` them: refused for ``reason``, None for good ones."""
+    """How to ``make`` a hostile file in a folder, how to ``read`` it, and why it is refused.
+
+    ``reason`` is None for a valid file.
+    """
 
     make: Callable[[Path], object]
     read: Callable[[Path], object]

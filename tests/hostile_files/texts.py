@@ -1,4 +1,4 @@
-"""YAML, JSON and links of strangers: a run's config.yaml, and datasets in data/system-<hash>."""
+"""Hostile YAML, JSON and links: a run's config.yaml, and datasets in data/system-<hash>."""
 
 import json
 from collections.abc import Callable
@@ -29,9 +29,9 @@ YAML = {
     "alias bomb": Row(config(_BOMB), resumed, "an anchor or alias"),
     "nested YAML": Row(config("[" * 100_000), resumed, "more than 50 levels"),
     "long YAML": Row(config("# x\n" * 300_000), resumed, "more than 1000000 bytes"),
-    "a number of 10**5 places": Row(config("a: " + "9:" * 50_000 + "9"), resumed, "a word of more"),
-    "no YAML": Row(config("a: [\x00"), resumed, "is not YAML"),
-    "another outline": Row(config("a: 1"), resumed, "is not the configuration of a run"),
+    "a number of 10**5 digits": Row(config("a: " + "9:" * 50_000 + "9"), resumed, "a word of more"),
+    "not YAML": Row(config("a: [\x00"), resumed, "is not YAML"),
+    "not a configuration": Row(config("a: 1"), resumed, "is not the configuration of a run"),
 }
 
 
@@ -40,7 +40,7 @@ def made(folder: Path) -> Any:
 
 
 def moved(name: str) -> Callable[[Path], None]:
-    """A good dataset, where ``name`` is a link to what lies elsewhere."""
+    """Make a valid dataset in which ``name`` is a link to the outside."""
 
     def make(folder: Path) -> None:
         path = made(folder).folder / name

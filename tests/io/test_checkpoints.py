@@ -1,4 +1,4 @@
-"""Checkpoints: whole, checked, plain types only."""
+"""Checkpoints: complete or absent, checked, of plain types only."""
 
 import os
 import pickle
@@ -21,7 +21,7 @@ from sirve.io import checkpoints
 CONTENT = {"state_dict": {"w": torch.arange(2000.0)}, "step": 3, "note": {"a": [1, None, "b"]}}
 
 
-def test_round_trip_leaves_nothing_else(tmp_path: Path) -> None:
+def test_saving_and_loading_leaves_no_other_files(tmp_path: Path) -> None:
     path = tmp_path / "checkpoints" / "last.ckpt"
     checkpoints.save(CONTENT, path)
     assert {p.name for p in path.parent.iterdir()} == {"last.ckpt", "last.ckpt.sha256"}
@@ -30,7 +30,7 @@ def test_round_trip_leaves_nothing_else(tmp_path: Path) -> None:
     assert found["note"] == CONTENT["note"]
 
 
-def test_every_flipped_bit_and_truncation_is_found(tmp_path: Path) -> None:
+def test_every_flipped_bit_and_truncation_is_detected(tmp_path: Path) -> None:
     path = tmp_path / "a.ckpt"
     checkpoints.save(CONTENT, path)
     whole = path.read_bytes()
@@ -46,7 +46,7 @@ def test_every_flipped_bit_and_truncation_is_found(tmp_path: Path) -> None:
             checkpoints.load(path)
 
 
-def test_a_failed_save_keeps_the_old_one(tmp_path: Path) -> None:
+def test_a_failed_save_keeps_the_old_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "a.ckpt"
     checkpoints.save(CONTENT, path)
     with pytest.raises((pickle.PicklingError, AttributeError)):
@@ -56,7 +56,7 @@ def test_a_failed_save_keeps_the_old_one(tmp_path: Path) -> None:
 
 
 def in_child(action: Callable[[], None]) -> int:
-    """Do it in a process of its own; its exit code, negative for a signal."""
+    """Run ``action`` in a child process; returns its exit code, negative for a signal."""
     child = os.fork()
     if child == 0:
         try:
@@ -67,11 +67,11 @@ def in_child(action: Callable[[], None]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-INSTANTS = ("open", "replace", "fsync", "unlink")  # of os, or what pathlib opens a file by
+INSTANTS = ("open", "replace", "fsync", "unlink")  # functions of os, which pathlib uses too
 
 
 def killed_before(number: int, action: Callable[[], None]) -> Callable[[], None]:
-    """``action``, killed with -9 before its system call ``number`` that changes the disk."""
+    """Return ``action``, killed with -9 before its call ``number`` that changes the disk."""
     calls = 0
 
     def counting(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -92,9 +92,9 @@ def killed_before(number: int, action: Callable[[], None]) -> Callable[[], None]
     return run
 
 
-def test_killed_at_every_instant_of_a_save_what_is_there_is_good(tmp_path: Path) -> None:
-    """Two good ones before; after a save that was killed anywhere: no torn one, no step back."""
-    seen = set()
+def test_a_save_killed_at_any_instant_leaves_intact_checkpoints(tmp_path: Path) -> None:
+    """With two intact checkpoints before, a killed save leaves no damaged one and loses no step."""
+    found = set()
     for number in range(1, 200):
         folder = tmp_path / str(number)
         last, previous = folder / "last.ckpt", folder / "previous.ckpt"
@@ -107,19 +107,21 @@ def test_killed_at_every_instant_of_a_save_what_is_there_is_good(tmp_path: Path)
         assert all(checkpoints.intact(path) for path in there)
         steps = [checkpoints.load(path)["step"] for path in there]
         assert steps[0] >= 2
-        seen.add(tuple(steps))
-        checkpoints.save({**CONTENT, "step": 4}, last)  # whatever was left is no hindrance
+        found.add(tuple(steps))
+        checkpoints.save(
+            {**CONTENT, "step": 4}, last
+        )  # leftover files do not disturb the next save
         assert checkpoints.load(last)["step"] == 4
         if code == 0:
             break
     assert code == 0  # the last number was beyond the last call
     assert number > 15
-    assert seen == {(2, 1), (2,), (3, 2)}
+    assert found == {(2, 1), (2,), (3, 2)}
 
 
 @pytest.mark.slow
 def test_killed_during_a_save_to_another_device(tmp_path: Path) -> None:
-    """Where the temporary folder is another device: 0 of 20 torn, 64 MB in the writing."""
+    """With the temporary folder on another device, 0 of 20 killed saves of 64 MB are damaged."""
     elsewhere = Path("/dev/shm")
     assert elsewhere.stat().st_dev != tmp_path.stat().st_dev
     big = {"w": torch.arange(2**24, dtype=torch.float32)}
@@ -143,10 +145,10 @@ def test_killed_during_a_save_to_another_device(tmp_path: Path) -> None:
 
 
 def no_room(folder: Path) -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))  # as a quota refuses
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))  # like a quota
 
 
-def not_ours(folder: Path) -> None:
+def not_writable(folder: Path) -> None:
     folder.chmod(0o755)
     for parent in folder.parents:
         if parent.stat().st_uid == os.getuid() and parent != Path("/tmp"):
@@ -162,13 +164,13 @@ def full(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("trouble", "reason"),
-    [(no_room, "File too large"), (not_ours, "Permission denied"), (full, "No space left")],
+    [(no_room, "File too large"), (not_writable, "Permission denied"), (full, "No space left")],
 )
-def test_a_disk_that_refuses_is_told_and_harms_nothing(
+def test_a_disk_error_is_reported_and_changes_nothing(
     tmp_path: Path, trouble: Callable[[Path], None], reason: str
 ) -> None:
     if os.getuid() != 0:
-        pytest.skip("only root can become somebody else, and mount")
+        pytest.skip("only root can change its user, and mount")
     folder = tmp_path / "checkpoints"
     folder.mkdir()
     if trouble is full:
@@ -177,10 +179,10 @@ def test_a_disk_that_refuses_is_told_and_harms_nothing(
         for step in (1, 2):
             checkpoints.save({**CONTENT, "step": step}, folder / "last.ckpt")
         before = {path.name: path.read_bytes() for path in folder.iterdir()}
-        told = tmp_path / "told"
+        report = tmp_path / "report"
 
         def attempt() -> None:
-            with told.open("w") as file:
+            with report.open("w") as file:
                 trouble(folder)
                 try:
                     checkpoints.save({**CONTENT, "step": 3}, folder / "last.ckpt")
@@ -189,7 +191,7 @@ def test_a_disk_that_refuses_is_told_and_harms_nothing(
 
         assert in_child(attempt) == 0
         (folder / "ballast").unlink(missing_ok=True)
-        assert f"last.ckpt cannot be written ({reason}" in told.read_text()
+        assert f"last.ckpt cannot be written ({reason}" in report.read_text()
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     finally:
         if trouble is full:
@@ -197,7 +199,7 @@ def test_a_disk_that_refuses_is_told_and_harms_nothing(
 
 
 class Payload:
-    """Unpickled, it would call."""
+    """An object that makes the test fail when it is unpickled."""
 
     def __reduce__(self) -> Any:
         return (pytest.fail, ("a pickle was run",))
@@ -209,10 +211,10 @@ def test_a_pickle_is_refused(tmp_path: Path, sidecar: bool) -> None:
     checkpoints.save({"state_dict": Payload()}, path)
     if not sidecar:
         (tmp_path / "evil.ckpt.sha256").unlink()
-    with pytest.raises(UserError, match="only a pickle could load is refused"):
+    with pytest.raises(UserError, match="a file that only pickle can load is refused"):
         checkpoints.load(path)
 
 
-def test_a_missing_file_says_what_to_name(tmp_path: Path) -> None:
+def test_a_missing_checkpoint_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not exist; name a run folder"):
         checkpoints.load(tmp_path / "none.ckpt")

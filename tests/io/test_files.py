@@ -1,4 +1,4 @@
-"""Files are whole or absent, and runs never share a folder."""
+"""Files are complete or absent, and runs never share a folder."""
 
 import os
 import subprocess
@@ -16,12 +16,12 @@ from sirve.io.files import json_rows, read_yaml, require_inside, sha256, whole, 
 from sirve.runs import run_folder
 
 
-def test_a_failure_keeps_the_old_file_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_failure_keeps_the_old_file_and_leaves_no_other(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     write_text(path, "old")
     with pytest.raises(ZeroDivisionError), whole(path) as temporary:
         temporary.write_text("half")
-        assert temporary.parent == path.parent  # one device, so that the move is atomic
+        assert temporary.parent == path.parent  # on the same device, so that the move is atomic
         _ = 1 / 0
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
@@ -49,12 +49,12 @@ def test_fsync_comes_before_the_move(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert calls == ["fsync", "replace", "fsync"]
 
 
-def test_sha256_is_the_files(tmp_path: Path) -> None:
+def test_sha256_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     assert sha256(tmp_path / "a").startswith("ba7816bf8f01cfea")
 
 
-def test_runs_of_the_same_second_have_folders_of_their_own(tmp_path: Path) -> None:
+def test_runs_started_in_the_same_second_have_different_folders(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         made = list(pool.map(lambda _: run_folder.create(tmp_path), range(20)))
     run_folder.release()
@@ -77,7 +77,7 @@ def test_a_link_cannot_leave_the_root(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("variable", ["WORLD_SIZE", "SLURM_STEP_NUM_TASKS"])
-def test_processes_started_from_outside_are_refused(
+def test_processes_started_by_another_launcher_are_refused(
     monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv(variable, "2")
@@ -97,7 +97,7 @@ def test_a_run_has_one_owner(tmp_path: Path) -> None:
     assert subprocess.run(owning, check=False).returncode == 0
 
 
-def test_links_that_lead_in_circles_lead_outside(tmp_path: Path) -> None:
+def test_circular_links_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / "b").symlink_to(tmp_path / "a")
     with pytest.raises(UserError, match="leaves"):
@@ -109,7 +109,7 @@ def test_links_that_lead_in_circles_lead_outside(tmp_path: Path) -> None:
         require_inside(tmp_path / "d" / ".." / ".." / "x", tmp_path, "the root")
 
 
-def test_what_our_own_files_hold_is_read(tmp_path: Path) -> None:
+def test_files_of_sirve_are_read(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(OmegaConf.to_yaml(OmegaConf.create(configure())))
     assert read_yaml(path) == yaml.safe_load(path.read_text())

@@ -1,4 +1,4 @@
-"""The typed door: what is not expected is refused, and nothing of it is called."""
+"""Building objects from configuration: other classes are refused, and nothing is called."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from sirve.io.instantiate import TRUSTED, build
 GOOD = {"_target_": "sirve.cores.Recurrent", "cell": {"_target_": "sirve.cores.GRU"}, "hidden": 4}
 
 
-def test_builds_what_is_expected_with_nested_nodes_and_late_arguments() -> None:
+def test_builds_an_object_with_nested_nodes_and_late_arguments() -> None:
     core = build(GOOD, Core, place="model", trust=TRUSTED, shape=(3,), boundary=None)
     assert isinstance(core, Recurrent)
     assert isinstance(core.layers[0].cell, GRU)  # type: ignore[union-attr]
@@ -33,7 +33,7 @@ CANARY: list[str] = []
 
 
 class Canary:
-    """Would tell if it were called."""
+    """A class that records its calls."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
         CANARY.append("called")
@@ -88,7 +88,7 @@ UNTRUSTED = [
 
 
 @pytest.mark.parametrize("target", UNTRUSTED)
-def test_a_checkpoint_may_not_name_classes_from_elsewhere(target: str) -> None:
+def test_a_checkpoint_may_not_name_classes_of_other_packages(target: str) -> None:
     with pytest.raises(UserError, match=r"outside the trusted packages|is not a|cannot import"):
         build({"_target_": target}, torch.nn.Module, place="model", trust=TRUSTED)
     assert not CANARY

@@ -1,4 +1,4 @@
-"""Files of strangers: refused in one line, nothing of them is run, no memory is taken for them."""
+"""Hostile files are refused in one line; nothing in them is run, no memory is allocated."""
 
 import json
 import os
@@ -21,39 +21,39 @@ from sirve.errors import UserError
 from sirve.io.hdf5 import reading
 
 
-def by_pickle(path: Path) -> None:
+def load_by_pickle(path: Path) -> None:
     with path.open("rb") as file:
         pickle.load(file)["state_dict"].close()
 
 
-def by_numpy(path: Path) -> None:
+def load_by_numpy(path: Path) -> None:
     with np.load(path, allow_pickle=True) as file:
         file["a"][0].close()
 
 
-def by_torch(path: Path) -> None:
+def load_by_torch(path: Path) -> None:
     torch.load(path, weights_only=False)["state_dict"].close()
 
 
 OPEN = """
 import sys, pathlib
-from sirve.hdf5 import reading
+from sirve.io.hdf5 import reading
 try:
     reading(pathlib.Path(sys.argv[1]), "mend it").__enter__()
 except ValueError as error:
     print(error)
 """
 LOADERS = {
-    "pickle in .ckpt": by_pickle,
-    "pickle in .pt, old": by_torch,
-    "pickle in .pt": by_torch,
-    "pickle in .npz": by_numpy,
+    "pickle in .ckpt": load_by_pickle,
+    "pickle in .pt, old": load_by_torch,
+    "pickle in .pt": load_by_torch,
+    "pickle in .npz": load_by_numpy,
 }
 
 
 @pytest.fixture(scope="module")
 def read(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """What became of each of the table."""
+    """The folder of all files, and the result of reading each of the table."""
     root = tmp_path_factory.mktemp("hostile")
     for number, row in enumerate(TABLE.values()):
         (root / str(number)).mkdir()
@@ -66,7 +66,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_it_cannot_hurt(read: tuple[Path, dict[str, Any]], name: str) -> None:
+def test_a_hostile_file_does_no_harm(read: tuple[Path, dict[str, Any]], name: str) -> None:
     root, found = read
     raised, seconds, memory = found[name]
     if TABLE[name].reason is None:
@@ -82,7 +82,7 @@ def test_it_cannot_hurt(read: tuple[Path, dict[str, Any]], name: str) -> None:
 
 
 def test_the_payload_is_real(tmp_path: Path) -> None:
-    """By what trusts a file, it opens the canary, from each of the files it is put in."""
+    """A loader that trusts the file creates the canary, for each kind of file."""
     canary = tmp_path / "canary"
     for name, load in LOADERS.items():
         folder = tmp_path / name
@@ -94,7 +94,7 @@ def test_the_payload_is_real(tmp_path: Path) -> None:
         canary.unlink()
 
 
-def test_what_is_raised_while_a_file_is_open_keeps_its_meaning(tmp_path: Path) -> None:
+def test_exceptions_pass_unchanged_through_an_open_file(tmp_path: Path) -> None:
     path = shard(tmp_path)
     for error in (KeyError("mine"), OSError("mine"), ZeroDivisionError("mine")):
         with pytest.raises(type(error), match="mine"), reading(path, "mend it"):
@@ -110,7 +110,7 @@ def test_what_is_raised_while_a_file_is_open_keeps_its_meaning(tmp_path: Path) -
 def test_a_lock_that_fails_names_the_setting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    """As HDF5 words it; the first for real, the others need a file system of their own."""
+    """Code 11 is a real lock; the others need special file systems, so HDF5's text is faked."""
     path = shard(tmp_path)
     reason = r"cannot be locked \(.*\); wait, or set HDF5_USE_FILE_LOCKING=FALSE"
     if code == 11:
@@ -127,7 +127,7 @@ def test_a_lock_that_fails_names_the_setting(
         pass
 
 
-def test_to_look_costs_little(tmp_path: Path) -> None:
+def test_checking_a_file_takes_little_time(tmp_path: Path) -> None:
     path = shard(tmp_path)
     start = time.perf_counter()
     for _ in range(20):

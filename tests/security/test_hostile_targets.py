@@ -1,7 +1,7 @@
-"""Hostile configurations, through both doors: refused in one line, and nothing of them is called.
+"""Hostile configurations are refused in one line, and nothing in them is called.
 
-Each of the table in ``hostile.py`` goes through the command line, which may import but not call
-it, and through a checkpoint, for which nothing outside the trusted packages is even imported.
+Each entry of ``hostile.TABLE`` is given on the command line, which may import but not call it, and
+in a checkpoint, for which nothing outside the trusted packages is even imported.
 """
 
 import json
@@ -26,27 +26,27 @@ from sirve.forecasting.normaliser import Normaliser
 from sirve.io import instantiate as door
 from sirve.io.instantiate import TRUSTED
 
-SOON_OVER = ["logger=none", *SMALL["lorenz"], *FEW]  # should it not be refused
+SOON_OVER = ["logger=none", *SMALL["lorenz"], *FEW]  # a short run, in case it is not refused
 INFO = Info("x", (3,), tuple("xyz"), ("1",) * 3, None, 0.1, "step", 0.1, "", {})
 
-# What the interpreter itself reports of this process, while ``watched`` is on.
+# Audit events of the interpreter, recorded in this process while ``watched`` is active.
 EVENTS = ("os.system", "subprocess.Popen", "os.posix_spawn", "os.exec", "os.fork", "ctypes.dlopen")
 EVENTS += ("socket.connect", "socket.getaddrinfo", "urllib.Request", "shutil.copyfile")
-_seen: list[str] = []
+_recorded: list[str] = []
 _on = [False]
-sys.addaudithook(lambda event, _: _seen.append(event) if _on[0] and event in EVENTS else None)
+sys.addaudithook(lambda event, _: _recorded.append(event) if _on[0] and event in EVENTS else None)
 
 
 @pytest.fixture
 def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with a module that tells when it is imported; what happens is recorded."""
+    """A folder with a module that creates the canary when imported; audit events are recorded."""
     (tmp_path / "evil_canary.py").write_text(
         "from sirve import cores\nopen('canary', 'w').close()\n"
         "class Core(cores.Persistence): pass\nclass Cell(cores.GRU): pass\n"
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    _seen.clear()
+    _recorded.clear()
     _on[0] = True
     yield tmp_path
     _on[0] = False
@@ -56,15 +56,15 @@ def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def check_nothing_happened(folder: Path) -> None:
     assert not (folder / "canary").exists()
     assert "evil_canary" not in sys.modules
-    assert not _seen
+    assert not _recorded
 
 
 def save(model: Any, path: Path) -> Path:
-    """A checkpoint that is good but for its ``model``."""
+    """Write a checkpoint that is valid except for its ``model``."""
     core = Recurrent((3,), GRU(), hidden=4)
     normaliser = Normaliser(np.zeros(3), np.ones(3), 0)
     limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(50_000)  # to write what must be read without
+    sys.setrecursionlimit(50_000)  # needed to write a deep tree; loading must do without
     try:
         checkpoint.save(Forecaster(core, normaliser, model, INFO, [1.0] * 3), path)
     finally:
@@ -73,7 +73,7 @@ def save(model: Any, path: Path) -> Path:
 
 
 def override(value: Any) -> str:
-    """As Hydra's command line reads it."""
+    """Return a value in the syntax of Hydra's command line."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{k}: {override(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list):
@@ -86,7 +86,7 @@ def test_the_table_is_long() -> None:
 
 
 @pytest.mark.parametrize("patch", [*TABLE, *FILES])
-def test_a_checkpoint_is_refused(
+def test_a_hostile_checkpoint_is_refused(
     watched: Path, monkeypatch: pytest.MonkeyPatch, patch: dict[Any, Any]
 ) -> None:
     path = save({**GOOD, **patch}, watched / "checkpoints" / "evil.ckpt")
@@ -105,7 +105,7 @@ def test_a_checkpoint_is_refused(
 
 
 @pytest.mark.parametrize("patch", TABLE)
-def test_the_command_line_is_refused(
+def test_a_hostile_command_line_is_refused(
     command: Command, watched: Path, patch: dict[str, Any]
 ) -> None:
     overrides = [f"++model.{key}={override(value)}" for key, value in patch.items()]
@@ -136,7 +136,9 @@ def test_the_command_line_is_refused(
     ],
     ids=lambda overrides: overrides[0],
 )
-def test_other_places_are_refused(command: Command, watched: Path, overrides: list[str]) -> None:
+def test_hostile_targets_in_other_groups_are_refused(
+    command: Command, watched: Path, overrides: list[str]
+) -> None:
     done = command(*SOON_OVER, *overrides)
     assert done.returncode == 2, done.stderr
     assert done.stderr.count("\n") == 1
@@ -147,14 +149,14 @@ def test_other_places_are_refused(command: Command, watched: Path, overrides: li
     "trust",
     ["sirve", "evil_canary", [""], ["os."], [".os"], ["a b"], ["os:path"], [3], ["__main__"]],
 )
-def test_trust_names_packages(watched: Path, trust: Any) -> None:
+def test_trust_must_be_a_list_of_packages(watched: Path, trust: Any) -> None:
     path = save({**GOOD, "_target_": "evil_canary.Core"}, watched / "evil.ckpt")
     with pytest.raises(UserError, match="must be a list of packages"):
         sirve.load(path, trust=trust)
     check_nothing_happened(watched)
 
 
-# What shows that all this could fail.
+# These show that the tests above could fail.
 
 
 def test_good_configurations_pass(command: Command, tmp_path: Path) -> None:
@@ -164,9 +166,11 @@ def test_good_configurations_pass(command: Command, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_what_is_trusted_is_imported(watched: Path) -> None:
+def test_a_trusted_package_is_imported(watched: Path) -> None:
     path = save({"_target_": "evil_canary.Core"}, watched / "friend.ckpt")
-    with pytest.raises(UserError, match="not a checkpoint of sirve"):  # other weights: too late
+    with pytest.raises(
+        UserError, match="not a checkpoint of sirve"
+    ):  # refused for its weights, after the import
         sirve.load(path, trust=["evil_canary"])
     assert (watched / "canary").exists()
 
@@ -179,7 +183,7 @@ def test_what_is_trusted_is_imported(watched: Path) -> None:
         ("urllib.request.urlretrieve", "urllib.Request"),
     ],
 )
-def test_hydra_itself_would_call_them(watched: Path, target: str, event: str) -> None:
+def test_hydra_itself_would_call_the_targets(watched: Path, target: str, event: str) -> None:
     (watched / "source").write_text("x")
     keys = dict(FUNCTIONS[target])
     keys |= {"url": f"file://{watched}/source"} if "url" in keys else {}
@@ -188,4 +192,4 @@ def test_hydra_itself_would_call_them(watched: Path, target: str, event: str) ->
     if hasattr(result, "close"):
         result.close()
     assert (watched / "canary").exists()
-    assert not event or event in _seen
+    assert not event or event in _recorded

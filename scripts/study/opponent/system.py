@@ -15,7 +15,7 @@ from sirve.data.observe import Observe
 from sirve.data.shards import Info, dtype_of
 from sirve.data.simulated.generate import generators
 from sirve.data.simulated.recipe import Recipe, make_recipe
-from sirve.data.source import Simulated
+from sirve.data.simulated.source import Simulated
 from sirve.errors import UserError
 from sirve.io.files import parse_yaml
 from sirve.io.hdf5 import reading

@@ -22,13 +22,13 @@ from joblib import cpu_count
 
 from sirve.cli import train
 from sirve.data.dataset import SPLITS, Dataset
+from sirve.data.info import Info
 from sirve.data.observe import Observe
-from sirve.data.shards import Info
+from sirve.data.open_source import open_source, wanted_of
 from sirve.data.simulated.repair import repair
 from sirve.data.simulated.verify import verify
 from sirve.data.sizes import require_sizes, require_whole
 from sirve.data.source import Wanted
-from sirve.data.sources import source_of, wanted_of
 from sirve.errors import UserError
 from sirve.io import instantiate
 from sirve.metrics import THRESHOLD
@@ -45,7 +45,7 @@ def main() -> None:
     if arguments[0] in COMMANDS:
         options = _parser().parse_args(arguments)
         with train.exit_on_errors(), train.print_errors():
-            sys.exit(options.does(options))
+            sys.exit(options.action(options))
     drawn = "--look" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--look"]
     with train.exit_on_errors():
@@ -55,13 +55,13 @@ def main() -> None:
 def make(config: dict[str, Any], _config_yaml: str, drawn: bool) -> None:
     """Make the dataset of a configuration, print a summary, and draw it if ``drawn``."""
     observe = instantiate.build(config["observe"], Observe, place="observe")
-    source, config = source_of(config, observe, trust=None)
+    source, config = open_source(config, observe, trust=None)
     require_sizes(config)
     observe = observe.of(source.scene)
     observe.info(source.infos["train"])  # refuses what sirve train would
     wanted = wanted_of(config, observe)
     run_folder.require_writable(wanted.root, "data.root")
-    for line in source.look(wanted):
+    for line in source.inspect(wanted):
         print(line)
     start = time.perf_counter()
     dataset = source.dataset(wanted)
@@ -153,9 +153,9 @@ def repair_folder(options: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="sirve simulate")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, (does, several) in COMMANDS.items():
+    for name, (action, several) in COMMANDS.items():
         command = commands.add_parser(name)
-        command.set_defaults(does=does)
+        command.set_defaults(action=action)
         command.add_argument("folder", type=Path, metavar="FOLDER", nargs="+" if several else None)
         if name != "verify":
             command.add_argument(
@@ -166,7 +166,9 @@ def _parser() -> argparse.ArgumentParser:
                 help="package of your own system; trust the dataset's author: its code is run",
             )
         if name == "repair":
-            command.add_argument("--workers", type=int, help="processes; one a core by default")
+            command.add_argument(
+                "--workers", type=int, help="number of processes; by default one for each core"
+            )
     return parser
 
 

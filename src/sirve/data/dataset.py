@@ -1,8 +1,10 @@
-"""A dataset on disk: its manifest, its shards, and reading them."""
+"""A dataset on disk: its manifest, its lock, and reading its shards."""
 
+import fcntl
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,31 +12,32 @@ from typing import Any
 import numpy as np
 import yaml
 
-from sirve.data.moments import Moments
-from sirve.data.shards import Info, read_drawn, read_shard, rows_of
+from sirve.data.info import Info
+from sirve.data.moments import StepMoments
+from sirve.data.shards import read_parameter, read_shard, rows_of
 from sirve.errors import UserError, one_line, shown
 from sirve.io.files import read_json, require_inside, sha256, write_text
 
 SPLITS = ("train", "valid", "test")
 FORMAT = 2
 MANIFEST, STATS = "manifest.json", "stats.yaml"
+LOCK, WORKERS = ".lock", ".workers"
 _REMEDY = "delete its folder to simulate it again"
-_AGAIN = "delete it and run the command again"
+_SHARD_REMEDY = "delete it and run the command again"
 
 
 @dataclass
 class Manifest:
-    """The table of contents: the configuration, and each committed shard with its checksum."""
+    """The table of contents: the configuration, and each complete shard with its checksum."""
 
     config: dict[str, Any]
-    infos: dict[str, Info]  # of each split
+    infos: dict[str, Info]  # by split
     block: int
     shards: dict[str, str] = field(default_factory=dict)  # "train/00000.hdf5" -> sha256
-    limits: dict[str, Any] = field(
-        default_factory=dict
-    )  # of prediction: sirve.data.simulated.limits
+    limits: dict[str, Any] = field(default_factory=dict)  # from simulated.limits.measure
 
     def save(self, folder: Path) -> None:
+        """Write manifest.json."""
         content = {
             "format": FORMAT,
             "config": self.config,
@@ -46,14 +49,17 @@ class Manifest:
         write_text(folder / MANIFEST, json.dumps(content, indent=1) + "\n")
 
     def names(self, split: str) -> list[str]:
-        """The committed shards of a split, in the order of their trajectories."""
+        """Return the names of the shards of a split, in the order of their trajectories."""
         found = [name for name in self.shards if name.startswith(f"{split}/")]
         return sorted(found, key=lambda name: (len(name), name))
 
     @staticmethod
     def load(folder: Path) -> "Manifest | None":
-        """None where there is no dataset yet; UserError for what is damaged or leads elsewhere."""
-        require_no_way_out(folder)
+        """Read manifest.json, or return None where there is none.
+
+        Raises UserError if it is damaged, or if a link in the dataset leads out of it.
+        """
+        require_no_links_out(folder)
         path = folder / MANIFEST
         try:
             content = read_json(path, _REMEDY)
@@ -66,7 +72,7 @@ class Manifest:
                 content["shards"],
                 content["limits"],
             )
-            found._require_sane()
+            found._require_types()
             return found
         except FileNotFoundError:
             return None
@@ -75,7 +81,7 @@ class Manifest:
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{path} is damaged: {one_line(str(error))}; {_REMEDY}") from error
 
-    def _require_sane(self) -> None:
+    def _require_types(self) -> None:
         if not isinstance(self.config, dict):
             raise ValueError("config is no object")
         if type(self.block) is not int or not 0 < self.block < 2**31:
@@ -88,10 +94,10 @@ class Manifest:
             raise ValueError("limits is no object")
 
 
-def require_no_way_out(folder: Path) -> None:
-    """Raise UserError where a link in a dataset would have something else read or written.
+def require_no_links_out(folder: Path) -> None:
+    """Raise UserError for a link in a dataset that leads out of it.
 
-    One level after the other: what a link leads to is not even listed.
+    One level is checked after the other, so that the target of a link is not even listed.
     """
     for pattern in ("*", "data/*", "data/*/*"):
         for path in folder.glob(pattern):
@@ -100,13 +106,43 @@ def require_no_way_out(folder: Path) -> None:
 
 
 def digest(config: dict[str, Any]) -> str:
-    """What a dataset's folder is named after."""
+    """Return the hash of a configuration, which ends the name of the dataset's folder."""
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:10]
 
 
 def shard_name(split: str, block: int) -> str:
-    """The place of block ``block`` in a split's sequence."""
+    """Return the name of the shard that holds block number ``block`` of a split."""
     return f"{split}/{block:05d}.hdf5"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let one process at a time write to ``folder``; a second one waits until it is done.
+
+    The system releases both locks when a process ends, even if it is killed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (LOCK, WORKERS):
+        require_inside(folder / name, folder, "the dataset")
+    with (folder / LOCK).open("w") as lock, (folder / WORKERS).open("w") as workers:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.flock(workers, fcntl.LOCK_EX)  # workers of a killed process may still run
+        _remove_temporary(folder)
+        fcntl.flock(workers, fcntl.LOCK_UN)
+        yield
+
+
+def _remove_temporary(folder: Path) -> None:
+    """Remove files that killed processes left half written; the folder must be locked."""
+    for pattern in (".*.tmp", "data/*/.*.tmp"):
+        for path in folder.glob(pattern):
+            path.unlink()
+
+
+def is_intact(folder: Path, manifest: Manifest, name: str) -> bool:
+    """Return whether a shard exists and matches its checksum in the manifest."""
+    path = folder / "data" / name
+    return path.is_file() and sha256(path) == manifest.shards.get(name)
 
 
 class Dataset:
@@ -118,10 +154,10 @@ class Dataset:
             raise UserError(f"{folder} holds no dataset (no {MANIFEST}); simulate it first")
         self.folder, self.manifest = folder, manifest
         self.infos, self.info = manifest.infos, manifest.infos["train"]
-        self._whole: set[str] = set()  # shards found to match their checksums
+        self._intact: set[str] = set()  # shards that matched their checksums
 
     def count(self, split: str) -> int:
-        """Trajectories that are there; the last shard of what was brought may be short."""
+        """Return the number of trajectories; the last shard of imported data may be short."""
         names = self.manifest.names(split)
         if not names:
             return 0
@@ -129,77 +165,60 @@ class Dataset:
         return (len(names) - 1) * self.manifest.block + last
 
     def read(self, split: str, count: int) -> np.ndarray:
-        """The first ``count`` trajectories of a split, each shard checked against its checksum."""
+        """Read the first ``count`` trajectories of a split, (count, T, *shape).
+
+        Raises UserError for a shard that differs from its checksum or from the other shards.
+        """
         return np.concatenate(list(self.blocks(split, count)))
 
     def blocks(self, split: str, count: int) -> Iterator[np.ndarray]:
-        """The same, one shard after the other; UserError for one that is not as it was written."""
+        """Yield what ``read`` returns, one shard after the other."""
         first: tuple[int, ...] | None = None
         for path, rows in self.files(split, count):
             x = read_shard(path, self.infos[split], rows)
             first = first or x.shape[1:]
             if len(x) < rows or x.shape[1:] != first:
                 raise UserError(
-                    f"{path} holds {x.shape}, not {rows} trajectories as the others have them; "
-                    + _AGAIN
+                    f"{path} has the shape {x.shape}, not {rows} trajectories like those of the "
+                    f"other shards; {_SHARD_REMEDY}"
                 )
             if not np.isfinite(x).all():
-                raise UserError(f"{path} holds values that are not finite; {_AGAIN}")
+                raise UserError(f"{path} holds values that are not finite; {_SHARD_REMEDY}")
             yield x
 
     def files(self, split: str, count: int) -> Iterator[tuple[Path, int]]:
-        """Each shard's path, found whole, and how many of its trajectories are asked for."""
+        """Yield each shard's path, once its checksum matches, and how many trajectories to read."""
         block = self.manifest.block
         for number in range(-(-count // block)):
             name = shard_name(split, number)
             path = self.folder / "data" / name
             require_inside(path, self.folder, "the dataset")
-            if name not in self._whole:
-                if not path.is_file() or sha256(path) != self.manifest.shards.get(name):
+            if name not in self._intact:
+                if not is_intact(self.folder, self.manifest, name):
                     raise UserError(
                         f"{path} is missing or differs from its checksum; run the command again, "
                         f"or sirve simulate repair {self.folder}"
                     )
-                self._whole.add(name)
+                self._intact.add(name)
             yield path, min(block, count - number * block)
 
     def parameters(self, split: str, count: int) -> dict[str, np.ndarray]:
-        """Each number among the system's parameters, for each trajectory, (count,) in float64."""
+        """Return each numeric parameter of the system, by trajectory, (count,) in float64."""
         found = {}
-        plain = self.infos[split].parameters
-        for name, value in plain.items():
+        for name, value in self.infos[split].parameters.items():
             if isinstance(value, dict):
-                parts = [read_drawn(path, name, rows) for path, rows in self.files(split, count)]
+                parts = [
+                    read_parameter(path, name, rows) for path, rows in self.files(split, count)
+                ]
                 found[name] = np.concatenate(parts)
             elif isinstance(value, int | float) and not isinstance(value, bool):
                 found[name] = np.full(count, float(value))
         return found
 
 
-class Stats:
-    """Mean and deviation of each channel, and of its increments, of all x that were added."""
-
-    def __init__(self) -> None:
-        self.states, self.increments = Moments(), Moments()
-
-    def add(self, x: np.ndarray) -> None:
-        self.states.add(x)
-        self.increments.add(np.diff(x, axis=1))
-
-    def plain(self, channels: tuple[str, ...]) -> dict[str, dict[str, float]]:
-        """As stats.yaml holds it, in the words of The Well."""
-        rows = {
-            "mean": self.states.mean,
-            "std": self.states.std,
-            "mean_delta": self.increments.mean,
-            "std_delta": self.increments.std,
-        }
-        return {k: dict(zip(channels, v.tolist(), strict=True)) for k, v in rows.items()}
-
-
 def write_stats(dataset: Dataset) -> None:
-    """stats.yaml, of all training trajectories that are there."""
-    stats = Stats()
+    """Write stats.yaml from all training trajectories that are there."""
+    stats = StepMoments()
     for name in dataset.manifest.names("train"):
         stats.add(read_shard(dataset.folder / "data" / name, dataset.info))
     content = stats.plain(dataset.info.channels)

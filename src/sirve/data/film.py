@@ -1,29 +1,29 @@
-"""A camera over a low-dimensional system: video, in which velocity must be remembered."""
+"""A camera over a low-dimensional system, whose frames show positions but no velocities."""
 
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from sirve.data.info import Info
 from sirve.data.observe import Observe, View
-from sirve.data.shards import Info
 from sirve.errors import UserError
 
-NUMBERS = 4_000_000  # held at once
-GREY = 0.5  # of the curtain
+NUMBERS = 4_000_000  # most numbers in memory at once
+GREY = 0.5  # brightness of the curtain
 
 
 @dataclass(frozen=True, kw_only=True)
 class Film(Observe):
     """Antialiased grey frames (1, size, size) of a system's bars and discs, white on black.
 
-    A cell's brightness is the share of it that is covered, clip(1/2 - d / cell, 0, 1) for the
-    signed distance d of its centre to the nearest body: exact where an edge runs along the grid, a
-    disc of a radius of two cells within 5 percent.
-    Rows go down, columns to the right. ``curtain`` is the share of the width, in the middle, that
-    hangs grey before what happens there: it has to be remembered until it comes out again.
+    The brightness of a cell is the share of it that a body covers, clip(1/2 - d / cell, 0, 1) for
+    the signed distance d of its centre to the nearest body. This is exact for an edge along the
+    grid, and within 5 percent for a disc with a radius of two cells. Rows go down, columns to the
+    right. ``curtain`` is the share of the width, in the middle, that a grey curtain hides: a model
+    has to remember a body until it comes out again.
 
-    A frame holds no velocity, so one alone does not tell the next.
+    A frame holds no velocity, so one frame alone does not determine the next.
     """
 
     size: int = 32
@@ -46,7 +46,7 @@ class Film(Observe):
         return replace(self, scene=scene)
 
     def info(self, info: Info) -> Info:
-        return self._described(
+        return self._describe(
             info,
             shape=(1, self.size, self.size),
             channels=("brightness",),
@@ -55,7 +55,7 @@ class Film(Observe):
         )
 
     def clean(self, x: np.ndarray, info: Info) -> np.ndarray:
-        """Frames (n, T, 1, size, size) in float32."""
+        """Return frames (n, T, 1, size, size) in float32."""
         x = x[:, :: self.stride]
         flat = x.reshape(-1, *x.shape[2:])
         frames = np.empty((len(flat), self.size, self.size), np.float32)
@@ -80,7 +80,7 @@ class Film(Observe):
         for bar in bars.swapaxes(0, 1):
             np.minimum(distance, _to_bar(x, y, *bar.T[:, :, None, None]), out=distance)
         frames = np.clip(0.5 - distance / cell, 0.0, 1.0)
-        # The same for the curtain's two edges.
+        # The curtain's two edges are antialiased in the same way.
         edge = self.curtain * side / 2 - np.abs(x - left - side / 2)
         hidden = np.clip(0.5 + edge / cell, 0.0, 1.0) if self.curtain else 0.0
         return frames * (1 - hidden) + GREY * hidden
@@ -95,7 +95,7 @@ def _to_bar(
     by: np.ndarray,
     half: np.ndarray,
 ) -> np.ndarray:
-    """Signed distance of points to a segment from a to b with round ends, ``half`` as thick."""
+    """Return the signed distance to a bar from a to b, with round ends of radius ``half``."""
     dx, dy = bx - ax, by - ay
     along = ((x - ax) * dx + (y - ay) * dy) / np.maximum(dx**2 + dy**2, np.finfo(float).tiny)
     along = np.clip(along, 0.0, 1.0)

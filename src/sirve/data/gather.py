@@ -1,4 +1,4 @@
-"""From a dataset to what a model sees of it, and to the truth that scores."""
+"""Gather the observed states that a model is given, and the clean states that score it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,48 +9,45 @@ import numpy as np
 import torch
 
 from sirve.data.dataset import Dataset
-from sirve.data.moments import Moments
+from sirve.data.info import dtype_of
+from sirve.data.moments import Moments, StepMoments
 from sirve.data.observe import Observe
-from sirve.data.shards import dtype_of
 from sirve.data.states import Held, States, Stored, with_covariates
 from sirve.errors import UserError
 
 
 @dataclass(frozen=True)
 class Data:
-    """What the model sees of each split, known parameters and noise included, and the clean truth
-
-    that scores, in physical units.
-    """
+    """Observed states with covariates and noise, and the clean states, in physical units."""
 
     train: States
-    seen: dict[str, np.ndarray]  # valid and test
-    clean: dict[str, np.ndarray]
-    std: np.ndarray  # (C,), of the clean training states
-    parameters: dict[str, np.ndarray]  # of the test trajectories, (n,)
+    seen: dict[str, np.ndarray]  # observed, by split: valid and test
+    clean: dict[str, np.ndarray]  # the truth, by split: valid and test
+    std: np.ndarray  # (C,), standard deviation of the clean training states
+    parameters: dict[str, np.ndarray]  # (n,) each, of the test trajectories
 
     @cached_property
     def moments(self) -> tuple[Moments, Moments]:
-        """Of the training states as they are seen, and of their increments: one pass for all."""
-        states, increments = Moments(), Moments()
+        """The moments of the observed training states and of their increments, from one pass."""
+        moments = StepMoments()
         for x in self.train.blocks():
-            states.add(x)
-            increments.add(np.diff(x, axis=1))
-        return states, increments
+            moments.add(x)
+        return moments.states, moments.increments
 
 
 def gather(
     dataset: Dataset, observe: Observe, counts: Mapping[str, int], seed: int, memory: int
 ) -> Data:
-    """Training states are held if they take at most ``memory`` MiB, else read from their shards.
+    """Read the first ``counts`` trajectories of each split as the model observes them.
 
-    Raises UserError for a channel without any variation.
+    Training states are held in memory if they take at most ``memory`` MiB, else they are read from
+    the shards when needed. ``seed`` fixes the noise. Raises UserError for a constant channel.
     """
     info, moments = dataset.info, Moments()
     for x in dataset.blocks("train", counts["train"]):
         moments.add(observe.clean(x, info))
-    for name, deviation in zip(observe.info(info).channels, moments.std, strict=True):
-        if deviation == 0:
+    for name, std in zip(observe.info(info).channels, moments.std, strict=True):
+        if std == 0:
             raise UserError(
                 f"channel '{name}' is constant in the training data, so errors have no unit; leave "
                 "it out by observe.channels, or change sim.system"

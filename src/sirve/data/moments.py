@@ -1,19 +1,20 @@
-"""Mean and standard deviation of each channel, block by block."""
+"""Mean and standard deviation of each channel, computed block by block."""
 
 import numpy as np
 
 
 class Moments:
-    """Of all x (n, T, C, *space) that were added, in float64: ``mean`` and ``std``, (C,).
+    """Running ``mean`` and ``std``, (C,) in float64, of all blocks x (n, T, C, *space) added.
 
     Source: T. Chan, G. Golub, R. LeVeque, The American Statistician 37 (1983), eq. 2.1.
     """
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count = 0  # values of a channel
         self.mean = self._squares = np.zeros(0)
 
     def add(self, x: np.ndarray) -> None:
+        """Include a block x (n, T, C, *space)."""
         axes = tuple(i for i in range(x.ndim) if i != 2)
         count, mean = x.size // x.shape[2], x.mean(axes, dtype=np.float64)
         squares = x.var(axes, dtype=np.float64) * count
@@ -28,3 +29,25 @@ class Moments:
     @property
     def std(self) -> np.ndarray:
         return np.sqrt(self._squares / max(self.count, 1))
+
+
+class StepMoments:
+    """The moments of all blocks x (n, T, C, *space) added, and of their increments in time."""
+
+    def __init__(self) -> None:
+        self.states, self.increments = Moments(), Moments()
+
+    def add(self, x: np.ndarray) -> None:
+        """Include a block x (n, T, C, *space)."""
+        self.states.add(x)
+        self.increments.add(np.diff(x, axis=1))
+
+    def plain(self, channels: tuple[str, ...]) -> dict[str, dict[str, float]]:
+        """Return the content of stats.yaml, with The Well's names."""
+        rows = {
+            "mean": self.states.mean,
+            "std": self.states.std,
+            "mean_delta": self.increments.mean,
+            "std_delta": self.increments.std,
+        }
+        return {k: dict(zip(channels, v.tolist(), strict=True)) for k, v in rows.items()}

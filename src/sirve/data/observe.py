@@ -1,4 +1,4 @@
-"""What a model is allowed to see of the physical state."""
+"""The observation: the part of the physical state that a model is given."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -8,21 +8,22 @@ from typing import Any
 import numpy as np
 
 from sirve.data.dataset import SPLITS
-from sirve.data.shards import Info
+from sirve.data.info import Info
 from sirve.errors import UserError, nearest
 
-View = Callable[[np.ndarray], Any]  # from states (..., *shape) to a simulators.scene.Scene
+View = Callable[[np.ndarray], Any]  # maps states (..., *shape) to a simulators.scene.Scene
 
 
 @dataclass(frozen=True, kw_only=True)
 class Observe(ABC):
-    """Every ``stride``-th state, under Gaussian noise, and what ``parameters`` are known.
+    """An observation: every ``stride``-th state with Gaussian noise, and some known parameters.
 
-    ``noise`` is its standard deviation in units of each channel's own, over the clean training
-    states. The noise of trajectory i is drawn once, from the data's seed, the split and i: a
-    measurement, the same in every epoch. The truth that scores stays clean.
+    ``noise`` is the standard deviation of the noise divided by that of the channel over the clean
+    training states. The noise of trajectory i is a function of the data's seed, the split and i,
+    so it is the same in every epoch, like a measurement. Scores compare with the clean states.
+    ``parameters`` are names of system parameters that the model is given as covariates.
 
-    Law: what is seen of a part of a trajectory is that part of what is seen of the whole.
+    Law: observing a part of a trajectory gives that part of the observed trajectory.
     """
 
     stride: int = 1
@@ -39,17 +40,17 @@ class Observe(ABC):
 
     @abstractmethod
     def clean(self, x: np.ndarray, info: Info) -> np.ndarray:
-        """What is seen of x (n, T, *shape), without noise."""
+        """Return the observed states of x (n, T, *shape), without noise."""
 
     @abstractmethod
     def info(self, info: Info) -> Info:
-        """What is seen, described; UserError for what the system does not have."""
+        """Describe the observed states; raises UserError for what the system does not have."""
 
     def of(self, scene: View | None) -> "Observe":
-        """The same of a system that shows this scene, if any; raises UserError."""
+        """Return the observation of a system with this scene, if any; raises UserError."""
         return self
 
-    def _described(self, info: Info, **changes: Any) -> Info:
+    def _describe(self, info: Info, **changes: Any) -> Info:
         for name in self.parameters:
             value = info.parameters.get(name)
             if not isinstance(value, int | float | dict) or isinstance(value, bool):
@@ -66,12 +67,12 @@ class Observe(ABC):
         )
 
     def covariates(self, parameters: Mapping[str, np.ndarray], count: int) -> np.ndarray:
-        """Those that the model is given, of each of ``count`` trajectories: (count, K)."""
+        """Return the covariates of ``count`` trajectories, (count, K)."""
         columns = [parameters[name] for name in self.parameters]
         return np.stack(columns, axis=1) if columns else np.empty((count, 0))
 
     def noisy(self, clean: np.ndarray, std: np.ndarray, split: str, seed: int) -> np.ndarray:
-        """``clean``, the first trajectories of a split, as measured."""
+        """Add noise to ``clean`` (n, T, C, *space), the first trajectories of a split."""
         rows = np.arange(len(clean))
         noise = self.noise_of(rows, 0 * rows, clean.shape, clean.shape[1], split, seed)
         return self.measured(clean, noise, std)
@@ -85,9 +86,10 @@ class Observe(ABC):
         split: str,
         seed: int,
     ) -> np.ndarray | None:
-        """Standard normal numbers of windows ``shape``, (B, length, C, *space), None without noise.
+        """Return standard normal numbers (B, length, C, *space) for windows, None without noise.
 
-        They are of the trajectories ``rows`` (B,), from the states ``starts`` (B,) of ``states``.
+        Window b is cut from trajectory ``rows[b]`` of ``states`` states, from state ``starts[b]``
+        on. ``shape`` is that of the result.
         """
         if self.noise == 0:
             return None
@@ -99,7 +101,7 @@ class Observe(ABC):
         return noise
 
     def measured(self, clean: np.ndarray, noise: np.ndarray | None, std: np.ndarray) -> np.ndarray:
-        """``clean`` with that noise; ``std`` (C,) is the deviation of each clean channel."""
+        """Add standard normal ``noise`` to ``clean``; ``std`` (C,) is of the clean channels."""
         if noise is None:
             return clean
         amplitude = self.noise * std.reshape(-1, *[1] * (clean.ndim - 3))
@@ -108,7 +110,7 @@ class Observe(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Channels(Observe):
-    """Some ``channels`` by their names, or all."""
+    """Observation of some ``channels``, given by their names, or of all (None)."""
 
     channels: Sequence[str] | None = None
 
@@ -135,7 +137,7 @@ class Channels(Observe):
         if not names:
             raise UserError("observe.channels is empty; name at least one channel, or null for all")
         index = [info.channels.index(name) for name in names]
-        return self._described(
+        return self._describe(
             info,
             shape=(len(names), *info.shape[1:]),
             channels=names,

@@ -1,4 +1,4 @@
-"""Sizes of what is to be simulated, looked at before any work."""
+"""Sizes of a dataset, checked before any work."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from sirve.errors import UserError, cut
 
 
 def lengths(sim: Mapping[str, Any]) -> dict[str, int]:
-    """States of each trajectory of a split, as the model sees them."""
+    """Return the number of observed states of a trajectory, by split."""
     context = sim["context"]
     return {
         "train": sim["states"],
@@ -18,7 +18,7 @@ def lengths(sim: Mapping[str, Any]) -> dict[str, int]:
 
 
 def require_sizes(config: Mapping[str, Any]) -> None:
-    """Raise UserError for a size that is none in ``sim`` and ``data``."""
+    """Raise UserError for an invalid size in ``sim`` or ``data``."""
     sim, data = config["sim"], config["data"]
     if not isinstance(data["root"], str):
         raise UserError(
@@ -44,7 +44,10 @@ def require_sizes(config: Mapping[str, Any]) -> None:
 
 
 def require_whole(name: str, value: Any, least: int) -> None:
-    """Seeds are 32 bits for NumPy's and torch's sake; no size comes near."""
+    """Raise UserError unless ``value`` is a whole number from ``least`` to 2**32 - 1.
+
+    NumPy and torch both take seeds of 32 bits.
+    """
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value < 2**32:
         raise UserError(
             f"{name}={cut(str(value))} must be a whole number, at least {least}, below 2**32"

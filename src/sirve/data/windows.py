@@ -1,4 +1,4 @@
-"""Batches of windows, in an order that is a function of the seed."""
+"""Batches of training windows, in an order that the seed fixes."""
 
 from collections.abc import Callable, Iterator
 
@@ -10,16 +10,17 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from sirve.data.states import States
 from sirve.errors import UserError
 
-HELD = 2**22  # windows whose order is held as a permutation; of more, it is computed
-ROUNDS = 6
+HELD = 2**22  # most windows whose order is held in memory; a longer order is computed
+ROUNDS = 6  # of the Feistel network
 
 
 class Windows(Dataset[Tensor]):
-    """Batches (batch / ranks, length, *shape), numbered without end, cut from x (n, T, *shape).
+    """Endless batches (batch / ranks, length, *shape), cut from trajectories x (n, T, *shape).
 
-    Batch number s is a function of (seed, s) alone: epochs are permutations of all windows, each
-    fixed by (seed, epoch); of an incomplete last batch the rest is dropped. ``batch`` is global:
-    ranks share it evenly, so that any number of ranks trains on the same windows.
+    Batch number s is a function of (seed, s) alone: each epoch is a permutation of all windows,
+    fixed by (seed, epoch), and an incomplete last batch is dropped. ``batch`` is the global size:
+    ranks share it evenly, so that any number of ranks trains on the same windows. Raises UserError
+    for a batch that is larger than all windows, or that the ranks cannot share.
     """
 
     def __init__(
@@ -38,26 +39,27 @@ class Windows(Dataset[Tensor]):
     def __getitem__(self, step: int) -> Tensor:
         epoch, number = divmod(step, self.count // self.batch)
         offset = number * self.batch
-        index = self._picked(epoch, offset, offset + self.batch)[self.mine]
+        index = self._window_numbers(epoch, offset, offset + self.batch)[self.mine]
         trajectory = torch.div(index, self.starts, rounding_mode="floor")
         return self.x.windows(trajectory, index % self.starts, self.length)
 
-    def _picked(self, epoch: int, first: int, last: int) -> Tensor:
-        """Entries first to last of the epoch's permutation."""
-        # NumPy mixes (seed, epoch) whole; torch's CPU generator looks at 32 bits of a seed only.
+    def _window_numbers(self, epoch: int, first: int, last: int) -> Tensor:
+        """Return entries ``first`` to ``last`` of the epoch's permutation."""
+        # NumPy mixes all of (seed, epoch); torch's CPU generator uses only 32 bits of a seed.
         seed = np.random.SeedSequence(self.seed, spawn_key=(epoch,))
         if self.count > HELD:
-            return torch.as_tensor(shuffled(np.arange(first, last), self.count, seed))
+            return torch.as_tensor(permuted(np.arange(first, last), self.count, seed))
         if epoch != self._epoch:
             order = np.random.default_rng(seed).permutation(self.count)
             self._epoch, self._order = epoch, torch.as_tensor(order).to(self.x.device)
         return self._order[first:last]
 
 
-def shuffled(index: np.ndarray, count: int, seed: np.random.SeedSequence) -> np.ndarray:
-    """Where a permutation of ``count`` numbers takes some of them, without holding the rest.
+def permuted(index: np.ndarray, count: int, seed: np.random.SeedSequence) -> np.ndarray:
+    """Map some numbers by a random permutation of ``count`` numbers that is not held in memory.
 
-    A Feistel network over the next even number of bits, walked until it lands within ``count``.
+    It is a Feistel network over the next even number of bits, repeated until the result is below
+    ``count``.
     Source: J. Black, P. Rogaway, Ciphers with arbitrary finite domains, CT-RSA 2002, section 3.
     """
     half = np.uint64(((count - 1).bit_length() + 1) // 2)
@@ -68,24 +70,24 @@ def shuffled(index: np.ndarray, count: int, seed: np.random.SeedSequence) -> np.
     while outside.any():
         left, right = index[outside] >> half, index[outside] & mask
         for key in keys:
-            left, right = right, left ^ (_mixed(right ^ key) & mask)
+            left, right = right, left ^ (_mix(right ^ key) & mask)
         index[outside] = (left << half) | right
         outside = index >= count
     return index.astype(np.int64)
 
 
-def _mixed(x: np.ndarray) -> np.ndarray:
-    """The finaliser of SplitMix64 (S. Vigna, prng.di.unimi.it)."""
+def _mix(x: np.ndarray) -> np.ndarray:
+    """Apply the finaliser of SplitMix64 (S. Vigna, prng.di.unimi.it)."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
 
 
-class Onward(Sampler[int]):
-    """The numbers from ``position()`` on, asked whenever iteration starts.
+class StepSampler(Sampler[int]):
+    """The batch numbers from ``position()`` on.
 
-    A number kept from before, or counted off once, would be wrong: a DataLoader with workers
-    starts to iterate more often than once.
+    ``position`` is called whenever iteration starts, because a DataLoader with workers starts more
+    than once.
     """
 
     def __init__(self, position: Callable[[], int]) -> None:
@@ -104,11 +106,11 @@ def load(
     workers: int = 0,
     in_worker: Callable[[int], None] | None = None,
 ) -> DataLoader[Tensor]:
-    """The batches from number ``position()`` on, gathered here or by ``workers`` processes."""
+    """Return the batches from number ``position()`` on, gathered by ``workers`` processes."""
     return DataLoader(
         windows,
-        batch_size=None,  # a window is drawn as a batch already
-        sampler=Onward(position),
+        batch_size=None,  # an item is a batch already
+        sampler=StepSampler(position),
         num_workers=workers,
         worker_init_fn=in_worker,
     )

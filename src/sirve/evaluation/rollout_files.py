@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sirve.data.own.hdf5_files import Outline, outline
 from sirve.errors import UserError, one_line, shown
 from sirve.evaluation.rollout_arrays import Rollouts, as_floats, truth_std
 from sirve.evaluation.score_parts import ENSEMBLE
+from sirve.io.hdf5_arrays import Outline, outline
 from sirve.metrics.scores import LEVELS
 
 BOUNDARY_VALUES = {"dirichlet": 0.0}  # that our systems hold the boundary at

@@ -1,7 +1,7 @@
-"""A look at a checkpoint before torch reads it: a zip of tensors and one small pickle.
+"""Check the format of a checkpoint before torch reads it: a zip of tensors and one small pickle.
 
-torch's restricted unpickler stands behind this, and is not leaned on: it allows more than any
-checkpoint of ours needs, bytearray(10**9) for one.
+torch's restricted unpickler runs after this check, but it allows more than a checkpoint of sirve
+needs, for example bytearray(10**9).
 """
 
 import io
@@ -12,37 +12,37 @@ from pathlib import Path
 
 from sirve.errors import one_line, shown
 
-PLAN = 2_000_000  # bytes of the pickle that says what the tensors are; ours have some 10 000
+PLAN = 2_000_000  # most bytes of the pickle that describes the tensors; sirve's have about 10 000
 ENTRIES = 100_000
 _BUILDERS = re.compile(
     r"collections OrderedDict|torch\._utils _rebuild_(tensor_v2|parameter)|torch Size|"
     r"torch (\w+Storage|float(16|32|64)|bfloat16|u?int(8|16|32|64)|bool)|torch device"
 )
-# Other ways to name a callable than GLOBAL, whose word is in the file as it stands.
+# Other opcodes than GLOBAL that name a callable; the name in GLOBAL can be read directly.
 _NAMING = {"STACK_GLOBAL", "INST", "OBJ", "EXT1", "EXT2", "EXT4"}
 
 
 def require_plain(path: Path) -> None:
-    """Raise ValueError for a file that is more than a zip of stored tensors and plain values.
+    """Raise ValueError unless a file is a zip of uncompressed tensors and plain values.
 
-    Nothing in it may be compressed or stand for more bytes than the file has, and its pickle may
-    call nothing but what makes a tensor of numbers in the file.
+    Nothing in it may declare more bytes than the file has, and its pickle may call only the
+    functions that make a tensor from numbers in the file.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
-        if file.read(4) != b"PK\x03\x04":  # torch would take it for one of its old pickles
-            raise ValueError("no zip of torch's")
+        if file.read(4) != b"PK\x03\x04":  # torch would read it as one of its old pickles
+            raise ValueError("no zip of torch")
         file.seek(max(0, size - 22))
-        if not file.read(4) == b"PK\x05\x06":  # two tables of contents: each reader its own
+        if file.read(4) != b"PK\x05\x06":  # a second table of contents could hide there
             raise ValueError("a zip with something behind its end")
     try:
         with zipfile.ZipFile(path) as archive:
-            _globals(archive.read(_plan(archive, size)))
+            _require_known_calls(archive.read(_pickle_entry(archive, size)))
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
         raise ValueError(f"a damaged zip, {one_line(str(error))}") from error
 
 
-def _plan(archive: zipfile.ZipFile, size: int) -> zipfile.ZipInfo:
+def _pickle_entry(archive: zipfile.ZipFile, size: int) -> zipfile.ZipInfo:
     entries = archive.infolist()
     names = {entry.filename.lower() for entry in entries}  # as torch looks them up
     if len(entries) > ENTRIES or len(names) < len(entries):
@@ -58,7 +58,7 @@ def _plan(archive: zipfile.ZipFile, size: int) -> zipfile.ZipInfo:
     return plans[0]
 
 
-def _globals(pickle: bytes) -> None:
+def _require_known_calls(pickle: bytes) -> None:
     for opcode, word, _ in pickletools.genops(io.BytesIO(pickle)):
         if opcode.name in _NAMING:
             raise ValueError(f"a pickle with {opcode.name}")

@@ -1,4 +1,4 @@
-"""Whether what a checkpoint holds is what it says: before any memory is taken for it."""
+"""Check that a checkpoint holds what it declares, before memory is allocated for it."""
 
 import logging
 import threading
@@ -11,17 +11,18 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from sirve.errors import shown
 
-SHARED = 4  # times that weights may be held in common, as tied ones are
-ROOM = 1_000_000
-VALUES = 2_000_000  # and letters, of a checkpoint; a few shared lists can stand for billions
-WEIGHTS = 10_000  # tensors of one forecaster
+SHARED = 4  # most times that weights may be shared, as tied ones are
+ROOM = 1_000_000  # bytes that tensors may declare beyond that
+VALUES = 2_000_000  # most values and letters; a few shared lists can stand for billions
+WEIGHTS = 10_000  # most tensors of one forecaster
 
 
 def require_real(content: Any, size: int) -> None:
-    """Raise ValueError for a tensor that is no plain array of numbers in the file of ``size``.
+    """Raise ValueError for a tensor that is no plain array of numbers in a file of ``size`` bytes.
 
-    A view of four bytes can declare any shape, one tensor stand under many names, and one list in
-    many others: whoever copies or prints them takes the memory. So each counts wherever it stands.
+    A view of four bytes can declare any shape, one tensor can have many names, and one list can be
+    part of many others; copying or printing them would take the memory. So each one is counted as
+    often as it occurs.
     """
     left, values, rest = SHARED * size + ROOM, VALUES, [content]
     while rest:
@@ -51,10 +52,10 @@ def _require_plain(value: Tensor) -> None:
 def require_fits(
     make: Callable[[], nn.Module], state: Any, prefix: str, others: Iterable[str]
 ) -> None:
-    """Raise ValueError unless ``state`` holds, under ``prefix``, the weights of what ``make``
+    """Raise ValueError unless ``state`` holds the weights of the module that ``make`` builds.
 
-    builds, and beside them only ``others``. It is built without memory, and given up as soon as it
-    has more weights than ``state``.
+    Their names begin with ``prefix``; further names must be in ``others``. The module is built
+    without memory, and building stops as soon as it has more weights than ``state``.
     """
     if not isinstance(state, Mapping) or len(state) > WEIGHTS:
         raise ValueError(f"it has no weights, or more than {WEIGHTS} tensors of them")
@@ -72,7 +73,7 @@ def require_fits(
 
 
 def _declared(make: Callable[[], nn.Module], limit: int) -> dict[str, tuple[int, ...]]:
-    """Shapes of the weights of what ``make`` builds."""
+    """Return the shapes of the weights of the module that ``make`` builds."""
     left, here = [limit], threading.get_ident()
 
     def count(*_: Any) -> None:
@@ -83,7 +84,7 @@ def _declared(make: Callable[[], nn.Module], limit: int) -> dict[str, tuple[int,
     silent = logging.root.manager.disable
     hook = register_module_parameter_registration_hook(count)
     try:
-        logging.disable()  # it is built once more, and can warn then
+        logging.disable()  # the module is built once more later, and can warn then
         with torch.device("meta"):
             return {name: tuple(value.shape) for name, value in make().state_dict().items()}
     finally:

@@ -1,4 +1,4 @@
-"""Checkpoints that are whole, checked, and hold plain types only."""
+"""Checkpoints: written as a whole, checked by checksum, and of plain types only."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ BEST, LAST, PREVIOUS = "best.ckpt", "last.ckpt", "previous.ckpt"
 
 
 class WholeCheckpointIO(TorchCheckpointIO):
-    """Writes beside the target, fsyncs, replaces; ``<name>.sha256`` lies beside each checkpoint.
+    """Checkpoint storage for Lightning: atomic writes, and a ``<name>.sha256`` for each.
 
     Lightning's own save goes through the temporary folder and a move, which is not atomic between
     devices, and ``torch.load`` does not notice a flipped bit.
@@ -34,43 +34,43 @@ class WholeCheckpointIO(TorchCheckpointIO):
 
     def remove_checkpoint(self, path: Any) -> None:
         Path(path).unlink(missing_ok=True)
-        _sidecar(Path(path)).unlink(missing_ok=True)
+        _checksum_file(Path(path)).unlink(missing_ok=True)
 
 
 def save(checkpoint: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint and its checksum; a good last.ckpt that it replaces is kept as previous.
+    """Write a checkpoint and its checksum; an intact last.ckpt is kept as previous.ckpt.
 
-    Killed at any instant, every file under a final name is whole and agrees with its side-car,
-    which for one rename holds the checksums of the old file and of the new. Raises Stopped where
-    the disk refuses; what was there before is then untouched.
+    If the process is killed at any instant, every file under a final name is complete and agrees
+    with its checksum file, which during a rename holds the checksums of both the old and the new
+    file. Raises Stopped if the disk refuses; the earlier checkpoints are then untouched.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole(path) as temporary:
             _write(checkpoint, temporary)
-            if path.name == LAST and (known := _good(path)):
+            if path.name == LAST and (known := _intact_checksum(path)):
                 _keep(path, path.with_name(PREVIOUS), known)
             line = _line(sha256(temporary), path)
-            write_text(_sidecar(path), line + _known(path))
-        write_text(_sidecar(path), line)
+            write_text(_checksum_file(path), line + _checksums(path))
+        write_text(_checksum_file(path), line)
     except OSError as error:
         raise Stopped(
             f"{path} cannot be written ({error.strerror}); make room or choose another folder, the "
-            "checkpoints before it are intact"
+            "earlier checkpoints are intact"
         ) from error
 
 
 def intact(path: Path) -> bool:
-    """Whether a checkpoint is there and agrees with its side-car."""
-    return _good(path) is not None
+    """Return whether a checkpoint exists and agrees with its checksum file."""
+    return _intact_checksum(path) is not None
 
 
 def load(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
-    """Read a checkpoint, never a pickle; UserError if it is missing or damaged."""
+    """Read a checkpoint of plain types; raises UserError if it is missing, damaged or a pickle."""
     if not path.is_file():
         raise UserError(f"{path} does not exist; name a run folder or a .ckpt file")
-    if not _sidecar(path).exists():
-        logging.getLogger(__name__).warning("%s has no checksum beside it: not checked", path)
+    if not _checksum_file(path).exists():
+        logging.getLogger(__name__).warning("%s has no checksum file, so it is not checked", path)
     elif not intact(path):
         raise UserError(f"{path} is damaged: it differs from its checksum; use another checkpoint")
     try:
@@ -79,54 +79,54 @@ def load(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
         checkpoint_sizes.require_real(content, path.stat().st_size)
         if not isinstance(content, dict):
             raise ValueError(f"a {type(content).__name__}")
-    except Exception as error:  # torch raises many types for a file that is none of its own
+    except Exception as error:  # torch raises many types of errors for foreign files
         why = str(error) if type(error) is ValueError else type(error).__name__
         raise UserError(
             f"{path} is not a checkpoint of plain types ({one_line(why)}); "
-            "what only a pickle could load is refused"
+            "a file that only pickle can load is refused"
         ) from error
     return content
 
 
 def _write(checkpoint: dict[str, Any], path: Path) -> None:
-    """By Python's own file, whose errors say what is wrong with the disk; torch's do not."""
+    """Write through a file of Python, whose errors name the disk's problem; torch's do not."""
     try:
         with path.open("wb") as file:
             torch.save(checkpoint, file)
-    except RuntimeError as error:  # torch's, on the way out of the other
+    except RuntimeError as error:  # torch raises it while it handles the other
         if isinstance(error.__context__, OSError):
             raise error.__context__ from None
         raise
 
 
-def _good(path: Path) -> str | None:
-    """The checksum of a checkpoint that agrees with its side-car."""
+def _intact_checksum(path: Path) -> str | None:
+    """Return the checksum of a checkpoint if it agrees with its checksum file, else None."""
     checksum = sha256(path) if path.is_file() else None
-    return checksum if checksum in _known(path).split() else None
+    return checksum if checksum in _checksums(path).split() else None
 
 
 def _keep(path: Path, as_path: Path, checksum: str) -> None:
-    """Move a checkpoint, with its side-car, to another name."""
+    """Move a checkpoint and its checksum file to another name."""
     line = _line(checksum, as_path)
-    write_text(_sidecar(as_path), line + _known(as_path))
+    write_text(_checksum_file(as_path), line + _checksums(as_path))
     os.replace(path, as_path)
-    write_text(_sidecar(as_path), line)
+    write_text(_checksum_file(as_path), line)
 
 
 def _line(checksum: str, path: Path) -> str:
     return f"{checksum}  {path.name}\n"
 
 
-def _known(path: Path) -> str:
-    """What the side-car says, newest first; empty where there is none."""
-    if not _sidecar(path).is_file():  # a pipe would be waited for
+def _checksums(path: Path) -> str:
+    """Return the text of the checksum file, newest first; empty if there is none."""
+    if not _checksum_file(path).is_file():  # opening a pipe would wait without end
         return ""
     try:
-        with _sidecar(path).open(encoding="utf-8", errors="replace") as file:
+        with _checksum_file(path).open(encoding="utf-8", errors="replace") as file:
             return file.read(4096)
     except FileNotFoundError:
         return ""
 
 
-def _sidecar(path: Path) -> Path:
+def _checksum_file(path: Path) -> Path:
     return path.with_name(path.name + ".sha256")

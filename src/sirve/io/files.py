@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, and reading those that may come from a stranger."""
+"""Files that are written as a whole or not at all, and safe reading of untrusted files."""
 
 import hashlib
 import itertools
@@ -17,8 +17,8 @@ import yaml
 from sirve.errors import UserError, one_line, shown
 
 MB = 1_000_000
-_REMEDY = "mend or remove it"
-ROWS = 1_000_000  # of a record
+_REMEDY = "correct or remove it"
+ROWS = 1_000_000  # most rows of a file with one JSON object a line
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _YAML_DEPTH, _YAML_WORD = 50, 4096
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -26,10 +26,10 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; on success fsync it and move it into place.
+    """Yield a temporary path in the folder of ``path``; on success fsync it and move it into place.
 
-    The temporary file lies in the same folder, so that the move is one atomic rename; a process
-    killed at any instant leaves the old file or the new one, never a part.
+    The move is one atomic rename, so a process killed at any instant leaves the old file or the
+    new one, never a part.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -42,14 +42,14 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def move(temporary: Path, path: Path) -> None:
-    """Put a file that is on disk in the place of ``path``, in the same folder, at one instant."""
+    """Replace ``path`` by a file in the same folder, in one atomic rename."""
     os.replace(temporary, path)
     _sync(path.parent)
 
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """The same for a folder: ``path`` must not be there, and is not if anything goes wrong."""
+    """Yield a temporary folder that becomes ``path`` on success; ``path`` must not exist yet."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.mkdir()
@@ -63,19 +63,19 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` to ``path``, whole or not at all."""
+    """Write ``text`` to ``path`` as a whole, or not at all."""
     with whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def sha256(path: Path) -> str:
-    """Checksum of a file's bytes."""
+    """Return the checksum of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def require_name(name: str) -> None:
-    """Raise UserError for a name that is not a folder's own, such as ../x."""
+    """Raise UserError unless ``name`` is a plain name of a folder; ../x is not."""
     if not _NAME.fullmatch(name):
         raise UserError(
             f"the name {shown(name)} must be letters, digits, '.', '_' and '-', at most 100"
@@ -83,7 +83,7 @@ def require_name(name: str) -> None:
 
 
 def require_inside(path: Path, root: Path, what: str) -> None:
-    """Raise UserError where links lead ``path`` out of ``root``, which is ``what`` of the user."""
+    """Raise UserError if links lead ``path`` out of ``root``, which messages call ``what``."""
     try:
         inside = path.resolve().is_relative_to(root.resolve())
     except (OSError, RuntimeError):  # links in a circle
@@ -93,14 +93,19 @@ def require_inside(path: Path, root: Path, what: str) -> None:
 
 
 def read_text(path: Path, limit: int, remedy: str = _REMEDY) -> str:
-    """A file of at most ``limit`` bytes; FileNotFoundError, or UserError for any other reason."""
+    """Read a text file of at most ``limit`` bytes.
+
+    Raises FileNotFoundError, or UserError, ending with ``remedy``, for any other failure.
+    """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait without end
             raise UserError(f"{path} is no file; {remedy}")
         with path.open("rb") as file:
             data = file.read(limit + 1)
         if len(data) > limit:
-            raise UserError(f"{path} has more than {limit} bytes, as none of ours; {remedy}")
+            raise UserError(
+                f"{path} has more than {limit} bytes, unlike any file of sirve; {remedy}"
+            )
         return data.decode("utf-8")
     except FileNotFoundError:
         raise
@@ -111,7 +116,7 @@ def read_text(path: Path, limit: int, remedy: str = _REMEDY) -> str:
 
 
 def read_json(path: Path, remedy: str = _REMEDY, limit: int = 10 * MB) -> dict[str, Any]:
-    """The object in a JSON file of at most ``limit`` bytes; FileNotFoundError, or UserError."""
+    """Read the object in a JSON file of at most ``limit`` bytes; errors as of ``read_text``."""
     text = read_text(path, limit, remedy)
     try:
         found = json.loads(text)
@@ -123,10 +128,10 @@ def read_json(path: Path, remedy: str = _REMEDY, limit: int = 10 * MB) -> dict[s
 
 
 def json_rows(path: Path, most: int = 64 * MB) -> Iterator[dict[str, Any]]:
-    """The objects in a file of one a line; what a killed process has half written is passed over.
+    """Yield the objects of a file with one JSON object a line, without half-written lines.
 
-    Of a file of more than ``most`` bytes, those of every second, third, ... line. Raises UserError
-    for one that is longer than any of ours.
+    Of a file of more than ``most`` bytes only every second, third, ... line is read. Raises
+    UserError for a file of more than ``ROWS`` rows.
     """
     if not path.is_file():
         return
@@ -147,13 +152,14 @@ def json_rows(path: Path, most: int = 64 * MB) -> Iterator[dict[str, Any]]:
 
 
 def read_yaml(path: Path) -> Any:
-    """Plain values in a YAML file of at most 1 MB; FileNotFoundError, or UserError."""
+    """Read plain values from a YAML file of at most 1 MB; errors as of ``parse_yaml``."""
     return parse_yaml(read_text(path, MB), str(path))
 
 
 def parse_yaml(text: str, name: str) -> Any:
-    """Plain values; UserError for tags, which name types, and for aliases, of which a few stand
+    """Parse YAML text of plain values; ``name`` is for messages.
 
+    Raises UserError for tags, which name types, and for aliases, because a few of them can stand
     for billions of values.
     """
     try:
@@ -176,9 +182,7 @@ def parse_yaml(text: str, name: str) -> Any:
     except UserError:
         raise
     except (yaml.YAMLError, ValueError, TypeError, OverflowError) as error:
-        raise UserError(
-            f"{name} is not YAML ({one_line(str(error))}); mend or remove it"
-        ) from error
+        raise UserError(f"{name} is not YAML ({one_line(str(error))}); {_REMEDY}") from error
 
 
 def _sync(path: Path) -> None:

@@ -1,7 +1,7 @@
-"""The typed door: from a config node with ``_target_`` to an object of the class that is expected.
+"""Build an object from a config node with ``_target_``, after checking its class.
 
-The command line and ``conf/`` are trusted with any class of the expected type. What comes out of a
-run folder or a checkpoint is not: there ``trust`` names the packages a class may come from.
+The command line and ``conf/`` are trusted to name any class of the expected type. A run folder or
+a checkpoint is not: for these ``trust`` names the packages that a class may come from.
 """
 
 import inspect
@@ -18,15 +18,15 @@ from sirve.errors import UserError, cut, nearest, one_line, shown
 T = TypeVar("T")
 
 TRUSTED = ("sirve", "simulators", "torch.optim", "pytorch_optimizer")
-DEPTH = 16  # of nodes, lists and dicts in each other
-COUNT = 10_000  # values in a tree; a few shared lists can stand for billions
+DEPTH = 16  # most levels of nodes, lists and dicts
+COUNT = 10_000  # most values in a tree; a few shared lists can stand for billions
 
 _DOTTED = re.compile(r"(?!__)[a-z_]\w*(\.(?!__)[a-z_]\w*)*", re.ASCII | re.IGNORECASE)
 _KEY = re.compile(r"[a-z_]\w{0,99}", re.ASCII | re.IGNORECASE)
 
 
 def trusted(packages: Sequence[str]) -> tuple[str, ...]:
-    """Our own packages and the user's ``packages``; UserError for what is not dotted names."""
+    """Return sirve's packages and ``packages``; raises UserError unless these are dotted names."""
     if isinstance(packages, str) or not all(
         isinstance(name, str) and _DOTTED.fullmatch(name) for name in packages
     ):
@@ -46,19 +46,20 @@ def build(
 ) -> T:
     """Build ``node["_target_"](*args, **rest of node, **late)``, a subclass of ``expected``.
 
-    A nested node is built the same way; what it must be is the annotation of the parameter it
-    goes to. Nothing is called before every class in the tree has been found fitting, and where
-    ``trust`` is given nothing outside of it is imported.
+    Only those ``late`` arguments are passed that the class takes and ``node`` does not set. A
+    nested node is built in the same way; its expected class is the annotation of its parameter.
+    Nothing is called before every class in the tree has been checked. If ``trust`` is given,
+    nothing from other packages is imported.
 
-    Raises UserError, naming ``place``, for a class that is missing, not expected, not trusted, or
-    refuses its parameters, and for whatever is not a plain value.
+    Raises UserError, naming ``place``, for a class that is missing, of another kind, not trusted,
+    or refuses its parameters, and for a value that is not plain.
     """
     return _make(_Check(trust).node(node, expected, place, 0, late), args, late)
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """A node whose classes, and those of the nodes in it, have been found fitting."""
+    """A node whose class, and those of its nested nodes, have been checked."""
 
     cls: type[Any]
     place: str
@@ -67,15 +68,15 @@ class _Plan:
 
 @dataclass
 class _Check:
-    """One walk over a tree, which calls nothing in it."""
+    """One walk over a tree of nodes, which calls nothing in it; ``count`` is of values so far."""
 
     trust: Sequence[str] | None
-    seen: int = field(default=0)
+    count: int = field(default=0)
 
     def node(
         self, node: Any, expected: Any, place: str, depth: int, late: Iterable[str] = ()
     ) -> _Plan:
-        """Check a node and all in it; ``expected`` is the class, or the annotation of one."""
+        """Check a node and everything in it; ``expected`` is a class or an annotation."""
         kind = _class_of(expected)
         if kind is None:
             raise UserError(
@@ -98,12 +99,12 @@ class _Check:
             if _is_node(value):
                 value = self.node(value, _hint(cls, key), here, depth + 1)
             else:
-                self._plain(value, here, depth + 1)
+                self._require_plain(value, here, depth + 1)
             values[key] = value
         return _Plan(cls, place, values)
 
-    def _plain(self, value: Any, place: str, depth: int) -> None:
-        """Numbers, strings, lists and dicts of them: a node in there is nobody's, so refused."""
+    def _require_plain(self, value: Any, place: str, depth: int) -> None:
+        """Raise UserError unless a value is a number, a string, or a list or dict of such."""
         if isinstance(value, Mapping):
             if "_target_" in value:
                 raise UserError(
@@ -111,22 +112,22 @@ class _Check:
                     "parameter of its own"
                 )
             for key, item in self._items(value, place, depth):
-                self._plain(item, f"{place}.{key}", depth + 1)
+                self._require_plain(item, f"{place}.{key}", depth + 1)
         elif isinstance(value, list | tuple):
-            self._room(len(value), place, depth)
+            self._require_room(len(value), place, depth)
             for i, item in enumerate(value):
-                self._plain(item, f"{place}[{i}]", depth + 1)
+                self._require_plain(item, f"{place}[{i}]", depth + 1)
         elif isinstance(value, str):
             if self.trust is not None and "${" in value:
                 raise UserError(
-                    f"{place}: {shown(value)} refers to something else, which a file that is not "
-                    "trusted may not; write the value itself"
+                    f"{place}: {shown(value)} refers to another value, which an untrusted file "
+                    "may not; write the value itself"
                 )
         elif not isinstance(value, int | float | None):
             raise UserError(f"{place}: a {type(value).__name__} is not a plain value; write one")
 
     def _items(self, node: Mapping[Any, Any], place: str, depth: int) -> Iterable[tuple[str, Any]]:
-        self._room(len(node), place, depth)
+        self._require_room(len(node), place, depth)
         for key, value in node.items():
             if not isinstance(key, str) or not _KEY.fullmatch(key):
                 raise UserError(f"{place}: the key {shown(key)} is not a name; use letters and _")
@@ -136,12 +137,12 @@ class _Check:
                 )
             yield key, value
 
-    def _room(self, more: int, place: str, depth: int) -> None:
-        self.seen += more
-        if depth > DEPTH or self.seen > COUNT:
+    def _require_room(self, more: int, place: str, depth: int) -> None:
+        self.count += more
+        if depth > DEPTH or self.count > COUNT:
             raise UserError(
                 f"{cut(place)}: nested more than {DEPTH} deep or more than {COUNT} values; "
-                "this is no configuration of ours"
+                "no configuration of sirve is like that; simplify it"
             )
 
 
@@ -160,10 +161,10 @@ def _is_node(value: Any) -> bool:
 
 
 def _resolve(node: Any, expected: type[T], place: str, trust: Sequence[str] | None) -> type[T]:
-    """Import the class of a node, after and before checking where it comes from.
+    """Import the class of a node; its package is checked before and after the import.
 
-    A target is a module and one name in it: nothing is looked up in what that name holds, so no
-    alias leads from a trusted module to another one's functions.
+    A target is a module and one name in it. No attribute of that name is looked up, so no alias
+    leads from a trusted module to the functions of another one.
     """
     if not _is_node(node) or not isinstance(node["_target_"], str):
         raise UserError(f"{place}: has no _target_; name a subclass of {expected.__name__}")
@@ -196,12 +197,12 @@ def _require_trusted(name: str, place: str, trust: Sequence[str] | None) -> None
 def _hint(cls: type, key: str) -> Any:
     try:
         return typing.get_type_hints(cls.__init__).get(key)  # type: ignore[misc]
-    except NameError:  # names that only type checkers import
+    except NameError:  # a name imported for type checkers only
         return None
 
 
 def _class_of(hint: Any) -> type | None:
-    """The class that an annotation names, alone or ``| None``; None if it would let all in."""
+    """Return the class of an annotation, alone or with ``| None``; None if it allows any object."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         named = [part for part in typing.get_args(hint) if part is not type(None)]
         hint = named[0] if len(named) == 1 else None

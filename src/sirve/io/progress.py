@@ -1,4 +1,4 @@
-"""A progress bar for every long step."""
+"""Progress bars."""
 
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
@@ -9,5 +9,5 @@ T = TypeVar("T")
 
 
 def track(items: Iterable[T], what: str, total: int) -> Iterator[T]:
-    """Yield ``items`` while a bar named ``what`` counts them."""
+    """Yield ``items`` while a bar with the label ``what`` counts them."""
     yield from rich_track(items, description=what, total=total)

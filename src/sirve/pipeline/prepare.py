@@ -14,8 +14,8 @@ from sirve.cores import Core
 from sirve.cores.spread import give_spread
 from sirve.data.dataset import SPLITS
 from sirve.data.observe import Observe
+from sirve.data.open_source import open_source, wanted_of
 from sirve.data.source import Source, Wanted
-from sirve.data.sources import source_of, wanted_of
 from sirve.forecasting.checkpoint import make_core
 from sirve.io import instantiate
 from sirve.io.instantiate import TRUSTED
@@ -39,7 +39,7 @@ def prepare(config: dict[str, Any], plain: str) -> Job:
     trust = None if resume.asked(config) is None else (*TRUSTED, *config["trust"])
     build = partial(instantiate.build, trust=trust)
     observe = build(config["observe"], Observe, place="observe")
-    source, config = source_of(config, observe, trust)
+    source, config = open_source(config, observe, trust)
     observe = observe.of(source.scene)
     objective = build(config["objective"], SquaredError, place="objective")
     checks.sizes(config, objective)
@@ -101,7 +101,7 @@ def _seed(seed: int, threads: int) -> None:
 
 def _print_findings(source: Source, wanted: Wanted) -> None:
     """Print, once, what was understood of the user's data."""
-    lines = source.look(wanted)
+    lines = source.inspect(wanted)
     if lines and run_folder.inherited() is None:
         print(*lines, sep="\n")
 

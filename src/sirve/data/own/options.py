@@ -1,19 +1,24 @@
-"""How arrays of one's own are to be understood: conf/sim/file.yaml, and sirve.from_arrays."""
+"""How the arrays of a user are to be read: conf/sim/file.yaml, or the arguments of from_arrays."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sirve.data.dataset import SPLITS
+from sirve.data.info import BOUNDARIES
 from sirve.data.own.stack import AXES
 from sirve.errors import UserError, cut
 
 SHARES = {"train": 0.7, "valid": 0.15, "test": 0.15}
+_SPLIT_BY = ("trajectory", "time")
 
 
 @dataclass(frozen=True)
-class Choices:
-    """What a file does not say, or says wrongly; null: as it says, else by a rule, said aloud."""
+class Options:
+    """Overrides for a file's metadata; None keeps the file's value, or a default that is reported.
+
+    Raises UserError for an invalid value.
+    """
 
     path: str | None = None
     dataset: str | Sequence[str] | None = None
@@ -29,69 +34,65 @@ class Choices:
     shares: Mapping[str, float] = field(default_factory=lambda: dict(SHARES))
 
     @staticmethod
-    def of(sim: Mapping[str, Any]) -> "Choices":
-        """From the configuration, which may be a stranger's; UserError names what is wrong."""
-        choices = Choices(**{f.name: sim[f.name] for f in fields(Choices) if f.name in sim})
-        path = choices.path
+    def from_config(sim: Mapping[str, Any]) -> "Options":
+        """Take the options from the group ``sim`` of a configuration; raises UserError."""
+        options = Options(**{f.name: sim[f.name] for f in fields(Options) if f.name in sim})
+        path = options.path
         if not isinstance(path, str) or not path.isprintable() or not 0 < len(path) < 1000:
             raise UserError(
-                f"sim.path={cut(str(path))} must name what you bring: a .npy, .npz, HDF5 file, or "
+                f"sim.path={cut(str(path))} must name your data: a .npy, .npz, HDF5 file, or "
                 "a folder in The Well's layout"
             )
-        return choices
+        return options
 
     def __post_init__(self) -> None:
-        for key, most in (("axes", 5), ("channels", None), ("units", None)):
+        words = "a list of words, such as [a,b]"
+        for key, valid, expected in (
+            ("axes", _is_words(self.axes, 5), words),
+            ("channels", _is_words(self.channels), words),
+            ("units", _is_words(self.units), words),
+            ("name", isinstance(self.name, str), "a word"),
+            ("time_unit", isinstance(self.time_unit, str), "a word"),
+            (
+                "dataset",
+                isinstance(self.dataset, str) or _is_words(self.dataset),
+                "an array's name, or a list of names",
+            ),
+            ("dt", _is_positive(self.dt), "a positive number"),
+            ("unit", _is_positive(self.unit), "a positive number"),
+            ("boundary", self.boundary in BOUNDARIES, f"one of {', '.join(BOUNDARIES)}"),
+            ("split", self.split in _SPLIT_BY, f"one of {', '.join(_SPLIT_BY)}"),
+        ):
             value = getattr(self, key)
-            if value is not None and not _words(value, most):
-                raise UserError(f"sim.{key}={value} must be a list of words, such as [a,b]")
-        for key in ("name", "time_unit"):
-            self._require(key, getattr(self, key), isinstance(getattr(self, key), str), "a word")
-        dataset = isinstance(self.dataset, str) or _words(self.dataset, None)
-        self._require("dataset", self.dataset, dataset, "an array's name, or a list of names")
-        for key in ("dt", "unit"):
-            value = getattr(self, key)
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            self._require(key, value, number and 0 < value < float("inf"), "a positive number")
-        boundaries = ("neumann", "dirichlet", "periodic")
-        self._require(
-            "boundary",
-            self.boundary,
-            self.boundary in boundaries,
-            f"one of {', '.join(boundaries)}",
-        )
-        by = ("trajectory", "time")
-        self._require("split", self.split, self.split in by, f"one of {', '.join(by)}")
-        self._require_axes()
-        self._require_shares()
-        if (self.unit is None) != (self.time_unit is None):
-            raise UserError(
-                f"sim.time_unit={self.time_unit} and sim.unit={self.unit} go together: what times "
-                "are counted in, and its length; give both or none"
-            )
-
-    def _require(self, key: str, value: Any, good: bool, what: str) -> None:
-        if value is not None and not good:
-            raise UserError(f"sim.{key}={value} must be {what}")
-
-    def _require_axes(self) -> None:
+            if value is not None and not valid:
+                raise UserError(f"sim.{key}={value} must be {expected}")
         axes = self.axes or ("time",)
         if "time" not in axes or len(set(axes)) < len(axes) or not set(axes) <= set(AXES):
             raise UserError(
                 f"sim.axes={list(axes)} must be some of {', '.join(AXES)}, time among them, in the "
-                "order of the array's"
+                "order of the array's axes"
+            )
+        if not (
+            isinstance(self.shares, Mapping)
+            and set(self.shares) == set(SPLITS)
+            and all(isinstance(v, int | float) and 0 < v < 1e9 for v in self.shares.values())
+        ):
+            raise UserError(f"sim.shares={self.shares} must be positive, such as {SHARES}")
+        if (self.unit is None) != (self.time_unit is None):
+            raise UserError(
+                f"sim.time_unit={self.time_unit} and sim.unit={self.unit} go together: the unit of "
+                "time, and its length; give both or none"
             )
 
-    def _require_shares(self) -> None:
-        good = isinstance(self.shares, Mapping) and set(self.shares) == set(SPLITS)
-        values = self.shares.values() if good else ()
-        if not good or not all(isinstance(v, int | float) and 0 < v < 1e9 for v in values):
-            raise UserError(f"sim.shares={self.shares} must be positive, such as {SHARES}")
 
-
-def _words(value: Any, most: int | None) -> bool:
+def _is_words(value: Any, most: int = 100_000) -> bool:
     return (
         isinstance(value, list | tuple)
-        and 0 < len(value) <= (most or 100_000)
+        and 0 < len(value) <= most
         and all(isinstance(word, str) for word in value)
     )
+
+
+def _is_positive(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and 0 < value < float("inf")

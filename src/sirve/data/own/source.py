@@ -1,7 +1,5 @@
-"""What was brought, as a source of trajectories: split, looked at, and copied into our shards."""
+"""A user's data as a source of trajectories, which is checked and copied into shards."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
@@ -10,27 +8,37 @@ from typing import Any
 
 import numpy as np
 
-from sirve.data.dataset import SPLITS, STATS, Dataset, Manifest, shard_name, write_stats
+from sirve.data.dataset import (
+    SPLITS,
+    STATS,
+    Dataset,
+    Manifest,
+    digest,
+    is_intact,
+    locked,
+    shard_name,
+    write_stats,
+)
+from sirve.data.info import Info
 from sirve.data.own.stack import Part
 from sirve.data.own.survey import survey
-from sirve.data.shards import Info, write_shard
-from sirve.data.simulated.generate import committed, owned
+from sirve.data.shards import write_shard
 from sirve.data.source import Wanted
 from sirve.errors import UserError
 from sirve.io.files import require_inside
 from sirve.io.progress import track
 
-BLOCK = 4_000_000  # numbers of a shard of more than one trajectory
+BLOCK = 4_000_000  # most numbers of a shard of more than one trajectory
 
 
 @dataclass(frozen=True)
-class Recorded:
-    """Trajectories that are there: no equations, no invariants."""
+class Imported:
+    """A source of trajectories without equations; see ``Source`` for the methods."""
 
     info: Info
     parts: Mapping[str, Part]
-    content: str  # sha256 of what was brought
-    said: tuple[str, ...]
+    content: str  # sha256 of the user's data
+    notes: tuple[str, ...]  # on what was understood
 
     @property
     def code(self) -> type:
@@ -51,77 +59,76 @@ class Recorded:
         return {}
 
     def completed(self, sim: Mapping[str, Any], stride: int) -> dict[str, Any]:
-        """The system's configuration, what is null in it being all that is there.
+        """Return the group ``sim`` with each null size replaced by all there is.
 
-        Raises UserError for more than is there.
+        Raises UserError for more than there is.
         """
         context = sim["context"]
         if type(context) is not int or context < 1:
             raise UserError(f"sim.context={context} must be a whole number, at least 1")
         found = {**sim, "dt": self.info.dt}
-        for key, name, read in (
+        for key, name, skipped in (
             ("states", "train", 0),
             ("valid_steps", "valid", context),
             ("steps", "test", context),
         ):
-            there = (self.parts[name].states - 1) // stride + 1 - read
-            if there < 1:
+            available = (self.parts[name].states - 1) // stride + 1 - skipped
+            if available < 1:
                 raise UserError(
-                    f"{self.info.name}: {name} has {there + read} states a trajectory, none beyond "
-                    f"sim.context={context}; lower it, bring longer ones, or name other sim.axes "
-                    f"({self.said[0]})"
+                    f"{self.info.name}: {name} has {available + skipped} states a trajectory, none "
+                    f"beyond sim.context={context}; lower it, import longer ones, or name other "
+                    f"sim.axes ({self.notes[0]})"
                 )
-            found[key] = _most(f"sim.{key}", sim[key], there)
+            found[key] = _at_most(f"sim.{key}", sim[key], available)
         counts = sim["trajectories"]
         if counts is None or isinstance(counts, dict):
             found["trajectories"] = {
-                name: _most(f"sim.trajectories.{name}", (counts or {}).get(name), part.count)
+                name: _at_most(f"sim.trajectories.{name}", (counts or {}).get(name), part.count)
                 for name, part in self.parts.items()
             }
         return found
 
     def digest(self, wanted: Wanted) -> str:
-        return self._place(wanted).name
+        return self._folder(wanted).name
 
-    def look(self, wanted: Wanted) -> list[str]:
-        """What was understood; every number is looked at before it is copied."""
-        lines = list(self.said)
+    def inspect(self, wanted: Wanted) -> list[str]:
+        """Check every number before it is copied; return the notes and a table of ranges."""
+        lines = list(self.notes)
         for name, part in self.parts.items():
             lines.append(
                 f"{name:5} {wanted.counts[name]} of {part.count} trajectories, "
                 f"{wanted.states[name]} of {part.states} states each"
             )
-        folder = self._place(wanted)
+        folder = self._folder(wanted)
         manifest = Manifest.load(folder)
-        there = manifest.shards if manifest else {}
-        if all(name in there for _, _, name in self._shards(wanted)):
-            return [*lines, f"looked at before it was copied to {folder}"]
-        found = survey(self.parts, self._shards(wanted), wanted.states, self.info)
-        return [*lines, *found.lines()]
+        shards = manifest.shards if manifest else {}
+        if all(name in shards for _, _, name in self._shards(wanted)):
+            return [*lines, f"checked before it was copied to {folder}"]
+        return [*lines, *survey(self.parts, self._shards(wanted), wanted.states, self.info).lines()]
 
     def dataset(self, wanted: Wanted) -> Dataset:
-        """Copied into shards, a few trajectories at a time; what was brought is only read."""
-        folder = self._place(wanted)
+        """Copy the data into shards, a few trajectories at a time."""
+        folder = self._folder(wanted)
         require_inside(folder, wanted.root, "data.root")
-        with owned(folder):
+        with locked(folder):
             return self.copy(folder, wanted)
 
     def copy(self, folder: Path, wanted: Wanted) -> Dataset:
-        """The dataset in ``folder``, which is this process's."""
+        """Copy the missing shards to ``folder``, which this process must have locked."""
         manifest = Manifest.load(folder)
         if manifest is None:
             manifest = Manifest(self._config(wanted), dict(self.infos), self._block(wanted))
-        missing = [s for s in self._shards(wanted) if not committed(folder, manifest, s[2])]
+        missing = [s for s in self._shards(wanted) if not is_intact(folder, manifest, s[2])]
         if missing:
-            (folder / STATS).unlink(missing_ok=True)  # before it can be of less than is there
+            (folder / STATS).unlink(missing_ok=True)  # first: it must never describe fewer shards
         for name, rows, shard in track(missing, f"copy {self.info.name}", len(missing)):
             path = folder / "data" / shard
             path.parent.mkdir(parents=True, exist_ok=True)
             x = self.parts[name].read(rows, wanted.states[name])
             axes = dict(zip("xy", x.shape[3:], strict=False))
             cells = {axis: np.arange(float(n)) for axis, n in axes.items()}
-            about = {"first_trajectory": rows.start, "dt": self.info.dt, "split": name}
-            manifest.shards[shard] = write_shard(path, x, self.info, cells, about)
+            attributes = {"first_trajectory": rows.start, "dt": self.info.dt, "split": name}
+            manifest.shards[shard] = write_shard(path, x, self.info, cells, attributes)
             manifest.save(folder)
         dataset = Dataset(folder)
         if not (folder / STATS).exists():
@@ -129,12 +136,12 @@ class Recorded:
         return dataset
 
     def _block(self, wanted: Wanted) -> int:
-        """Trajectories of a shard, which is held in memory."""
+        """Return the trajectories of a shard, which is held in memory."""
         longest = max(wanted.states.values()) * prod(self.info.shape)
         return max(1, min(wanted.block, BLOCK // longest))
 
     def _shards(self, wanted: Wanted) -> list[tuple[str, range, str]]:
-        """Split, trajectories and name of each shard; the last of a split may be short."""
+        """Return split, trajectories and name of each shard; the last of a split may be short."""
         block = self._block(wanted)
         return [
             (name, range(first, min(first + block, part.count)), shard_name(name, first // block))
@@ -143,24 +150,25 @@ class Recorded:
         ]
 
     def _config(self, wanted: Wanted) -> dict[str, Any]:
-        """All that fixes the numbers."""
+        """Return everything that fixes the numbers; its digest names the folder."""
+        info = self.info.plain()
+        # The names of version 0.1, so that data imported by it keep their folder.
+        info |= {"walls": info.pop("boundary"), "known": info.pop("covariates")}
         return {
             "system": "recorded",
             "content": self.content,
-            "info": self.info.plain(),
-            "parts": {name: _plain(part) for name, part in self.parts.items()},
+            "info": info,
+            "parts": {name: _to_json(part) for name, part in self.parts.items()},
             "states": dict(wanted.states),
             "block": self._block(wanted),
         }
 
-    def _place(self, wanted: Wanted) -> Path:
-        text = json.dumps(self._config(wanted), sort_keys=True)
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        return wanted.root / f"{self.info.name}-{digest[:10]}"
+    def _folder(self, wanted: Wanted) -> Path:
+        return wanted.root / f"{self.info.name}-{digest(self._config(wanted))}"
 
 
-def _plain(part: Part) -> list[Any]:
-    """Which states a part is, as JSON holds it."""
+def _to_json(part: Part) -> list[Any]:
+    """Return the states of a part as JSON types."""
     return [
         [
             segment.stack.place,
@@ -171,8 +179,8 @@ def _plain(part: Part) -> list[Any]:
     ]
 
 
-def _most(key: str, wanted: Any, there: int) -> Any:
-    """What is wanted, or all; what is no number is told elsewhere."""
-    if isinstance(wanted, int) and wanted > there:
-        raise UserError(f"{key}={wanted}, but there are {there}; ask for at most that, or null")
-    return there if wanted is None else wanted
+def _at_most(key: str, wanted: Any, available: int) -> Any:
+    """Return the number wanted, or all available for None; ``require_sizes`` checks its type."""
+    if isinstance(wanted, int) and wanted > available:
+        raise UserError(f"{key}={wanted}, but there are {available}; ask for at most that, or null")
+    return available if wanted is None else wanted

@@ -1,4 +1,4 @@
-"""Arrays of anyone as trajectories (n, T, C, *space), and their shares in train, valid and test."""
+"""Arrays of users as trajectories (n, T, C, *space), and their shares in train, valid and test."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,42 +9,34 @@ import numpy as np
 
 from sirve.data.dataset import SPLITS
 from sirve.errors import UserError
+from sirve.io.hdf5_arrays import Key
 
 AXES = ("trajectory", "time", "channel", "x", "y")
-Key = tuple[slice, ...]
 
 
 class Array(Protocol):
-    """An array that is read in parts."""
+    """An array that is read in parts; ``room`` is the size in bytes of the file that holds it."""
 
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-    @property
-    def dtype(self) -> np.dtype[Any]: ...
-
-    @property
-    def room(self) -> int:
-        """Bytes of the file it lies in."""
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    room: int
 
     def read(self, key: Key) -> np.ndarray:
-        """A copy of a part; UserError where it cannot be read."""
+        """Return a copy of a part; raises UserError if it cannot be read."""
 
 
 @dataclass(frozen=True)
 class Stack:
-    """Arrays of the same trajectories, each with the names of its axes, joined along channels."""
+    """Arrays of the same trajectories, joined along channels; raises UserError for other sizes."""
 
-    place: str  # which file, for messages
-    pieces: tuple[tuple[Array, tuple[str, ...]], ...]
+    place: str  # file, for messages
+    pieces: tuple[tuple[Array, tuple[str, ...]], ...]  # each with the names of its axes
 
     def __post_init__(self) -> None:
-        first, *others = (self._outline(array, axes) for array, axes in self.pieces)
-        for (array, _), outline in zip(self.pieces[1:], others, strict=True):
-            if outline != first:
+        first, *others = (self._sizes(array, axes) for array, axes in self.pieces)
+        for (array, _), sizes in zip(self.pieces[1:], others, strict=True):
+            if sizes != first:
                 raise UserError(
                     f"{self.place}: '{array.name}' of shape {array.shape} does not go with "
                     f"'{self.pieces[0][0].name}' of shape {self.pieces[0][0].shape}; pick by "
@@ -52,35 +44,32 @@ class Stack:
                 )
 
     @staticmethod
-    def _outline(array: Array, axes: tuple[str, ...]) -> tuple[int, ...]:
-        """Sizes along every axis but the channels."""
+    def _sizes(array: Array, axes: tuple[str, ...]) -> tuple[int, ...]:
+        """Return the sizes (n, T, *space) of an array."""
         sizes = dict(zip(axes, array.shape, strict=True))
-        return (
-            sizes.get("trajectory", 1),
-            sizes["time"],
-            *(sizes[axis] for axis in AXES[3:] if axis in sizes),
-        )
+        space = (sizes[axis] for axis in AXES[3:] if axis in sizes)
+        return sizes.get("trajectory", 1), sizes["time"], *space
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
-        """(n, T, C, *space)"""
-        n, states, *space = self._outline(*self.pieces[0])
+        """The sizes (n, T, C, *space)."""
+        n, states, *space = self._sizes(*self.pieces[0])
         channels = (dict(zip(axes, a.shape, strict=True)) for a, axes in self.pieces)
         return n, states, sum(sizes.get("channel", 1) for sizes in channels), *space
 
     @property
     def dtype(self) -> type:
-        """As a dataset keeps it: vectors in float64, frames in float32."""
+        """The type in which a dataset keeps the states: float64 for vectors, float32 for frames."""
         return np.float64 if len(self.shape) == 3 else np.float32
 
     def read(self, rows: slice, times: slice) -> np.ndarray:
-        """Some states of some trajectories, (n, T, C, *space)."""
+        """Read some states of some trajectories, (n, T, C, *space)."""
         return np.concatenate([self._read(a, axes, rows, times) for a, axes in self.pieces], axis=2)
 
     def _read(self, array: Array, axes: tuple[str, ...], rows: slice, times: slice) -> np.ndarray:
-        wanted = {"trajectory": rows, "time": times}
-        x = array.read(tuple(wanted.get(axis, slice(None)) for axis in axes))
-        with np.errstate(over="ignore"):  # beyond float32: found as infinite
+        parts = {"trajectory": rows, "time": times}
+        x = array.read(tuple(parts.get(axis, slice(None)) for axis in axes))
+        with np.errstate(over="ignore"):  # numbers too large for float32 are reported as infinite
             x = x.astype(self.dtype).transpose([axes.index(axis) for axis in AXES if axis in axes])
         for position, axis in ((0, "trajectory"), (2, "channel")):
             if axis not in axes:
@@ -97,9 +86,14 @@ class Segment:
     times: range
 
     def read(self, rows: slice, times: slice) -> np.ndarray:
-        """Counted from the segment's own first trajectory and state."""
-        mine = (of[part] for of, part in ((self.rows, rows), (self.times, times)))
-        return self.stack.read(*(slice(part.start, part.stop) for part in mine))
+        """Read states (n, T, C, *space), counted from the segment's first trajectory and state."""
+        mine, when = self.rows[rows], self.times[times]
+        return self.stack.read(slice(mine.start, mine.stop), slice(when.start, when.stop))
+
+    def where(self, row: int, time: int) -> str:
+        """Return the place of a state in the user's data, for messages."""
+        file = f"{self.stack.place}, " if self.stack.place else ""
+        return f"{file}trajectory {self.rows[row]}, time {self.times[time]}"
 
 
 @dataclass(frozen=True)
@@ -117,7 +111,7 @@ class Part:
         return len(self.segments[0].times)
 
     def within(self, rows: range) -> Iterator[tuple[Segment, range]]:
-        """The segments that trajectories ``rows`` lie in, each with those of them in it."""
+        """Yield the segments of trajectories ``rows``, each with its own numbers of them."""
         first = 0
         for segment in self.segments:
             count = len(segment.rows)
@@ -127,17 +121,14 @@ class Part:
             first += count
 
     def read(self, rows: range, states: int) -> np.ndarray:
-        """The first ``states`` states of trajectories ``rows``."""
+        """Read the first ``states`` states of trajectories ``rows``, (n, states, C, *space)."""
         return np.concatenate(
-            [
-                segment.read(slice(mine.start, mine.stop), slice(states))
-                for segment, mine in self.within(rows)
-            ]
+            [s.read(slice(mine.start, mine.stop), slice(states)) for s, mine in self.within(rows)]
         )
 
 
 def share(total: int, shares: Sequence[float]) -> list[int]:
-    """``total`` things in parts as near to ``shares`` as can be, one in each at least."""
+    """Divide ``total`` items as near to ``shares`` as possible, at least one in each part."""
     edges = np.rint(np.cumsum([0.0, *shares]) / sum(shares) * total)
     counts = np.maximum(np.diff(edges).astype(int), 1)
     counts[counts.argmax()] -= counts.sum() - total
@@ -145,27 +136,27 @@ def share(total: int, shares: Sequence[float]) -> list[int]:
 
 
 def split(pool: Sequence[Stack], shares: Mapping[str, float], by: str) -> dict[str, Part]:
-    """Share the pool's trajectories, in their order; or, ``by`` time, cut each of them.
+    """Divide the trajectories of ``pool``, in their order; or each one's times, ``by`` time.
 
-    No state is in two parts, and every state in one. Raises UserError where there are too few.
+    Each state is in exactly one part. Raises UserError if there are too few to divide.
     """
     states = pool[0].shape[1]
-    total, things = states, "states"
+    total, unit = states, "states"
     if by == "trajectory":
-        total, things = sum(stack.shape[0] for stack in pool), "trajectories"
+        total, unit = sum(stack.shape[0] for stack in pool), "trajectories"
     if total < len(shares):
-        remedy = "bring more" if by == "time" else "give sim.split=time, which cuts each of them"
+        remedy = "import more" if by == "time" else "give sim.split=time, which cuts each of them"
         raise UserError(
-            f"{pool[0].place}: {total} {things} are too few for {', '.join(shares)}; {remedy}"
+            f"{pool[0].place}: {total} {unit} are too few for {', '.join(shares)}; {remedy}"
         )
+    whole = Part(tuple(Segment(s, range(s.shape[0]), range(states)) for s in pool))
     parts, first = {}, 0
     for name, length in zip(shares, share(total, list(shares.values())), strict=True):
+        mine = range(first, first + length)
         if by == "time":
-            times = range(first, first + length)
-            parts[name] = Part(tuple(Segment(s, range(s.shape[0]), times) for s in pool))
+            parts[name] = Part(tuple(Segment(s.stack, s.rows, mine) for s in whole.segments))
         else:
-            whole = Part(tuple(Segment(s, range(s.shape[0]), range(states)) for s in pool))
-            mine = whole.within(range(first, first + length))
-            parts[name] = Part(tuple(Segment(s.stack, rows, s.times) for s, rows in mine))
+            found = whole.within(mine)
+            parts[name] = Part(tuple(Segment(s.stack, rows, s.times) for s, rows in found))
         first += length
     return {name: parts[name] for name in SPLITS if name in parts}

@@ -1,7 +1,7 @@
-"""Files in The Well's layout, by anyone: which arrays are states, and what is said of them.
+"""Users' files in The Well's layout: find the arrays that are states, and their metadata.
 
-t0_fields (n, T, *space) are a channel each, t1_fields (n, T, *space, D) are D of them. Source:
-PolymathicAI/the_well, docs/data_format.md.
+A field in t0_fields (n, T, *space) is one channel, one in t1_fields (n, T, *space, D) is D
+channels. Source: PolymathicAI/the_well, docs/data_format.md.
 """
 
 import re
@@ -9,17 +9,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sirve.data.dataset import SPLITS
-from sirve.data.own.hdf5_files import Hdf5Array, Outline
 from sirve.data.own.stack import Stack
 from sirve.errors import UserError
 from sirve.io.files import require_inside
+from sirve.io.hdf5_arrays import Hdf5Array, Outline
 
 _SPACE = ("x", "y")
 _ENDINGS = (".hdf5", ".h5")
 
 
 def files(folder: Path) -> dict[str, list[Path]]:
-    """The files of each split that a folder has, in data/<split> or <split>; UserError for none."""
+    """Return the files of each split, from data/<split> or <split>; raises UserError for none."""
     root = folder / "data" if (folder / "data").is_dir() else folder
     found = {
         name: sorted(p for p in (root / name).glob("*") if p.suffix in _ENDINGS) for name in SPLITS
@@ -36,10 +36,10 @@ def files(folder: Path) -> dict[str, list[Path]]:
 def read(
     found: Outline, place: str, wanted: Sequence[str] | None
 ) -> tuple[Stack, list[str], list[str]]:
-    """A file's states, the names of their channels, and what of the file is left out.
+    """Return a file's states, the names of their channels, and what is left out of the file.
 
-    ``place`` is its name for messages; ``wanted`` are the fields, in their order, otherwise all of
-    them, by name. Raises UserError.
+    ``place`` is the file's name for messages. ``wanted`` are the fields to read, in their order;
+    None reads all, sorted by name. Raises UserError.
     """
     path = found.path
     names = [f"t0_fields/{w}" for w in wanted] if wanted else _fields(found)
@@ -56,13 +56,13 @@ def read(
     for name in moving:
         axes, parts = _axes(found.arrays[name], name, path)
         pieces.append((found.arrays[name], axes))
-        own = name.partition("/")[2]
-        channels += [own] if parts == 1 else [f"{own}_{i}" for i in "xyz"[:parts]]
+        field = name.partition("/")[2]
+        channels += [field] if parts == 1 else [f"{field}_{i}" for i in "xyz"[:parts]]
     return Stack(place, tuple(pieces)), channels, left
 
 
 def boundary(found: Outline) -> str | None:
-    """Periodic where all boundaries are; what others are, the layout does not say."""
+    """Return "periodic" if all boundaries are; the layout does not tell which kind others are."""
     places = [group for group in found.groups if group.startswith("boundary_conditions/")]
     kinds = {found.attribute(place, "bc_type") for place in places}
     return "periodic" if kinds == {"PERIODIC"} else None
@@ -73,7 +73,7 @@ def _members(found: Outline, group: str) -> list[str]:
 
 
 def _fields(found: Outline) -> list[str]:
-    """t0 before t1, x2 before x10."""
+    """Return the names of all fields, t0 before t1 and x2 before x10."""
 
     def natural(name: str) -> list[str | int]:
         return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
@@ -86,13 +86,13 @@ def _fields(found: Outline) -> list[str]:
 
 
 def _varies(found: Outline, name: str) -> bool:
-    """Fields that are given once, for all times or all trajectories, are no states."""
-    given = (found.attribute(name, key) for key in ("sample_varying", "time_varying"))
-    return not any(value is not None and not value for value in given)
+    """Return False for a field that is the same for all times or all trajectories."""
+    values = [found.attribute(name, key) for key in ("sample_varying", "time_varying")]
+    return all(value is None or value for value in values)
 
 
 def _axes(array: Hdf5Array, name: str, path: Path) -> tuple[tuple[str, ...], int]:
-    """The axes of a field, and how many channels it is."""
+    """Return the axes of a field, and its number of channels."""
     vector = name.startswith("t1")
     space = array.shape[2 : -1 if vector else None]
     parts = array.shape[-1] if vector else 1
@@ -101,6 +101,6 @@ def _axes(array: Hdf5Array, name: str, path: Path) -> tuple[tuple[str, ...], int
             f"{path}: {name} of shape {array.shape} is no field on a line or in a plane; name one "
             "file with (n, T, x) or (n, T, x, y), t1_fields with (x, y) components behind"
         )
-    if space == (1,) and not vector:  # how a vector is written where one dimension is needed
+    if space == (1,) and not vector:  # a state vector, written with one point of space
         return ("trajectory", "time", "channel"), 1
     return ("trajectory", "time", *_SPACE[: len(space)], *(["channel"] if vector else [])), parts

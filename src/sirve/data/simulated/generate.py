@@ -1,4 +1,4 @@
-"""Simulate what is missing of a dataset, block by block, by as many workers as there are."""
+"""Simulate the missing blocks of a dataset, in parallel."""
 
 import fcntl
 import os
@@ -16,87 +16,66 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from simulators import SimulationError
-from sirve.data.dataset import MANIFEST, SPLITS, STATS, Dataset, Manifest, shard_name, write_stats
+from sirve.data.dataset import (
+    MANIFEST,
+    SPLITS,
+    STATS,
+    WORKERS,
+    Dataset,
+    Manifest,
+    is_intact,
+    locked,
+    shard_name,
+    write_stats,
+)
 from sirve.data.shards import write_shard
 from sirve.data.simulated.recipe import Recipe
 from sirve.errors import Stopped, UserError, warn
-from sirve.io.files import require_inside, sha256
+from sirve.io.files import require_inside
 from sirve.io.progress import track
 from sirve.runs.signals import blocked, end_with_parent, unblock_sigterm
 
-LOCK, WORKERS = ".lock", ".workers"
-
 
 def generate(recipe: Recipe, counts: Mapping[str, int], root: Path, workers: int = 1) -> Dataset:
-    """The dataset ``root/<name>-<hash>``, at least ``counts`` trajectories of each split.
+    """Return the dataset ``root/<name>-<hash>`` with at least ``counts`` trajectories by split.
 
-    What is there already and matches its checksum is kept byte for byte; each shard is written
-    whole by the worker that made it, and only then named in the manifest, so that a process killed
-    at any moment costs the blocks that were being made. Memory grows with workers and the size of
-    a block, not with the dataset. Raises UserError when a trajectory cannot be computed.
+    Existing shards that match their checksums are kept byte for byte. Each shard is written by the
+    worker that made it and only then listed in the manifest, so a process that is killed at any
+    moment loses only the blocks in work. Memory grows with ``workers`` and the size of a block,
+    not with the dataset. Raises UserError if a trajectory cannot be computed.
     """
     folder = root / recipe.folder
     require_inside(folder, root, "data.root")
-    with owned(folder):
+    with locked(folder):
         manifest = Manifest.load(folder) or Manifest(recipe.config, recipe.infos, recipe.block)
         if manifest.config != recipe.config:
             raise UserError(
-                f"{folder / MANIFEST} is another dataset's; delete the folder to simulate it again"
+                f"{folder / MANIFEST} is of another dataset; delete the folder to simulate it again"
             )
         missing = [
             (split, number)
             for split in SPLITS
             for number in range(-(-counts[split] // recipe.block))
-            if not committed(folder, manifest, shard_name(split, number))
+            if not is_intact(folder, manifest, shard_name(split, number))
         ]
         if any(split == "train" for split, _ in missing):
-            (folder / STATS).unlink(missing_ok=True)  # before it can be of less than is there
+            (folder / STATS).unlink(missing_ok=True)  # first: it must never describe fewer shards
         if missing:
-            _fill(recipe, folder, manifest, missing, workers)
+            _make_missing(recipe, folder, manifest, missing, workers)
         dataset = Dataset(folder)
         if not (folder / STATS).exists():
             write_stats(dataset)
     return dataset
 
 
-@contextmanager
-def owned(folder: Path) -> Iterator[None]:
-    """One process at a time: a second one waits, and then finds the work done.
-
-    The system lets go of both locks when a process ends, killed or not.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in (LOCK, WORKERS):
-        require_inside(folder / name, folder, "the dataset")
-    with (folder / LOCK).open("w") as lock, (folder / WORKERS).open("w") as workers:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        fcntl.flock(workers, fcntl.LOCK_EX)  # a killed process may have left some at work
-        _clean(folder)
-        fcntl.flock(workers, fcntl.LOCK_UN)
-        yield
-
-
-def _clean(folder: Path) -> None:
-    """Remove what killed processes left half written: whoever owns the folder is alone in it."""
-    for pattern in (".*.tmp", "data/*/.*.tmp"):
-        for path in folder.glob(pattern):
-            path.unlink()
-
-
-def committed(folder: Path, manifest: Manifest, name: str) -> bool:
-    """Whether a shard is there as it was written."""
-    path = folder / "data" / name
-    return path.is_file() and sha256(path) == manifest.shards.get(name)
-
-
-def _fill(
+def _make_missing(
     recipe: Recipe,
     folder: Path,
     manifest: Manifest,
     missing: list[tuple[str, int]],
     workers: int,
 ) -> None:
-    """Make what is missing, and name each shard in the manifest once it is there."""
+    """Make the missing shards, and list each in the manifest once it is written."""
     before = dict(manifest.shards)
     for name in (shard_name(*block) for block in missing):
         if name in before:
@@ -104,7 +83,7 @@ def _fill(
     for name, checksum in make(recipe, folder, missing, workers):
         if before.get(name, checksum) != checksum:
             warn(
-                f"{folder / 'data' / name} has other bits than it had, from other library versions"
+                f"{folder / 'data' / name} has other bits than before, from other library versions"
             )
         manifest.shards[name] = checksum
         manifest.save(folder)
@@ -117,10 +96,10 @@ def make(
     workers: int,
     expected: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[str, str]]:
-    """Simulate blocks (split, number) of a folder that this process owns.
+    """Simulate blocks (split, number) of a folder that this process has locked.
 
-    Gives the name and the checksum of each shard, in the order in which they are done. What has
-    another checksum than is ``expected`` of that name is not put in place.
+    Yields the name and checksum of each shard as it is done. A shard is put in place only if its
+    checksum is the one that ``expected`` holds for its name, if any.
     """
     for split in SPLITS:
         (folder / "data" / split).mkdir(parents=True, exist_ok=True)
@@ -132,15 +111,15 @@ def make(
         n_jobs=min(workers, len(blocks)),
         return_as="generator_unordered",
         pre_dispatch="n_jobs",
-        max_nbytes=None,  # no arrays in /dev/shm, where a killed process would leave them
-        initializer=_serve,
+        max_nbytes=None,  # keep arrays out of /dev/shm, where a killed process would leave them
+        initializer=_start_worker,
         initargs=(os.getpid(),),
     )
-    # Who stops it is told so in one line; joblib would add that work is lost.
+    # An interrupt is reported in one line elsewhere; joblib would add a warning of lost tasks.
     warnings.filterwarnings("ignore", r"\d+ tasks (which were|have been)", UserWarning)
     try:
         if parallel.n_jobs > 1:
-            # It lets signals through again that were held back; done before, not meanwhile.
+            # Starting it unblocks signals, so start it before they are blocked for the workers.
             with blocked():
                 resource_tracker.ensure_running()
         with blocked():
@@ -149,18 +128,18 @@ def make(
     except BrokenProcessPool as error:
         raise Stopped(
             f"simulation of {recipe.name} stopped: a worker process was ended from outside (out of "
-            "memory?); the same command goes on, data.workers=1 takes the least memory"
+            "memory?); the same command resumes, data.workers=1 takes the least memory"
         ) from error
 
 
 def simulate_block(
     recipe: Recipe, folder: Path, split: str, number: int, expected: str | None = None
 ) -> tuple[str, str]:
-    """Simulate and commit one block; returns its shard's name and checksum."""
+    """Simulate one block and write its shard; returns the shard's name and checksum."""
     family, info = recipe.families[split], recipe.infos[split]
     first = number * recipe.block
     rngs = generators(recipe, split, first, recipe.block)
-    with _at_work(folder):
+    with _worker_lock(folder):
         try:
             x, drawn = family.simulate(rngs, recipe.dt, recipe.states[split])
         except SimulationError as error:
@@ -180,11 +159,11 @@ def simulate_block(
         return name, write_shard(path, x, info, coordinates, attributes, drawn, expected)
 
 
-_leader: int | None = None  # the process that this one works for, where it is a worker
+_leader: int | None = None  # in a worker: the process that started it
 
 
-def _serve(leader: int) -> None:
-    """What a worker does first."""
+def _start_worker(leader: int) -> None:
+    """Prepare a worker process: it ends with its leader, and on SIGTERM."""
     global _leader
     _leader = leader
     end_with_parent(leader)
@@ -192,23 +171,23 @@ def _serve(leader: int) -> None:
 
 
 @contextmanager
-def _at_work(folder: Path) -> Iterator[None]:
-    """Nobody else takes the folder meanwhile, even where the process that owns it is killed."""
+def _worker_lock(folder: Path) -> Iterator[None]:
+    """Keep the folder locked while a worker writes, even if its leader is killed."""
     with (folder / WORKERS).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)
         if _leader not in (None, os.getppid()):
-            os._exit(1)  # it was killed, and somebody else may own the folder by now
+            os._exit(1)  # the leader was killed, and another process may have the folder now
         yield
 
 
 def versions() -> list[str]:
-    """Of what makes the bits of a shard."""
+    """Return the versions of the packages that determine the bits of a shard."""
     packages = [f"{name} {version(name)}" for name in ("sirve", "numpy", "scipy", "h5py")]
     return [*packages, f"python {platform.python_version()}"]
 
 
 def generators(recipe: Recipe, split: str, first: int, count: int) -> list[np.random.Generator]:
-    """One for each of ``count`` trajectories of a split, from number ``first`` on."""
+    """Return random generators for ``count`` trajectories of a split, from number ``first`` on."""
     keys = [(SPLITS.index(split), i) for i in range(first, first + count)]
     return [
         np.random.default_rng(np.random.SeedSequence(recipe.seed, spawn_key=key)) for key in keys
@@ -216,7 +195,7 @@ def generators(recipe: Recipe, split: str, first: int, count: int) -> list[np.ra
 
 
 def _failure(recipe: Recipe, split: str, first: int, error: SimulationError) -> str:
-    """Which trajectory failed, and with what parameters."""
+    """Return the message for a failed simulation: which trajectory, with which parameters."""
     row, family = error.trajectory, recipe.families[split]
     which = f"one of the trajectories {first} to {first + recipe.block - 1}"
     parameters = dict(recipe.infos[split].parameters)

@@ -1,4 +1,4 @@
-"""How far a system can be predicted at all: its exponents, and its solver against itself."""
+"""The limits of prediction: Lyapunov exponents, and how long two solvers agree."""
 
 from typing import Any
 
@@ -7,38 +7,36 @@ import numpy as np
 from simulators import SimulationError
 from simulators.lyapunov import exponents
 from sirve import metrics
-from sirve.data.dataset import Dataset, Manifest
+from sirve.data.dataset import Dataset, Manifest, locked
+from sirve.data.info import dtype_of
 from sirve.data.moments import Moments
-from sirve.data.shards import dtype_of
-from sirve.data.simulated.generate import generators, owned
+from sirve.data.simulated.generate import generators
 from sirve.data.simulated.recipe import Recipe
 from sirve.errors import warn
 from sirve.metrics.scores import THRESHOLDS
 
-# A vector's whole spectrum costs little in one batch; of more numbers, only the largest.
-WHOLE = 8
-LONGER = 1.5  # times the test, so that a ceiling beyond its end is found too
+WHOLE = 8  # most dimensions of a system whose exponents are all computed; else only the largest
+LONGER = 1.5  # length compared, in units of the test's, to find a ceiling beyond the test's end
 EVERY = 10  # steps of dt between two orthonormalisations
-# (intervals of that length, orbits) of what is small, of what is large, and of what is large and
-# by its own account not chaotic
+# (intervals, orbits) for small systems, for large ones, and for large ones that are not chaotic
 SMALL, LARGE, REGULAR = (150, 32), (40, 8), (10, 2)
 PAIRS = 8  # of solutions that are compared
 
 
 def measure(recipe: Recipe, dataset: Dataset) -> dict[str, Any]:
-    """The limits of prediction, computed once and then kept in the manifest.
+    """Return the limits of prediction; they are computed once and kept in the manifest.
 
-    ``exponents``: the largest Lyapunov exponents, 1/time, and half their 95 % intervals; ``twin``:
-    the other solver; ``ceiling``: how long, in the unit of time, it stays within each error of the
-    stored truth when it starts from its first states, as metrics.valid_time has it; None where
-    the solution is exact. Errors are in deviations of the truth that is compared.
+    ``exponents`` are the largest Lyapunov exponents, in 1/time, and half their 95 % intervals.
+    ``twin`` is the second solver. ``ceiling`` is its valid time (metrics.valid_time) for each error
+    threshold: how long it agrees with the stored truth when it starts from the same first states.
+    It is None where the solution is exact. Errors are in standard deviations of the truth compared.
 
-    No forecast can be judged beyond the ceiling: there the truth itself is unknown.
+    No forecast can be judged beyond the ceiling, because the truth itself is unknown there.
     """
     if not dataset.manifest.limits:
-        with owned(dataset.folder):
+        with locked(dataset.folder):
             manifest = Manifest.load(dataset.folder) or dataset.manifest
-            if not manifest.limits:  # else another process has measured them meanwhile
+            if not manifest.limits:  # else another process has measured them in the meantime
                 manifest.limits = {**_exponents(recipe), **_ceiling(recipe)}
                 manifest.save(dataset.folder)
             dataset.manifest = manifest
@@ -60,7 +58,7 @@ def _exponents(recipe: Recipe) -> dict[str, Any]:
 
 
 def _ceiling(recipe: Recipe) -> dict[str, Any]:
-    """The twin beside the first trajectories of the test, from their stored first states."""
+    """Compare the second solver with the first test trajectories, from the same stored states."""
     family, info = recipe.families["test"], recipe.infos["test"]
     rngs = generators(recipe, "test", 0, PAIRS)
     if family.sim.reference_solver() is None:

@@ -1,4 +1,4 @@
-"""What a dataset is made of: all that fixes its bits."""
+"""The recipe of a simulated dataset: everything that fixes its bits."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 from simulators import Distribution, Family, SimulationError, Simulator
 from sirve.data.dataset import SPLITS, digest
+from sirve.data.info import Info
 from sirve.data.observe import Observe
-from sirve.data.shards import Info
 from sirve.data.sizes import lengths, require_whole
-from sirve.errors import UserError, nearest, one_line
+from sirve.errors import UserError, cut, nearest, one_line
 from sirve.io.files import require_name
 from sirve.io.instantiate import build
 from sirve.runs.provenance import code_of
@@ -19,11 +19,11 @@ from sirve.runs.provenance import code_of
 
 @dataclass(frozen=True)
 class Recipe:
-    """A family of systems for each split, ``states[split]`` states ``dt`` apart, blocks, a seed.
+    """The systems of each split, the number of states and the time between them, block and seed.
 
-    Trajectory i of a split draws from ``SeedSequence(seed, spawn_key=(split, i))``, and blocks of
-    a constant size are integrated whole: its bits depend on this, the library versions, the split
-    and i, not on workers, or on how many were asked for.
+    Trajectory i of a split is drawn from ``SeedSequence(seed, spawn_key=(split, i))``, and blocks
+    of constant size are integrated together. So the bits of a trajectory depend on the recipe, the
+    library versions, the split and i, but not on the workers or the number of trajectories.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Recipe:
 
     @cached_property
     def infos(self) -> dict[str, Info]:
-        """What each split says of itself; UserError where they do not fit together."""
+        """The description of each split; raises UserError if their channels differ."""
         infos = {
             split: replace(describe(self.name, self.families[split], self.dt), frames=self.frames)
             for split in SPLITS
@@ -44,12 +44,12 @@ class Recipe:
         train = infos["train"]
         for split, info in infos.items():
             if (info.channels, len(info.shape)) != (train.channels, len(train.shape)):
-                raise UserError(f"sim.splits.{split} has other channels than train; leave that out")
+                raise UserError(f"sim.splits.{split} has other channels than train; leave it out")
         return infos
 
     @property
     def config(self) -> dict[str, Any]:
-        """All of it in plain types; its digest names the folder."""
+        """The recipe as JSON types; its digest names the folder."""
         train = self.families["train"]
         return {
             "name": self.name,
@@ -66,16 +66,16 @@ class Recipe:
 
     @property
     def folder(self) -> str:
-        """``<name>-<hash>``"""
+        """The name of the dataset's folder, ``<name>-<hash>``."""
         require_name(self.name)
         return f"{self.name}-{digest(self.config)}"
 
     @staticmethod
     def of(config: Mapping[str, Any], trust: Sequence[str] | None) -> "Recipe":
-        """From what ``config`` gave, which a stranger may have written; raises UserError."""
+        """Build a recipe from the ``config`` of an untrusted manifest; raises UserError."""
         if config.get("system") == "recorded":
             raise UserError(
-                "this dataset was copied from a file: give the command that brought it again"
+                "this dataset was copied from a file: run the command that imported it again"
             )
         try:
             for name, value, least in (
@@ -86,7 +86,9 @@ class Recipe:
                 require_whole(f"this dataset's {name}", value, least)
             require_name(config["name"])
             families = {
-                split: family({"_target_": config["system"], **config["parameters"][split]}, trust)
+                split: family(
+                    {"_target_": config["system"], **_renamed(config["parameters"][split])}, trust
+                )
                 for split in SPLITS
             }
             found = Recipe(
@@ -106,14 +108,14 @@ class Recipe:
             raise UserError(f"this dataset's recipe is damaged ({why}); delete it") from error
         if not same:
             raise UserError(
-                f"the equations of {shown_target(config)} have changed since this dataset was "
-                "made: what is made now would be another one; run the command again"
+                f"the equations of {cut(str(config['system']))} have changed since this dataset "
+                "was made, so it cannot be made again; run the command to make a new one"
             )
         return found
 
 
 def make_recipe(config: Mapping[str, Any], observe: Observe, trust: Sequence[str] | None) -> Recipe:
-    """What a composed configuration makes the dataset of; raises UserError."""
+    """Return the recipe of a composed configuration; raises UserError."""
     sim, data = config["sim"], config["data"]
     require_frames(data["frames"])
     return Recipe(
@@ -128,22 +130,18 @@ def make_recipe(config: Mapping[str, Any], observe: Observe, trust: Sequence[str
 
 
 def require_frames(value: Any) -> None:
-    """Raise UserError for what is no type of numbers."""
+    """Raise UserError unless ``value`` is a type in which frames can be stored."""
     if value not in ("float32", "float64"):
         raise UserError(f"data.frames={value}; take float32, or float64 for every digit")
-
-
-def shown_target(config: Mapping[str, Any]) -> str:
-    """The system's class, in words."""
-    return str(config["system"])[:100]
 
 
 def family(
     node: Mapping[str, Any], trust: Sequence[str] | None, place: str = "sim.system"
 ) -> Family:
-    """The systems of a configuration: ``{_target_: ..., rho: 28}``, or ``rho: {uniform: [26, 32]}``
+    """Build the systems of a configuration such as ``{_target_: ..., rho: 28}``.
 
-    where each trajectory draws its own. Raises UserError, naming ``place``.
+    With ``rho: {uniform: [26, 32]}`` each trajectory draws its own value. ``trust`` names the
+    packages the system may come from, None allows any. Raises UserError, naming ``place``.
     """
     draws, plain = {}, {}
     for key, value in node.items():
@@ -169,7 +167,10 @@ def family(
 def families(
     system: Mapping[str, Any], splits: Mapping[str, Any], trust: Sequence[str] | None
 ) -> dict[str, Family]:
-    """One for each split; ``splits`` is such as ``{test: {rho: {uniform: [32, 36]}}}``."""
+    """Build the systems of each split, with changes such as ``{test: {rho: {uniform: [32, 36]}}}``.
+
+    Raises UserError.
+    """
     found = dict.fromkeys(SPLITS, family(system, trust))
     for split, changes in splits.items():
         place = f"sim.splits.{split}"
@@ -184,7 +185,10 @@ def families(
 
 
 def describe(name: str, family: Family, dt: float) -> Info:
-    """What the data will say of themselves; the unit of time is 1/lambda, a period, or a step."""
+    """Describe the data of a family; the unit of time is 1/lambda_1, a period, or a step.
+
+    Raises UserError if the Lyapunov exponent cannot be computed.
+    """
     sim = family.sim
     try:
         exponent = sim.lyapunov
@@ -212,18 +216,23 @@ def describe(name: str, family: Family, dt: float) -> Info:
         parameters={
             key: {family.draws[key].kind: list(family.draws[key].values)}
             if key in family.draws
-            else _plain(value, getattr(type(sim), key, None))
+            else _to_json(value, getattr(type(sim), key, None))
             for key, value in sim.parameters.items()
         },
     )
+
+
+def _renamed(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters under the names they have now; before version 0.2 boundary was walls."""
+    return {"boundary" if key == "walls" else key: value for key, value in parameters.items()}
 
 
 def _target(sim: Simulator) -> str:
     return f"{type(sim).__module__}.{type(sim).__qualname__}"
 
 
-def _plain(value: Any, default: Any) -> Any:
-    """As JSON holds it; 28 for a parameter that is a real number is 28.0, the same dataset."""
+def _to_json(value: Any, default: Any) -> Any:
+    """Return a parameter as JSON types; 28 becomes 28.0 if the default is real."""
     if isinstance(default, float) and isinstance(value, int):
         return float(value)
     return json.loads(json.dumps(value))

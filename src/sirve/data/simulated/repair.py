@@ -1,10 +1,10 @@
-"""Make what is damaged of a dataset again, to the same checksum, and nothing else."""
+"""Make the damaged parts of a dataset again, with the same checksums, and change nothing else."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sirve.data.dataset import MANIFEST, STATS, Dataset, Manifest, shard_name, write_stats
-from sirve.data.simulated.generate import make, owned, versions
+from sirve.data.dataset import MANIFEST, STATS, Dataset, Manifest, locked, shard_name, write_stats
+from sirve.data.simulated.generate import make, versions
 from sirve.data.simulated.recipe import Recipe
 from sirve.data.simulated.verify import verify
 from sirve.errors import UserError, one_line
@@ -12,12 +12,12 @@ from sirve.io.hdf5 import reading
 
 
 def repair(folder: Path, trust: Sequence[str], workers: int) -> Iterator[str]:
-    """Mend what can be mended, saying each thing that is done; ``verify`` tells what is left.
+    """Repair a dataset as far as possible, and yield a line for each change.
 
-    Whole shards are not touched, and a shard that comes out with another checksum than the
-    manifest's is not put in place. The manifest is a stranger's: its system must lie in the
-    packages of ``trust``. Raises UserError, before anything is changed, for a dataset that cannot
-    be made again.
+    Intact shards are not touched, and a shard whose new checksum differs from the manifest's is
+    not put in place; ``verify`` names the damage that is left. The manifest is not trusted: its
+    system must lie in the packages of ``trust``. Raises UserError, before anything is changed, for
+    a dataset that cannot be made again.
     """
     found = list(verify(folder))
     for damage in found:
@@ -27,7 +27,7 @@ def repair(folder: Path, trust: Sequence[str], workers: int) -> Iterator[str]:
     recipe = Recipe.of(Dataset(folder).manifest.config, trust) if blocks else None
     if not found:
         return
-    with owned(folder):  # which removes what was left half written
+    with locked(folder):  # which removes files left half written
         for damage in found:
             if damage.temporary and not (folder / damage.name).exists():
                 yield f"removed {one_line(damage.name)}"
@@ -45,7 +45,7 @@ def repair(folder: Path, trust: Sequence[str], workers: int) -> Iterator[str]:
 def _make(
     recipe: Recipe, folder: Path, blocks: Sequence[tuple[str, int]], workers: int
 ) -> Iterator[tuple[str, bool]]:
-    """What became of each block, and whether its shard is there now."""
+    """Make blocks; yield for each a line, and whether its shard is in place now."""
     manifest = Dataset(folder).manifest
     names = [shard_name(*block) for block in blocks]
     expected = {name: manifest.shards[name] for name in names if name in manifest.shards}
@@ -60,17 +60,17 @@ def _make(
 
 
 def _why(folder: Path, manifest: Manifest) -> str:
-    """Why a shard may come out otherwise, as far as the others tell."""
+    """Return why a shard may have changed: other versions made the dataset, if they are known."""
     then, now = _versions(folder, manifest), set(versions())
-    told = "made now, it has another checksum than the manifest's"
+    reason = "made now, it has another checksum than the manifest's"
     if then and then != now:
         others = (one_line(", ".join(sorted(words))) for words in (then - now, now - then))
-        told += "; the dataset is of {}, here is {}".format(*others)
-    return told
+        reason += "; the dataset was made with {}, here is {}".format(*others)
+    return reason
 
 
 def _versions(folder: Path, manifest: Manifest) -> set[str]:
-    """What made the shards, by the first that can be read."""
+    """Return the versions that made the dataset, from the first shard that can be read."""
     for name in manifest.shards:
         try:
             with reading(folder / "data" / name, "") as file:

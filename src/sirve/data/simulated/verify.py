@@ -1,4 +1,4 @@
-"""Whether a dataset is as it was written: all that is damaged, by name. Nothing is changed."""
+"""Check a dataset against its checksums and its manifest, and name all damage."""
 
 import re
 from collections.abc import Iterator
@@ -8,37 +8,38 @@ from typing import Any
 
 import numpy as np
 
-from sirve.data.dataset import MANIFEST, SPLITS, STATS, Dataset, Stats, digest, shard_name
-from sirve.data.shards import Info, read_drawn, read_shard
-from sirve.data.simulated.generate import LOCK, WORKERS
+from sirve.data.dataset import LOCK, MANIFEST, SPLITS, STATS, WORKERS, Dataset, digest, shard_name
+from sirve.data.info import Info
+from sirve.data.moments import StepMoments
+from sirve.data.shards import read_parameter, read_shard
 from sirve.errors import UserError, one_line, shown
 from sirve.io.files import read_yaml, sha256
 
-PICTURES = "look"  # the folder of what was drawn of a dataset
-CLOSE = 1e-9  # deviations of a channel; moments may differ in their last digits by the machine
+PICTURES = "look"  # folder of the pictures of a dataset
+CLOSE = 1e-9  # standard deviations; moments differ between machines in their last digits
 _SHARD = re.compile(r"(train|valid|test)/(\d{5,6})\.hdf5")
 
 
 @dataclass(frozen=True)
 class Damage:
-    """One thing that is wrong, in one line; ``name`` is the file's, within the dataset."""
+    """One damaged file: its name within the dataset, and a line that describes the damage."""
 
     name: str
     line: str
 
     @property
     def block(self) -> tuple[str, int] | None:
-        """Split and number, where the file is a shard's."""
+        """Split and number of a damaged shard, else None."""
         return block_of(self.name.removeprefix("data/"))
 
     @property
     def temporary(self) -> bool:
-        """Whether a process that was killed has left it."""
+        """Whether a killed process left the file half written."""
         return self.name.endswith(".tmp")
 
 
 def block_of(name: str) -> tuple[str, int] | None:
-    """Split and number of the shard ``name``; None for what is no shard's."""
+    """Return split and number of the shard ``name``, None for the name of no shard."""
     found = _SHARD.fullmatch(name)
     return (
         (found[1], int(found[2])) if found and shard_name(found[1], int(found[2])) == name else None
@@ -46,7 +47,10 @@ def block_of(name: str) -> tuple[str, int] | None:
 
 
 def verify(folder: Path) -> Iterator[Damage]:
-    """All that is damaged; one shard at a time is in memory. UserError for what is no dataset."""
+    """Yield all damage of a dataset, with one shard in memory at a time; nothing is changed.
+
+    Raises UserError if there is no dataset.
+    """
     try:
         dataset = Dataset(folder)
     except UserError as error:
@@ -56,12 +60,12 @@ def verify(folder: Path) -> Iterator[Damage]:
         return
     yield from _manifest(dataset)
     yield from _strays(dataset)
-    stats: Stats | None = Stats()
+    stats: StepMoments | None = StepMoments()
     for split in SPLITS:
         first: tuple[int, ...] | None = None
         names = dataset.manifest.names(split)
         for name in filter(block_of, names):
-            x = None  # the one before it is let go of first
+            x = None  # frees the previous shard before the next is read
             try:
                 x = _shard(dataset, split, name, first, last=name == names[-1])
             except UserError as error:
@@ -75,25 +79,25 @@ def verify(folder: Path) -> Iterator[Damage]:
 
 
 def _manifest(dataset: Dataset) -> Iterator[Damage]:
-    """What it holds that cannot be, and blocks that it leaves out."""
+    """Yield contradictions in the manifest, and blocks that are missing in it."""
     manifest, path = dataset.manifest, dataset.folder / MANIFEST
     config = manifest.config
     named = re.fullmatch(r".+-([0-9a-f]{10})", dataset.folder.resolve().name)
     if named and digest(config) != named[1]:
-        yield Damage(MANIFEST, f"{path}: its configuration is not what the folder is named after")
+        yield Damage(MANIFEST, f"{path}: its configuration does not match the folder's name")
     parameters = config.get("parameters")
-    told = parameters if isinstance(parameters, dict) else {}
+    declared = parameters if isinstance(parameters, dict) else {}
     for split, info in dataset.infos.items():
         for key, value, expected in (
-            ("parameters", info.parameters, told.get(split, info.parameters)),
+            ("parameters", info.parameters, declared.get(split, info.parameters)),
             ("dt", info.dt, config.get("dt", info.dt)),
             ("block", manifest.block, config.get("block", manifest.block)),
         ):
             if value != expected:
-                yield Damage(MANIFEST, f"{path}: {key} of {split} is not its configuration's")
+                yield Damage(MANIFEST, f"{path}: {key} of {split} differs from its configuration")
     for name in manifest.shards:
         if block_of(name) is None:
-            yield Damage(MANIFEST, f"{path} lists {shown(name)}, which is no shard's name")
+            yield Damage(MANIFEST, f"{path} lists {shown(name)}, which is not the name of a shard")
     for split in SPLITS:
         there = {block[1] for name in manifest.names(split) if (block := block_of(name))}
         for number in range(max(there, default=-1)):
@@ -105,12 +109,12 @@ def _manifest(dataset: Dataset) -> Iterator[Damage]:
 
 
 def _strays(dataset: Dataset) -> Iterator[Damage]:
-    """Files that are no part of it."""
-    own = {MANIFEST, STATS, LOCK, WORKERS, *(f"data/{name}" for name in dataset.manifest.shards)}
+    """Yield the files that do not belong to the dataset."""
+    known = {MANIFEST, STATS, LOCK, WORKERS, *(f"data/{name}" for name in dataset.manifest.shards)}
     for path in sorted(dataset.folder.rglob("*")):
         name = path.relative_to(dataset.folder).as_posix()
         if (
-            name in own
+            name in known
             or name.startswith(f"{PICTURES}/")
             or (path.is_dir() and not path.is_symlink())
         ):
@@ -122,7 +126,7 @@ def _strays(dataset: Dataset) -> Iterator[Damage]:
 def _shard(
     dataset: Dataset, split: str, name: str, like: tuple[int, ...] | None, last: bool
 ) -> np.ndarray:
-    """Its trajectories, whose states are ``like`` those of others; UserError for what is wrong."""
+    """Read a shard's trajectories, each of shape ``like``; raises UserError for any damage."""
     path, info = dataset.folder / "data" / name, dataset.infos[split]
     if not path.is_file():
         raise UserError(f"{path} is missing")
@@ -130,7 +134,7 @@ def _shard(
         raise UserError(f"{path} differs from its checksum ({path.stat().st_size} bytes)")
     x = read_shard(path, info)
     block, config = dataset.manifest.block, dataset.manifest.config
-    short = last and "seed" not in config  # what was not drawn may end in a short block
+    short = last and "seed" not in config  # imported data may end in a short block
     if not (0 < len(x) <= block if short else len(x) == block):
         raise UserError(f"{path} holds {len(x)} trajectories, not {block}")
     states = _states(config, split)
@@ -140,13 +144,16 @@ def _shard(
         raise UserError(f"{path}: trajectories of shape {x.shape[1:]}, expected {like}")
     _require_finite(path, x, info)
     for parameter, value in info.parameters.items():
-        if isinstance(value, dict) and not np.isfinite(read_drawn(path, parameter, len(x))).all():
+        if (
+            isinstance(value, dict)
+            and not np.isfinite(read_parameter(path, parameter, len(x))).all()
+        ):
             raise UserError(f"{path} holds a parameter {shown(parameter)} that is not finite")
     return x
 
 
 def _states(config: dict[str, Any], split: str) -> int | None:
-    """How many a trajectory has, where the configuration says it."""
+    """Return the states of a trajectory, None if the configuration does not say."""
     states = config.get("states")
     found = states.get(split) if isinstance(states, dict) else None
     return found if type(found) is int else None
@@ -162,13 +169,13 @@ def _require_finite(path: Path, x: np.ndarray, info: Info) -> None:
         )
 
 
-def _stats(dataset: Dataset, stats: Stats | None) -> Iterator[Damage]:
-    """Whether stats.yaml is there, and that of the training data, where these are whole."""
+def _stats(dataset: Dataset, stats: StepMoments | None) -> Iterator[Damage]:
+    """Check that stats.yaml exists and, if all training shards are intact, matches them."""
     path = dataset.folder / STATS
     try:
         found = read_yaml(path)
     except FileNotFoundError:
-        yield Damage(STATS, f"{path} is missing: the dataset was not finished, or lost it")
+        yield Damage(STATS, f"{path} is missing: the dataset was not finished, or lost the file")
         return
     except UserError as error:
         yield Damage(STATS, str(error))
@@ -177,7 +184,7 @@ def _stats(dataset: Dataset, stats: Stats | None) -> Iterator[Damage]:
         return
     expected = stats.plain(dataset.info.channels)
     if not _close(found, expected):
-        yield Damage(STATS, f"{path} is not that of the training data")
+        yield Damage(STATS, f"{path} does not match the training data")
 
 
 def _close(found: Any, expected: dict[str, dict[str, float]]) -> bool:
