@@ -43,10 +43,10 @@ table: $(READY)
 # The tables in docs/benchmarks.md, beside other people's solvers
 bench: $(READY)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench,fast]"
-	$(BIN)/python scripts/benchmark/benchmark.py simulate
-	$(BIN)/python scripts/benchmark/benchmark.py blocks
-	$(BIN)/python scripts/benchmark/benchmark.py forecast
-	$(BIN)/python scripts/benchmark/benchmark.py train
+	$(BIN)/python scripts/benchmark.py simulate
+	$(BIN)/python scripts/benchmark.py blocks
+	$(BIN)/python scripts/benchmark.py forecast
+	$(BIN)/python scripts/benchmark.py train
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
