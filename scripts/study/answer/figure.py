@@ -25,7 +25,7 @@ def plot_lead(comparisons: Sequence[Comparison], path: Path) -> None:
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
     _panel(left, times, False)
-    left.set_xlabel("recurrent network's valid time minus the other's, Lyapunov times")
+    left.set_xlabel("lead in valid time, Lyapunov times")
     _panel(right, errors, True)
     right.set_xlabel("error of the other / error of the recurrent network")
     handles, labels = (left if times else right).get_legend_handles_labels()

@@ -63,7 +63,7 @@ def _markdown(
         f"{date.today()}, {runs} runs, {os.cpu_count()} cores ({platform.machine()}), one thread a "
         "run. The command above makes this page, its figure, `scores.csv` with every number, and "
         "`answer.html` with the runs compared, all in the folder `study`. The runs are in "
-        "`study/runs/<case>/<model>`.",
+        "`study/runs/<case>/<model>/seed<seed>-<hash>`.",
         "![Lead of the recurrent network over the other models](answer.png)",
         EXPLANATION,
         "## Where memory can help",
@@ -79,7 +79,7 @@ def _markdown(
         "## Amount of training data",
         page_tables.data_tables(results),
         "## Every case",
-        *(page_tables.case_table(result, root) for result in whole),
+        *(page_tables.case_table(result) for result in whole),
         "## Missing runs",
         _missing(plan, results),
     ]

@@ -1,7 +1,6 @@
 """The tables of ANSWER.md."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -112,8 +111,8 @@ def data_tables(results: Sequence[Result]) -> str:
     return "\n".join(tables)
 
 
-def case_table(result: Result, root: Path) -> str:
-    """Show every model of a case, and the folders of the runs of seed 0 below ``root``."""
+def case_table(result: Result) -> str:
+    """Show every model of a case."""
     head = ["", "kind", "seeds", measure(result), "diverged", "parameters", "fitting s"]
     head.append("forecast s a step")
     rows = []
@@ -122,13 +121,8 @@ def case_table(result: Result, root: Path) -> str:
         cells.append(score_text(outcome))
         cells += _costs(outcome.runs, outcome.seconds) if outcome.runs else [MISSING] * 4
         rows.append(cells)
-    folders = [
-        f"- {o.name}: `{o.runs[0].path.parent.parent.relative_to(root)}`"
-        for o in result.outcomes
-        if o.runs
-    ]
     parts = [f"### {result.case.title}", _ceiling(result.first), markdown_table(head, rows)]
-    return "\n\n".join(filter(None, [*parts[:2], "\n".join([parts[2], *folders])]))
+    return "\n\n".join(filter(None, parts))
 
 
 def _title(result: Result) -> str:
