@@ -1,4 +1,4 @@
-"""Are recurrent networks useful for physical simulation? Run the study and write its answer.
+"""Run the study: are recurrent networks useful for physical simulation?
 
 python scripts/study.py [budget=quick|full] [study=study] [workers=2] [launcher=slurm] [--show]
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from scripts.study.markdown import markdown_table
 from sirve.report.load import Run
 from sirve.report.style import digits, duration, units
 
@@ -18,24 +19,22 @@ def markdown(run: Run, found: Comparison) -> str:
     score = f"valid time, {unit}" if found.score == "valid time" else "error over all steps"
     marks = [mark for mark in MARKS if mark <= found.steps]
     marks = sorted({marks[0], marks[len(marks) // 2], marks[-1]})
-    rows = sorted(
+    rows = []
+    for timed, value in sorted(
         zip((found.model, *found.solvers), found.scores, strict=True), key=lambda row: row[0].cpu
-    )
-    head = ["", "CPU a step", "wall a step", score, *(f"error at {mark}" for mark in marks)]
-    lines = [
-        f"**{run.path.as_posix()}**: {run.model}, {run.sim}; {found.batch} forecasts of "
-        f"{found.steps} steps at once, one thread.\n",
-        _line(head),
-        _line(["---", *["--:"] * (len(head) - 1)]),
-    ]
-    for timed, value in rows:
+    ):
         name = f"**{timed.name}**" if timed is found.model else timed.name
         errors = (digits(np.median(timed.errors[:, mark - 1])) for mark in marks)
-        lines.append(_line([name, _time(timed.cpu), _time(timed.wall), digits(value), *errors]))
-    return "\n".join([*lines, "", *_conclusions(run, found)]) + "\n"
+        rows.append([name, _time(timed.cpu), _time(timed.wall), digits(value), *errors])
+    head = ["", "CPU a step", "wall a step", score, *(f"error at {mark}" for mark in marks)]
+    title = (
+        f"**{run.path.as_posix()}**: {run.model}, {run.sim}; {found.batch} forecasts of "
+        f"{found.steps} steps at once, one thread.\n\n"
+    )
+    return title + "\n".join([markdown_table(head, rows), *_conclusions(found)]) + "\n"
 
 
-def _conclusions(run: Run, found: Comparison) -> Iterable[str]:
+def _conclusions(found: Comparison) -> Iterable[str]:
     own = found.scores[0]
     beyond = own > found.limit if found.score == "valid time" else own < found.limit
     if beyond:
@@ -67,7 +66,3 @@ def _named(found: Comparison, timed: Timed | None, missing: str) -> str:
 
 def _time(seconds: float) -> str:
     return duration(seconds) if np.isfinite(seconds) else "failed"
-
-
-def _line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
