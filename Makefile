@@ -45,10 +45,10 @@ table: $(READY)
 # The tables in docs/benchmarks.md, beside other people's solvers
 bench: $(READY)
 	$(INSTALL) ".[bench,fast]"
-	$(BIN)/python scripts/benchmark/benchmark.py simulate
-	$(BIN)/python scripts/benchmark/benchmark.py blocks
-	$(BIN)/python scripts/benchmark/benchmark.py forecast
-	$(BIN)/python scripts/benchmark/benchmark.py train
+	$(BIN)/python scripts/benchmark.py simulate
+	$(BIN)/python scripts/benchmark.py blocks
+	$(BIN)/python scripts/benchmark.py forecast
+	$(BIN)/python scripts/benchmark.py train
 
 # What the main job needs, and no extra
 $(TRAIN): pyproject.toml constraints.txt

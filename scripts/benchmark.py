@@ -1,9 +1,9 @@
-"""The benchmarks: python scripts/benchmark.py --help."""
+"""The command of the benchmarks: python scripts/benchmark.py --help."""
 
 import sys
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from scripts.benchmark.benchmark import main
 

@@ -1,9 +1,9 @@
-"""The study: python scripts/study.py --help."""
+"""The command of the study: python scripts/study.py --help."""
 
 import sys
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from scripts.study.study import main
 

@@ -1,14 +1,14 @@
-"""How long things take: simulating, forecasting and training, beside other people's programs.
+"""Measures the speed of simulating, forecasting and training against other programs.
 
 python scripts/benchmark.py simulate [--only PROBLEM] [--repeats 7] [--no-peers] [--json FILE]
 python scripts/benchmark.py blocks [--only SYSTEM] [--repeats 3] [--json FILE]
 python scripts/benchmark.py forecast [--only gru] [--hidden 64] [--repeats 7] [--json FILE]
 python scripts/benchmark.py train [--only gru] [--hidden 64] [--repeats 7] [--json FILE]
-python scripts/benchmark.py dysts FILE ...    forecasts beside published ones: scripts/study/chaos
+python scripts/benchmark.py dysts FILE ...    accuracy of forecasts: scripts/study/chaos/table.py
 
-Simulating is in float64. Everything runs on one core: the process and its children are bound to
-it, and the libraries told to use one thread. Time is CPU time, which others on the machine disturb
-less; for solvers the file has the time on the wall too. The peers are installed by
+Simulations are in float64. Everything runs on one core: the process and its children are bound to
+it, and the libraries use one thread. Times are CPU times, which other programs on the machine
+disturb less; for solvers the JSON file has wall times too. The other programs are installed by
 pip install ".[bench]".
 """
 
@@ -16,7 +16,6 @@ import argparse
 import json
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -28,11 +27,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from scripts.benchmark.networks.rounds import spread, spread_text
+
 HERE = Path(__file__).resolve().parent
 PROBLEMS = sorted(path.stem for path in (HERE / "solvers").glob("*.py"))
 CONF = HERE.parents[1] / "conf" / "sim"
 SYSTEMS = sorted(path.stem for path in CONF.glob("*.yaml") if path.stem != "file")  # simulated
-CONTEND = [sys.executable, str(HERE / "contend.py")]
+TIME_SOLVER = [sys.executable, str(HERE / "time_solver.py")]
 LIBRARIES = ("numpy", "scipy", "torch", "jax", "diffrax", "exponax", "py-pde", "numba")
 BLOCKS = (4, 8, 16, 32, 64, 128, 256)
 ONE_THREAD = {
@@ -44,13 +45,13 @@ ONE_THREAD = {
 }
 
 
-class Contender:
-    """A solver in a process of its own, compiled and tuned, which runs when told to."""
+class SolverProcess:
+    """A solver in its own process, compiled and tuned, which runs on request."""
 
     def __init__(self, problem: str, label: str, file: Path) -> None:
         self.label = label
         self.process = subprocess.Popen(
-            [*CONTEND, "run", problem, label, str(file)],
+            [*TIME_SOLVER, "run", problem, label, str(file)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -62,7 +63,7 @@ class Contender:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise SystemExit(f"{self.label} failed; what it said is above")
+            raise SystemExit(f"{self.label} failed; its output is above")
         return dict(json.loads(line))
 
     def run(self) -> None:
@@ -75,19 +76,11 @@ class Contender:
         self.process.stdin.close()
         answer = self._answer()
         self.process.wait()
-        return {"contender": self.label, **self.found, **answer, "times": self.times}
-
-
-def spread(values: Sequence[float]) -> dict[str, float]:
-    return {"median": statistics.median(values), "low": min(values), "high": max(values)}
-
-
-def shown(value: dict[str, float]) -> str:
-    return f"{value['median']:.3g} ({value['low']:.3g}-{value['high']:.3g})"
+        return {"solver": self.label, **self.found, **answer, "times": self.times}
 
 
 def installed(needs: dict[str, str | None]) -> list[str]:
-    """Who can take part; says what to install for the others."""
+    """Return the solvers whose module is installed; print how to install the others."""
     found = []
     for label, module in needs.items():
         if module and not find_spec(module):
@@ -97,18 +90,18 @@ def installed(needs: dict[str, str | None]) -> list[str]:
     return found
 
 
-def compared(
+def time_solvers(
     problem: str, labels: Sequence[str], sizes: dict[str, int], repeats: int
 ) -> list[dict[str, Any]]:
-    """These solvers of one problem in turn, ``repeats`` times; the first is sirve's."""
+    """Run the solvers of one problem in turn, ``repeats`` times; the first is sirve's."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "problem.npz"
-        subprocess.run([*CONTEND, "prepare", problem, json.dumps(sizes), str(file)], check=True)
-        contenders = [Contender(problem, label, file) for label in labels]
+        subprocess.run([*TIME_SOLVER, "prepare", problem, json.dumps(sizes), str(file)], check=True)
+        solvers = [SolverProcess(problem, label, file) for label in labels]
         for _ in range(repeats):
-            for contender in contenders:
-                contender.run()
-        rows = [contender.finish() for contender in contenders]
+            for solver in solvers:
+                solver.run()
+        rows = [solver.finish() for solver in solvers]
     for row in rows:
         own = row["trajectories"]
         for clock in ("cpu", "wall"):
@@ -124,24 +117,27 @@ def simulate(options: argparse.Namespace) -> dict[str, Any]:
     sizes = {key: value for key, value in sizes.items() if value}
     results = {}
     for problem in [options.only] if options.only else PROBLEMS:
-        told = subprocess.run([*CONTEND, "about", problem], check=True, stdout=subprocess.PIPE)
-        about = json.loads(told.stdout)
+        described = subprocess.run(
+            [*TIME_SOLVER, "about", problem], check=True, stdout=subprocess.PIPE
+        )
+        about = json.loads(described.stdout)
         needs = {k: v for k, v in about["needs"].items() if options.peers or not v}
-        rows = results[problem] = compared(problem, installed(needs), sizes, options.repeats)
+        rows = results[problem] = time_solvers(problem, installed(needs), sizes, options.repeats)
         print(f"\n{about['about']}\n")
         print("| | ms a trajectory | sirve's time / its | error | compile, s | peak, MB |")
         print("|---|--:|--:|--:|--:|--:|")
         for row in rows:
             print(
-                f"| {row['contender']} | {shown(row['cpu_ms'])} | {shown(row['cpu_ratio'])} "
-                f"| {row['error']:.1e} | {row['compile_s']:.1f} | {row['peak_mb']:.0f} |",
+                f"| {row['solver']} | {spread_text(row['cpu_ms'])} "
+                f"| {spread_text(row['cpu_ratio'])} | {row['error']:.1e} "
+                f"| {row['compile_s']:.1f} | {row['peak_mb']:.0f} |",
                 flush=True,
             )
     return results
 
 
 def blocks(options: argparse.Namespace) -> dict[str, Any]:
-    """CPU time a trajectory of each shipped system, and the block that is best over all of them."""
+    """Measure CPU time a trajectory for each system and block size, and find the best block."""
     import numpy as np
     import yaml
 
@@ -162,7 +158,7 @@ def blocks(options: argparse.Namespace) -> dict[str, Any]:
                 system.simulate(rngs, sim["dt"], options.states or sim["states"])
                 times[block].append(1000 * (time.process_time() - begin) / block)
         found = {block: spread(each) for block, each in times.items()}
-        whole = {  # of the default dataset, its last blocks full
+        whole = {  # ms for the default dataset, whose last blocks are computed whole
             block: sum(
                 -(-count // block) * block * states[split] / sim["states"] * found[block]["median"]
                 for split, count in sim["trajectories"].items()
@@ -180,11 +176,11 @@ def blocks(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def networks(options: argparse.Namespace) -> dict[str, Any]:
-    """Free rollouts, or training, of recurrent networks: scripts/benchmark/networks/."""
+    """Measure free rollouts or training of recurrent networks: scripts/benchmark/networks/."""
     return dict(import_module(f"scripts.benchmark.networks.{options.subject}").measure(options))
 
 
-def circumstances() -> dict[str, Any]:
+def environment() -> dict[str, Any]:
     found = {}
     for name in LIBRARIES:
         try:
@@ -208,37 +204,35 @@ def on_one_core() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments[:1] == ["dysts"]:  # on as many cores as it is given
+    if arguments[:1] == ["dysts"]:  # it uses several cores
         return int(import_module("scripts.study.chaos.table").main(arguments[1:]))
     parser = argparse.ArgumentParser(description="Measure how long things take.")
     commands = parser.add_subparsers(required=True)
     for command, names, repeats in ((simulate, PROBLEMS, 7), (blocks, SYSTEMS, 3)):
         sub = commands.add_parser(command.__name__)
         sub.set_defaults(command=command)
-        sub.add_argument("--only", choices=names, help="instead of all")
+        sub.add_argument("--only", choices=names, help="measure one instead of all")
         sub.add_argument("--repeats", type=int, default=repeats)
-        sub.add_argument("--states", type=int, help="of each trajectory, instead of the default")
+        sub.add_argument("--states", type=int, help="states of each trajectory")
         sub.add_argument("--json", type=Path, help="write everything measured to this file")
         if command is simulate:
-            sub.add_argument("--trajectories", type=int, help="instead of the default")
-            sub.add_argument("--no-peers", dest="peers", action="store_false", help="ours alone")
+            sub.add_argument("--trajectories", type=int, help="number of trajectories")
+            sub.add_argument(
+                "--no-peers", dest="peers", action="store_false", help="measure sirve alone"
+            )
     for subject in ("forecast", "train"):
         sub = commands.add_parser(subject)
         sub.set_defaults(command=networks, subject=subject)
-        sub.add_argument("--only", choices=("gru", "lstm"), help="instead of both")
+        sub.add_argument("--only", choices=("gru", "lstm"), help="measure one instead of both")
         sub.add_argument("--repeats", type=int, default=7)
         sub.add_argument("--hidden", type=int, default=64)
-        sub.add_argument("--steps", type=int, help="of a rollout, instead of the default")
+        sub.add_argument("--steps", type=int, help="steps of a rollout")
         sub.add_argument("--json", type=Path, help="write everything measured to this file")
     options = parser.parse_args(arguments)
     on_one_core()
-    before = circumstances()
+    before = environment()
     results = options.command(options)
     print("\n" + json.dumps(before))
     if options.json:
         options.json.write_text(json.dumps({**before, "results": results}, indent=1) + "\n")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,10 +1,10 @@
-"""What a training step on images costs beside the convolutions in it alone.
+"""Compares the cost of a training step on images with that of its convolutions alone.
 
 python scripts/benchmark/convolutions.py [--repeats 5] [--bf16]
 
-For the residual body of model=rescnn on frames of 64 x 64, two at a time, eight steps, CPU seconds
-of one core: the fields continued by F.pad, and by ours; then a convolution of the same size by
-itself, which nothing is added to. The best of some repeats.
+It times the residual body of model=rescnn on frames of 64 x 64, two at a time, eight steps, in CPU
+seconds of one core: with boundaries padded by F.pad, with those of sirve, and a convolution of the
+same size alone. The best of some repeats is shown.
 """
 
 import argparse
@@ -23,12 +23,12 @@ OWN = lift.extend
 
 
 def padded(x: Tensor, margin: int, boundary: lift.Boundary) -> Tensor:
-    """Periodic, by torch."""
+    """Pad a periodic field with torch."""
     return F.pad(x, [margin] * 4, mode="circular") if margin else x
 
 
 def best(work: Callable[[], object], repeats: int) -> float:
-    """CPU seconds."""
+    """Return the shortest CPU seconds of ``work``, after one warm-up."""
     times = []
     for _ in range(repeats + 1):
         start = time.process_time()
@@ -38,7 +38,7 @@ def best(work: Callable[[], object], repeats: int) -> float:
 
 
 def training_step(bf16: bool) -> tuple[Callable[[], object], float]:
-    """Loss and gradient over STEPS free steps, and the operations of its convolutions."""
+    """Return loss and gradient over STEPS free steps as a function, and its operations."""
     core = ResidualStacked((2, SIZE, SIZE), "periodic", width=WIDTH)
     window = torch.randn(BATCH, STEPS + 1, 2, SIZE, SIZE)
 
@@ -48,11 +48,11 @@ def training_step(bf16: bool) -> tuple[Callable[[], object], float]:
         loss.backward()
 
     weights = sum(p.numel() for name, p in core.named_parameters() if name.endswith("weight"))
-    return work, 3 * 2 * weights * SIZE**2 * BATCH * STEPS  # forward, and two products back
+    return work, 3 * 2 * weights * SIZE**2 * BATCH * STEPS  # forward, and two products backward
 
 
 def convolution(bf16: bool) -> tuple[Callable[[], object], float]:
-    """One of the body's, without its margins, forward and back."""
+    """Return one of its convolutions, forward and backward without padding, and its operations."""
     dtype = torch.bfloat16 if bf16 else torch.float32
     x = torch.randn(BATCH, SIZE + 2, SIZE + 2, WIDTH, dtype=dtype).movedim(-1, 1).requires_grad_()
     weight = torch.randn(WIDTH, WIDTH, 3, 3, dtype=dtype, requires_grad=True)
@@ -66,7 +66,9 @@ def convolution(bf16: bool) -> tuple[Callable[[], object], float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Training on images, beside its convolutions.")
+    parser = argparse.ArgumentParser(
+        description="Training on images, compared with its convolutions."
+    )
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--bf16", action="store_true", help="in mixed precision")
     options = parser.parse_args()

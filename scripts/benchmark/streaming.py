@@ -1,9 +1,9 @@
-"""How much slower training is when its states are read from disk, and what memory that saves.
+"""Measures time and memory of training from disk instead of from memory.
 
-python scripts/benchmark/streaming.py [--repeats 5] [--steps 1000] [key=value ...]
+python scripts/benchmark/streaming.py [--repeats 5] [--updates 1000] [key=value ...]
 
-Runs of train.py in turn, states held in memory and read window by window (data.memory=0), the same
-to the last bit; the key=value are given to all of them.
+It runs train.py in turn with states in memory and with states read window by window
+(data.memory=0); the results are the same to the last bit. The key=value are passed to all runs.
 """
 
 import argparse
@@ -27,7 +27,7 @@ finally:
 
 
 def run(folder: Path, arguments: Sequence[str]) -> tuple[float, float, str]:
-    """Seconds of training, peak memory in MB, and the scores."""
+    """Return seconds of training, peak memory in MB, and the scores."""
     code = f"import sys; sys.argv = {[str(TRAIN), *arguments]!r}\n{CODE}"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=folder, check=True, stdout=subprocess.PIPE, text=True
@@ -41,15 +41,15 @@ def run(folder: Path, arguments: Sequence[str]) -> tuple[float, float, str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Training from memory and from disk.")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--updates", type=int, default=1000)
     options, more = parser.parse_known_args()
-    common = [*more, f"trainer.steps={options.steps}", "trainer.validations=1"]
+    common = [*more, f"trainer.updates={options.updates}", "trainer.validations=1"]
     common += ["logger=none", "resume=never", "data.limits=false"]
     times: dict[str, list[float]] = {name: [] for name in WHERE}
     peaks: dict[str, list[float]] = {name: [] for name in WHERE}
     scores = set()
     with tempfile.TemporaryDirectory() as folder:
-        run(Path(folder), [*common, "trainer.steps=1"])  # which makes the data
+        run(Path(folder), [*common, "trainer.updates=1"])  # this makes the data
         for _ in range(options.repeats):
             for name, where in WHERE.items():
                 seconds, peak, score = run(Path(folder), [*common, where])

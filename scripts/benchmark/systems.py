@@ -1,8 +1,8 @@
-"""Measure every system at its shipped settings: a table, and a picture of each.
+"""Measures every system at its default settings, as a table and a figure.
 
 python scripts/benchmark/systems.py [--out docs]          writes systems.md and systems.png there
 
-Each system of conf/sim is simulated as the test split is, ``TRAJECTORIES`` of them in one block.
+Each system of conf/sim is simulated like its test split, with TRAJECTORIES in one block.
 """
 
 import argparse
@@ -32,28 +32,29 @@ TRAJECTORIES = 16
 COLUMNS = 4
 HEAD = """# The systems
 
-What `python scripts/benchmark/systems.py` measured ({seconds:.0f} s, one thread). Each system at the settings
-of its file in [conf/sim](../conf/sim), {n} trajectories in one block, over the length of the test.
+Measured by `python scripts/benchmark/systems.py` ({seconds:.0f} s, one thread), which writes this
+page and its figure. Each system has the settings of its file in [conf/sim](../conf/sim), with {n}
+trajectories in one block, over the length of the test.
 
-- **invariants**: the largest drift of any of them in any trajectory, relative to its size or to 1;
-  what exceeds its tolerance is never written to a dataset;
-- **other solver**: how far one of another family, or of half the step, is after one time unit, in
-  standard deviations of the state;
+- **invariants**: the largest drift of any invariant in any trajectory, relative to its size or to
+  1; a trajectory that exceeds the tolerance is never written to a dataset;
+- **other solver**: the difference from a solver of another family, or of half the step, after one
+  time unit, in standard deviations of the state;
 - **ms**: for one trajectory of the test, transient included;
-- **exponent**: the largest, by QR in tangent space, with its 95 % interval.
+- **exponent**: the largest Lyapunov exponent, by QR in tangent space, with its 95 % interval.
 
-The oracles (closed forms, orders of convergence, published constants) are the tests that are named.
+The last column names the tests against closed forms, orders of convergence and published constants.
 
 ![Every system](systems.png)
 
-| system | state | test | solver | invariants | other solver | ms | exponent (1/time) | oracles |
+| system | state | test | solver | invariants | other solver | ms | exponent (1/time) | tests |
 |---|---|--:|---|--:|--:|--:|--:|---|
 """
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One row, and the states (n, T, *shape) that it was measured on."""
+    """One row of the table, with the states x (n, T, *shape) that were measured."""
 
     name: str
     sim: Simulator
@@ -63,7 +64,7 @@ class Measured:
 
 
 def measure(name: str, config: dict[str, Any]) -> Measured:
-    """Simulate as the test split is, and look."""
+    """Simulate a system like its test split, and measure it."""
     systems = family(config["system"], None)
     sim, dt, states = systems.sim, config["dt"], config["context"] + config["steps"]
     rngs = generators(
@@ -79,7 +80,7 @@ def measure(name: str, config: dict[str, Any]) -> Measured:
         f"{states} x {dt:g}",
         sim.solver,
         drift(sim, x),
-        apart(sim, x[:, -1]),
+        other_solver(sim, x[:, -1]),
         f"{1000 * cost:.2g}",
         exponent(sim, dt),
         f"[test_{name}.py](../tests/simulators/{kind}/test_{name}.py)",
@@ -88,7 +89,7 @@ def measure(name: str, config: dict[str, Any]) -> Measured:
 
 
 def drift(sim: Simulator, x: np.ndarray) -> str:
-    """The largest relative drift of an invariant, and its name."""
+    """Return the largest relative drift of an invariant, and its name."""
     found = {}
     for name, value in sim.invariants(x).items():
         first = value[:, :1]
@@ -99,18 +100,18 @@ def drift(sim: Simulator, x: np.ndarray) -> str:
     return f"{found[worst]:.1e} ({worst})"
 
 
-def apart(sim: Simulator, x: np.ndarray) -> str:
-    """The other solver after one time unit, from the last states."""
-    twin = sim.reference_solver()
-    if twin is None:
+def other_solver(sim: Simulator, x: np.ndarray) -> str:
+    """Return the difference of the reference solver after one time unit, started from x."""
+    second = sim.reference_solver()
+    if second is None:
         return "exact"
     t = sim.transient + np.array([0.0, 1.0])
-    gap = np.abs(sim.trajectories(x, t) - twin.trajectories(x, t)).max()
+    gap = np.abs(sim.trajectories(x, t) - second.trajectories(x, t)).max()
     return f"{gap / x.std():.1e}"
 
 
 def exponent(sim: Simulator, dt: float) -> str:
-    """The largest, where the system says that it is chaotic."""
+    """Return the largest exponent of a chaotic system."""
     if sim.lyapunov is None:
         return ""
     vector = len(sim.shape) == 1
@@ -118,8 +119,8 @@ def exponent(sim: Simulator, dt: float) -> str:
     return f"{found.value[0]:.3g} ± {found.error[0]:.1g}"
 
 
-def draw(ax: Axes, row: Measured) -> None:
-    """A phase portrait, an image of space and time, or the last frame."""
+def plot(ax: Axes, row: Measured) -> None:
+    """Plot a phase portrait, an image of space and time, or the last frame."""
     x, sim = row.x[0], row.sim
     scene = sim.scene(x)
     ax.set_title(row.name.replace("_", " "), loc="left")
@@ -145,14 +146,13 @@ def draw(ax: Axes, row: Measured) -> None:
         tidy(ax)
 
 
-def picture(rows: Sequence[Measured], path: Path) -> None:
-    """All systems on one page."""
+def write_figure(rows: Sequence[Measured], path: Path) -> None:
     with matplotlib.rc_context(STYLE):
         lines = -(-len(rows) // COLUMNS)
         figure = Figure(figsize=(2.1 * COLUMNS, 2.2 * lines), layout="constrained")
         axes = figure.subplots(lines, COLUMNS, squeeze=False).ravel()
         for ax, row in zip(axes, rows, strict=False):
-            draw(ax, row)
+            plot(ax, row)
         for ax in axes[len(rows) :]:
             ax.set_axis_off()
         with whole(path) as temporary:
@@ -160,7 +160,7 @@ def picture(rows: Sequence[Measured], path: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Measure every system at its shipped settings.")
+    parser = argparse.ArgumentParser(description="Measure every system at its default settings.")
     parser.add_argument("--out", type=Path, default=Path("docs"), help="the folder to write to")
     options = parser.parse_args(arguments)
     start = time.perf_counter()
@@ -173,7 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     head = HEAD.format(seconds=time.perf_counter() - start, n=TRAJECTORIES)
     table = "".join(f"| {' | '.join(row.cells)} |\n" for row in rows)
     write_text(options.out / "systems.md", head + table)
-    picture(rows, options.out / "systems.png")
+    write_figure(rows, options.out / "systems.png")
     return 0
 
 

@@ -3,8 +3,8 @@
 python scripts/study/residual.py RUN [RUN ...] [--json residuals.json]
 
 RUN is the folder of a run of a simulated system, or a folder above several. Small residuals mean
-that a forecast obeys the equations, also where chaos has taken it far from the truth. The residual
-of the truth is the floor: solver and storage.
+that a forecast obeys the equations, even where chaos has taken it far from the truth. The residual
+of the truth is the smallest possible one: the error of solver and storage.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from scripts.study.opponent.residual import residual
+from scripts.study.solver_comparison.residual import residual
 from sirve.cli.evaluate import as_json, show
 from sirve.errors import UserError, refusing
 from sirve.evaluation.score import Scored
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _rescored(run: Run) -> Scored:
-    """The residuals of a run, or the reason why it has none."""
+    """Return the residuals of a run, or the reason why it has none."""
     try:
         return Scored(residual(run), {})
     except UserError as error:

@@ -1,30 +1,29 @@
-"""Make a table of runs: train what is missing, then score all of them side by side, in Markdown.
+"""Make a table of runs in Markdown: train the missing runs, then score all of them.
 
-python scripts/study/tables.py scripts/study/tables/NAME.yaml [--runs runs/tables] [--into docs/PAGE.md]
-                         [--only ROW ...] [--seeds 0 1 ...] [--show] [key=value ...]
+python scripts/study/tables.py scripts/study/tables/NAME.yaml [--runs runs/tables]
+    [--into docs/PAGE.md] [--only ROW ...] [--seeds 0 1 ...] [--show] [key=value ...]
 
-The file declares the table:
+The file describes the table:
 
-    common: [experiment=gray-scott-images]      # overrides of train.py, for every row
+    common: [experiment=gray-scott-images]      # overrides of train.py for every row
     rows: {persistence: [model=persistence], gru: [model=resgru], stacked: [model=stacked]}
-    seeds: {gru: [0, 1, 2]}                     # of those with more than seed 0
-    score: vrmse                                # or another of SCORES, at the steps in ``at``; a
-    at: [1, 10, 50, 200]                        # window, "6:12", is the mean over its steps; of
-                                                # valid times the thresholds, such as [0.4]
-    against: stacked                            # row that the others are compared with, pairwise
-    published: {"their FNO, their page": [0.1, null, null, null]}  # numbers of others, as printed
+    seeds: {gru: [0, 1, 2]}                     # of the rows with more seeds than 0
+    score: vrmse                                # one of SCORES
+    at: [1, 10, "6:12", 200]                    # steps, or a range of steps whose mean is taken;
+                                                # for valid times the thresholds, such as [0.4]
+    against: stacked                            # row with which the others are compared, pairwise
+    published: {"FNO, their page": [0.1, null, null, null]}  # numbers of others, as printed
 
-A run that is finished is not run again; one that was stopped goes on. Each score is the median
-over seeds of the middle over starts (docs/metrics.md), in [..] its 95 % interval by bootstrap over
-seeds and starts. Against the chosen row: the ratio of errors (geometric mean over starts), or the
-difference of valid times (mean), at the same starts, with its interval. --show only shows what is
-there; --into writes the table into a page, between the two lines <!-- NAME --> and
+Finished runs are not repeated; stopped runs resume. Each score is the median over seeds of the
+middle over starts (docs/metrics.md), with its 95 % interval in [..] by bootstrap over seeds and
+starts. The comparison with another row is the ratio of errors (geometric mean over starts) or the
+difference of valid times (mean over starts), at the same starts, with its interval. --show trains
+nothing; --into writes the table into a page, between the lines <!-- NAME --> and
 <!-- end of NAME -->.
 """
 
 import argparse
 import hashlib
-import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -34,15 +33,16 @@ from typing import Any
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from scripts.study.markdown import markdown_table, signed, with_interval, write_into
+from scripts.study.runs import TRAIN, finished
 from sirve import metrics
 from sirve.errors import UserError, refusing
-from sirve.io.files import MB, parse_yaml, read_text, write_text
+from sirve.io.files import MB, parse_yaml, read_text
 from sirve.io.hdf5 import reading
 from sirve.report.load import MODEL, Run, load_run
 from sirve.report.style import digits, units
-from sirve.runs import run_folder
-
-TRAIN = Path(__file__).resolve().parents[2] / "train.py"
 
 
 def _mean(x: np.ndarray) -> np.ndarray:
@@ -58,7 +58,7 @@ def _median(x: np.ndarray) -> np.ndarray:
 
 
 def _rollouts(run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Truth and prediction (n, steps, *shape) and the deviations of the channels, all digits."""
+    """Return truth and prediction (n, steps, *shape) and the std of each channel, in float64."""
     with reading(run.path / "rollouts.h5", "give the folder of a finished run") as file:
         truth, prediction = (np.asarray(file[name], "f8") for name in ("truth", "prediction"))
         return truth, prediction, np.asarray(file.attrs["std"])
@@ -69,7 +69,7 @@ def _vrmse(run: Run) -> np.ndarray:
 
 
 def _nrmse_frame(run: Run) -> np.ndarray:
-    """Of each rollout by itself."""
+    """Return metrics.nrmse_frame of each rollout by itself."""
     pairs = zip(*_rollouts(run)[:2], strict=True)
     error = np.stack([metrics.nrmse_frame(x[None], y[None]) for x, y in pairs])
     return np.where(np.isfinite(error), error, np.inf)
@@ -84,12 +84,12 @@ def _chepuri(run: Run) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Score:
-    """Errors (n, steps) of a run, their middle over starts, and the title of a column."""
+    """A column: its title, the middle over starts, and the errors (n, steps) of a run."""
 
     title: str
     middle: Callable[[np.ndarray], Any]
     errors: Callable[[Run], np.ndarray] = lambda run: run.errors[MODEL]
-    time: bool = False  # how long they stay below a threshold
+    time: bool = False  # True: the time until the errors exceed a threshold
 
 
 SCORES = {
@@ -103,7 +103,7 @@ SCORES = {
 
 @dataclass(frozen=True)
 class Table:
-    """What a file declares."""
+    """The contents of a table's file."""
 
     rows: Mapping[str, Sequence[str]]
     at: Sequence[float | str]
@@ -124,26 +124,20 @@ class Table:
                 raise ValueError(f"there is no row {row}: take one of {', '.join(self.rows)}")
 
 
-def folder(runs: Path, overrides: Sequence[str]) -> Path:
-    """Where the run of these overrides, and no other, lies."""
+def run_place(runs: Path, overrides: Sequence[str]) -> Path:
+    """Return the folder below ``runs`` that belongs to these overrides alone."""
     return runs / hashlib.sha256("\n".join(overrides).encode()).hexdigest()[:12]
-
-
-def finished(place: Path) -> Path | None:
-    """The finished run in ``place``, if there is one."""
-    found = [path.parent for path in place.glob("*/*/metrics.json")]
-    return next((run for run in found if run_folder.finished(run)), None)
 
 
 def train(place: Path, overrides: Sequence[str]) -> None:
     print("train.py", *overrides, flush=True)
     command = [sys.executable, str(TRAIN), *overrides, f"runs={place}", "logger=none"]
     if subprocess.run(command, check=False).returncode:
-        raise UserError(f"train.py {' '.join(overrides)} failed; the same command goes on")
+        raise UserError(f"train.py {' '.join(overrides)} failed; the same command resumes it")
 
 
-def values(run: Run, table: Table) -> np.ndarray:
-    """Scores (columns, starts)."""
+def run_scores(run: Run, table: Table) -> np.ndarray:
+    """Return the scores of a run, (columns, starts)."""
     score = SCORES[table.score]
     errors = score.errors(run)
     if score.time:
@@ -152,53 +146,57 @@ def values(run: Run, table: Table) -> np.ndarray:
     return np.stack([errors[:, steps[0] - 1 : steps[-1]].mean(1) for steps in windows])
 
 
-def compared(found: np.ndarray, other: np.ndarray, time: bool) -> str:
-    """Row against row, (seeds, starts) each, start by start: each its own median over seeds."""
+def compare(found: np.ndarray, other: np.ndarray, time: bool) -> str:
+    """Compare two rows, (seeds, starts) each, by their medians over seeds at each start."""
     pair = np.median(found, 0)[None], np.median(other, 0)[None]
     if time:
-        return "{:+.2f} [{:+.2f}, {:+.2f}]".format(*metrics.paired(*pair))
+        return signed(metrics.paired(*pair))
     return "{:.2f} [{:.2f}, {:.2f}]".format(*metrics.paired(*pair, ratio=True))
 
 
 def markdown(table: Table, runs: Mapping[str, Sequence[Run]]) -> str:
+    """Return the table of the given runs, by row."""
     score = SCORES[table.score]
-    scores = {row: np.stack([values(run, table) for run in some]) for row, some in runs.items()}
+    scores = {row: np.stack([run_scores(run, table) for run in some]) for row, some in runs.items()}
     unit = f", {units(next(iter(runs.values()))[0].metrics.get('time_unit'))}" if score.time else ""
     head = ["", "seeds", *(score.title.format(at) + unit for at in table.at), "diverged"]
     head += ["parameters", "training s"]
     against = table.against if table.against in runs else None
     head += [f"@{at} against {against}" for at in table.at] if against else []
-    lines = [head, ["---", *["--:"] * (len(head) - 1)]]
+    lines = []
     for row, some in runs.items():
         cells = [row, str(len(some))]
         for k in range(len(table.at)):
-            middle, low, high = metrics.bootstrap(scores[row][:, k], _of_seeds(score.middle))
-            cells.append(f"{digits(middle)} [{digits(low)}, {digits(high)}]")
+            found = metrics.bootstrap(scores[row][:, k], lambda x: np.median(score.middle(x)))
+            cells.append(with_interval(found))
         diverged = np.mean([run.score(MODEL, "diverged") for run in some])
         cells += [f"{diverged:.0%}", str(some[0].metrics["parameters"])]
         cells.append(digits(np.median([run.metrics["seconds"]["train"] for run in some])))
         if against:
             for k in range(len(table.at)):
                 pair = (scores[row][:, k], scores[against][:, k])
-                cells.append(compared(*pair, score.time) if row != against else "")
+                cells.append(compare(*pair, score.time) if row != against else "")
         lines.append(cells)
     for row, numbers in table.published.items():
         printed = ["" if number is None else str(number) for number in numbers]
         lines.append([row, "published", *printed, *[""] * (len(head) - 2 - len(printed))])
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return markdown_table(head, lines)
 
 
-def _of_seeds(middle: Callable[[np.ndarray], Any]) -> Callable[[np.ndarray], Any]:
-    return lambda values: np.median(middle(values))
-
-
-def write_into(page: Path, name: str, text: str) -> None:
-    """Replace what stands in ``page`` between the two lines that name the table."""
-    between = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)", re.DOTALL)
-    content, count = between.subn(rf"\g<1>\n{text}\n\g<2>", page.read_text())
-    if count != 1:
-        raise UserError(f"{page} needs the lines <!-- {name} --> and <!-- end of {name} -->, once")
-    write_text(page, content)
+def collect(table: Table, options: argparse.Namespace, more: Sequence[str]) -> dict[str, list[Run]]:
+    """Return the finished runs of each row; train the missing ones unless --show is given."""
+    runs: dict[str, list[Run]] = {}
+    for row, overrides in table.rows.items():
+        if options.only and row not in options.only:
+            continue
+        for seed in options.seeds or table.seeds.get(row, [0]):
+            whole = [*table.common, *overrides, *more, f"seed={seed}"]
+            place = run_place(options.runs, whole)
+            if finished(place) is None and not options.show:
+                train(place, whole)
+            if (run := finished(place)) is not None:
+                runs.setdefault(row, []).append(load_run(run))
+    return runs
 
 
 @refusing
@@ -207,30 +205,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("table", type=Path)
     parser.add_argument("--runs", type=Path, default=Path("runs/tables"))
     parser.add_argument("--into", type=Path, help="page to write the table into")
-    parser.add_argument("--only", nargs="+", metavar="ROW", help="of all rows")
-    parser.add_argument("--seeds", nargs="+", type=int, help="of every row, in place of the file's")
+    parser.add_argument("--only", nargs="+", metavar="ROW", help="rows to show instead of all")
+    parser.add_argument("--seeds", nargs="+", type=int, help="seeds of every row")
     parser.add_argument("--show", action="store_true", help="train nothing")
     options, more = parser.parse_known_args(arguments)
     try:
         table = Table(**parse_yaml(read_text(options.table, MB), str(options.table)))
-        runs: dict[str, list[Run]] = {}
-        for row, overrides in table.rows.items():
-            if options.only and row not in options.only:
-                continue
-            for seed in options.seeds or table.seeds.get(row, [0]):
-                asked = [*table.common, *overrides, *more, f"seed={seed}"]
-                place = folder(options.runs, asked)
-                if finished(place) is None and not options.show:
-                    train(place, asked)
-                if (run := finished(place)) is not None:
-                    runs.setdefault(row, []).append(load_run(run))
+        runs = collect(table, options, more)
         if not runs:
             raise UserError(f"{options.runs} has no run of {options.table}; leave out --show")
         text = markdown(table, runs)
         if options.into:
             write_into(options.into, options.table.stem, text)
     except FileNotFoundError as error:
-        why = f"{error.filename} is not there; give the path of a file that is"
+        why = f"{error.filename} does not exist; give the path of an existing file"
         raise UserError(why) from error
     except (OSError, TypeError, ValueError) as error:
         raise UserError(str(error)) from error

@@ -1,11 +1,11 @@
 """sirve: can a recurrent network roll my simulation forward, how far, and is it worth it?
 
-    import sirve
+import sirve
 
-    forecaster = sirve.fit(x, dt=0.02, model="gru")  # x (trajectory, time, channel[, x, y])
-    future = forecaster.forecast(context, steps=500)
-    scores = sirve.evaluate(forecaster, test)
-    data = sirve.simulate("lorenz", trajectories=64, steps=1000)
+forecaster = sirve.fit(x, dt=0.02, model="gru")  # x (trajectory, time, channel[, x, y])
+future = forecaster.forecast(context, steps=500)
+scores = sirve.evaluate(forecaster, test)
+data = sirve.simulate("lorenz", trajectories=64, steps=1000)
 """
 
 from importlib import import_module

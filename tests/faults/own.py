@@ -91,4 +91,5 @@ def own_changed(bench: Bench) -> None:
         "sirve.forecasting.forecaster.Forecaster.training_step", 4, *IMPORT, "sim.path=x.npy"
     )
     np.save("x.npy", X + 1)
-    refused(bench.command(f"resume={bench.run()}", "logger=none"), "was started with data x-", "here")
+    done = bench.command(f"resume={bench.run()}", "logger=none")
+    refused(done, "was started with data x-", "here")

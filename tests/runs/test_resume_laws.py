@@ -52,7 +52,8 @@ def test_interrupted_it_is_the_same_run(
 ) -> None:
     sim = "heat" if case in members("model") and on_frames(case) else "lorenz"
     small = [f"sim={sim}", *SMALL[sim], *FEW, "logger=none", *CASES[case]]
-    arguments = [*small, "trainer.updates=20", "trainer.validations=5", "trainer.checkpoint_every=3"]
+    arguments = [*small, "trainer.updates=20", "trainer.validations=5"]
+    arguments += ["trainer.checkpoint_every=3"]
     assert command(*arguments, "runs=whole").returncode == 0
     with monkeypatch.context() as patch:
         patch.setattr(Forecaster, "training_step", interrupted_at(11, Forecaster.training_step))

@@ -1,4 +1,4 @@
-"""Forecasts of chaotic systems in a file: its reading, its scores, and a search, at small sizes."""
+"""Forecasts of chaotic systems in a file: loading, scores and search, at small sizes."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from support import ROOT, run_command
 
 from scripts.study.chaos.bank import Bank
 from scripts.study.chaos.families import FAMILIES
-from scripts.study.chaos.published import read
+from scripts.study.chaos.published import load
 from scripts.study.chaos.search import Family, choose, forecast
 from scripts.study.chaos.table import main, statistics
 from sirve.cores import GRU, LSTM, Core, EchoState, Recurrent
@@ -54,28 +54,28 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_rehearsal_sees_the_tuning_series_alone(
+def test_rehearsal_uses_the_tuning_series_alone(
     file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with h5py.File(file, "r+") as h5:
-        h5["tune"][:, -HORIZON:] = 1e3  # where the score is
+        h5["tune"][:, -HORIZON:] = 1e3  # the scored part
         h5["test"][:, :-HORIZON] = np.random.default_rng(0).normal(size=(2, TEST - HORIZON))
     options = ["--seeds", "1", "--models", "esn", "--workers", "1", "--rehearse"]
     assert main([str(file), *options]) == 0
     found = json.loads(capsys.readouterr().out.splitlines()[-1])["median_smape"]
     assert list(found) == ["esn", "esn, 3 settings"]
-    assert found["esn"] > 190  # neither chosen nor fitted on what is scored
+    assert found["esn"] > 190  # the scored part is used for neither choice nor fit
 
 
-def test_the_stored_scores_are_found_again(file: Path) -> None:
-    published = read(file)
+def test_stored_scores_are_reproduced(file: Path) -> None:
+    published = load(file)
     np.testing.assert_allclose(published.scores(), published.smape, rtol=0, atol=1e-9)
     assert published.past.shape == (2, TEST - HORIZON)
     assert published.truth.shape == (2, HORIZON - 1)  # the last step is not scored
     assert published.names == ["One", "Two"]
 
 
-def test_the_table_and_its_last_line(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_table_and_last_line(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     saved = file.with_suffix(".json")
     options = ["--seeds", "2", "--models", "esn", "--workers", "1", "--json", str(saved)]
     assert main([str(file), *options]) == 0
@@ -89,21 +89,21 @@ def test_the_table_and_its_last_line(file: Path, capsys: pytest.CaptureFixture[s
     assert found["systems"] == found["seeds"] == 2
     kept = json.loads(saved.read_text())
     assert np.shape(kept["prediction"]) == (2, 1, 2, 3, HORIZON - 1)
-    own = smape(read(file).truth[:, None], np.array(kept["prediction"])[:, 0, :, 0])
+    own = smape(load(file).truth[:, None], np.array(kept["prediction"])[:, 0, :, 0])
     assert found["median_smape"]["esn"] == np.median(np.median(own, axis=0))
     assert [choice["system"] for choice in kept["chosen"]] == ["One"] * 6 + ["Two"] * 6
 
 
 @pytest.mark.parametrize(("cell", "settings"), [(GRU(), GATED), (LSTM(), GATED), (None, LEAKY)])
-def test_a_bank_does_as_its_cores(cell: GRU | LSTM | None, settings: list[dict]) -> None:
+def test_bank_equals_its_cores(cell: GRU | LSTM | None, settings: list[dict]) -> None:
     core: Core = Recurrent((1,), cell, 11) if cell else EchoState((1,), 11, connectivity=None)
     core = core.double()
     bank = Bank(core, 7, settings)
     x = torch.randn(20, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    phi, states = bank.read(x)
+    phi, states = bank.features(x)
     weights = 0.1 * torch.ones(2, 1, 13, dtype=torch.float64)
     now, last = states[:, :, -1, None], x[-1].expand(2, 1)
-    rolled = bank.roll(last, now, weights, 9)
+    rolled = bank.rollout(last, now, weights, 9)
     for i, setting in enumerate(settings):
         core.init_weights(7, **setting)
         expected, _ = core.features(x[None, :, None])
@@ -114,8 +114,8 @@ def test_a_bank_does_as_its_cores(cell: GRU | LSTM | None, settings: list[dict])
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_an_autoregressive_process_is_forecast(name: str) -> None:
-    """Chosen on one series and fitted to another, of the same process, in other units."""
+def test_autoregressive_process_is_forecast(name: str) -> None:
+    """Settings are chosen on one series; the fit is to another of the process, in other units."""
     shape = EchoState((1,), 20, connectivity=None) if name == "esn" else None
     cell = GRU() if name == "gru" else LSTM()
     family = Family((shape or Recurrent((1,), cell, 20)).double(), FAMILIES[name].setting)
@@ -126,7 +126,7 @@ def test_an_autoregressive_process_is_forecast(name: str) -> None:
     np.testing.assert_allclose(found[0], future, atol=1e-2)
     assert [choice.error for choice in choices] == sorted(choice.error for choice in choices)
     one = forecast(family, choices[1:2], past, 40)
-    np.testing.assert_allclose(one[0], found[1], rtol=1e-9)  # networks do not meet
+    np.testing.assert_allclose(one[0], found[1], rtol=1e-9)  # networks are independent
 
 
 def test_statistics_by_hand() -> None:
@@ -138,7 +138,7 @@ def test_statistics_by_hand() -> None:
     assert 1.0 <= low <= 4.0 <= high <= 8.0
 
 
-def _change(path: Path, name: str, value: object) -> None:
+def _replace(path: Path, name: str, value: object) -> None:
     with h5py.File(path, "r+") as h5:
         del h5[name]
         if value is not None:
@@ -152,49 +152,51 @@ REFUSED = {
     "no text": ("name", [1, 2], "'name' does not hold text"),
     "no numbers": ("tune", [["a"]], "'tune' does not hold plain numbers"),
     "another count": ("test", np.ones((3, TEST)), "'test' has 3 systems and 'name' 2"),
-    "too short": ("tune", np.ones((2, 90)), "too few to forecast 12: it takes 124"),
+    "too short": ("tune", np.ones((2, 90)), "too few to forecast 12 steps; give 124 or more"),
     "not a number": ("tune", BAD, "'tune' of 'One' is nan at point 0"),
-    "constant": ("test", np.ones((2, TEST)), "'test' of 'One' never moves"),
-    "one step": ("prediction", np.ones((2, 3, 1)), "has none to score"),
+    "constant": ("test", np.ones((2, TEST)), "'test' of 'One' is constant"),
+    "one step": ("prediction", np.ones((2, 3, 1)), "leaves no step to score"),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_a_file_that_is_unfit_is_refused_in_one_line(
+def test_unusable_file_is_refused_in_one_line(
     case: str, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name, value, message = REFUSED[case]
-    _change(file, name, value)
+    _replace(file, name, value)
     assert main([str(file)]) == 2
-    said = capsys.readouterr().err
-    assert message in said
-    assert said.count("\n") == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
 
 
-def test_the_door(tmp_path: Path) -> None:
+def test_benchmark_command_refuses_a_missing_file(tmp_path: Path) -> None:
     done = run_command([str(ROOT / "scripts" / "benchmark.py"), "dysts", "none.h5"], tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("none.h5 is not readable")
     assert done.stderr.count("\n") == 1
 
 
-def test_too_short_for_a_rehearsal(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _change(file, "tune", np.random.default_rng(0).normal(size=(2, TUNE - 10)))
+def test_series_too_short_for_a_rehearsal_is_refused(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _replace(file, "tune", np.random.default_rng(0).normal(size=(2, TUNE - 10)))
     assert main([str(file), "--rehearse"]) == 2
     assert "'tune' has 118 points a system, too few" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", [None, b"text"])
-def test_no_file_of_that_kind(
+def test_missing_or_other_file_is_refused(
     content: bytes | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "none.h5"
     if content:
         path.write_bytes(content)
     assert main([str(path)]) == 2
-    said = capsys.readouterr().err
-    assert str(path) in said
-    assert said.count("\n") == 1
+    error = capsys.readouterr().err
+    assert str(path) in error
+    assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -202,12 +204,12 @@ def test_no_file_of_that_kind(
     [
         ("--models", "gru,grus", "did you mean 'gru'?"),
         ("--models", "gru,gru", "names a model twice"),
-        ("--seeds", "0", "not a whole number from 1 on"),
-        ("--workers", "two", "not a whole number from 1 on"),
+        ("--seeds", "0", "is not a whole number; give 1 or more"),
+        ("--workers", "two", "is not a whole number; give 1 or more"),
         ("--json", "nowhere/all.json", "make its folder first"),
     ],
 )
-def test_options_are_refused(
+def test_wrong_options_are_refused(
     option: str, value: str, message: str, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as stop:

@@ -1,10 +1,10 @@
-"""Leaving rows out of a factorisation equals fitting without them."""
+"""Leaving rows out of a factorisation gives the same fit as a fit without them."""
 
 import numpy as np
 import pytest
 import torch
 
-from scripts.study.chaos.leave_block_out import LeftOut
+from scripts.study.chaos.leave_block_out import BlockLeftOut
 
 ROWS, FEATURES = 60, 7
 
@@ -23,7 +23,7 @@ def test_equals_a_fit_of_the_other_rows(
     designs: tuple[torch.Tensor, torch.Tensor], block: tuple[int, int], ridge: float
 ) -> None:
     columns, targets = designs
-    found = LeftOut(columns, targets).solve([1.0, ridge], *block)[:, 1]
+    found = BlockLeftOut(columns, targets).solve([1.0, ridge], *block)[:, 1]
     for a, y, w in zip(columns.numpy(), targets.numpy(), found.numpy(), strict=True):
         norm = np.linalg.norm(a, axis=0)
         rest = np.r_[0 : block[0], block[1] : ROWS]
@@ -38,7 +38,7 @@ def test_digits_of_an_ill_conditioned_fit_are_kept() -> None:
     t = torch.linspace(0, 1, 200, dtype=torch.float64)
     columns = t[:, None] ** torch.arange(12)
     exact = torch.ones(12, dtype=torch.float64)
-    fit = LeftOut(columns[None], (columns @ exact)[None])
+    fit = BlockLeftOut(columns[None], (columns @ exact)[None])
     for block in ((0, 0), (50, 90)):
         error = (columns @ fit.solve([1e-30], *block)[0, 0] - columns @ exact).abs().max()
         assert error < 1e-12

@@ -1,4 +1,4 @@
-"""The residual of the equations by scripts/study/residual.py."""
+"""scripts/study/residual.py: the residual of a forecast in the true equations."""
 
 import json
 from pathlib import Path
@@ -9,13 +9,13 @@ import pytest
 from support import FEW, SMALL, Command
 
 from scripts.study import residual
-from scripts.study.opponent.system import System
+from scripts.study.solver_comparison.system import System
 from sirve import metrics
 from sirve.report.load import load_run
 
-SYSTEMS = {  # and the largest residual of the truth: solver and storage
+SYSTEMS = {  # with the largest residual of the truth, the error of solver and storage
     "lorenz": (["sim.system.rho={uniform: [26, 32]}", "observe.stride=2"], 1e-9),
-    "pendulum": ([], 1e-9),  # driven: what it does depends on the time
+    "pendulum": ([], 1e-9),  # driven: its equations depend on time
     "heat": (["sim.system.diffusivity={uniform: [0.3, 0.6]}"], 1e-6),
 }
 
@@ -35,7 +35,7 @@ def scored(run: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("sim", SYSTEMS)
-def test_the_truth_obeys_its_equations_and_persistence_errs_by_its_step(
+def test_truth_obeys_the_equations_and_persistence_does_not(
     sim: str, command: Command, tmp_path: Path
 ) -> None:
     extra, floor = SYSTEMS[sim]
@@ -52,6 +52,9 @@ def test_the_truth_obeys_its_equations_and_persistence_errs_by_its_step(
         assert error.min() > 1e-3
 
 
-def test_a_part_of_the_state_has_none(command: Command, tmp_path: Path) -> None:
+def test_partial_state_has_no_residual(command: Command, tmp_path: Path) -> None:
     run = run_of("lorenz", ["observe.channels=[x]"], command, tmp_path)
-    assert scored(run)["left_out"]["residual"] == "of whole states, and this model sees a part"
+    assert (
+        scored(run)["left_out"]["residual"]
+        == "it needs whole states, and this model observes a part"
+    )

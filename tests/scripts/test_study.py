@@ -1,4 +1,4 @@
-"""The study: plans hold together, claims follow from the numbers, a failed run loses no other."""
+"""The study: plans are consistent, comparisons are right, a failed run does not stop others."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +9,12 @@ import pytest
 import yaml
 from support import FEW, ROOT, SMALL, configure
 
-from scripts.study import study
-from scripts.study.answer import plan, runs
-from scripts.study.answer.claims import Verdict, difference, reason
-from scripts.study.answer.paragraph import ENGLISH, SPANISH, Tally, paragraph
+from scripts.study import runs, study
+from scripts.study.answer import plan
+from scripts.study.answer.comparison import compare, difference_text
+from scripts.study.answer.equal_training import equal_training
 from scripts.study.answer.plan import Case, Plan, Row
 from scripts.study.answer.results import Outcome, Result
-from scripts.study.answer.trained import comparisons
 from sirve.errors import UserError
 from sirve.report.load import Run
 
@@ -24,7 +23,7 @@ STARTS = np.linspace(0.9, 1.1, 16)
 
 
 @pytest.mark.parametrize("path", PLANS, ids=lambda p: p.stem)
-def test_plans_hold_together(path: Path) -> None:
+def test_plans_are_consistent(path: Path) -> None:
     found = plan.load(path)
     cells = list(found.cells())
     assert len({cell.name for cell in cells}) == len(cells)
@@ -32,22 +31,20 @@ def test_plans_hold_together(path: Path) -> None:
     for case in found.cases:
         roles = {row.role for row in case.rows}
         assert roles & set(plan.RECURRENT)
-        if case.memory:  # without both, recurrence is confounded with history
+        if case.memory:  # else recurrence and knowledge of the past are confounded
             assert {"memoryless", "stacked"} <= roles, case.name
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"cases": {"a": {"rows": {"gruu": None}}}}, "no model gruu; did you mean 'gru'"),
         ({"cases": {"a": {"score": "nmse"}}}, "score=nmse"),
         ({"models": {"gru": {"role": "winner", "is": []}}}, "role=winner"),
-        ({"cases": {"a": {"curve": "b"}}}, "a follows b"),
+        ({"cases": {"a": {"curve": "b"}}}, "a has curve=b"),
     ],
 )
-def test_a_plan_that_does_not_fit_is_refused(
-    change: dict[str, Any], told: str, tmp_path: Path
-) -> None:
+def test_inconsistent_plan_is_refused(change: dict[str, Any], message: str, tmp_path: Path) -> None:
     entry = {"title": "A", "memory": False, "score": "nrmse", "at": 1, "common": []}
     content: dict[str, Any] = {
         "common": [],
@@ -57,12 +54,12 @@ def test_a_plan_that_does_not_fit_is_refused(
     content["models"] |= change.get("models", {})
     content["cases"]["a"] |= change.get("cases", {}).get("a", {})
     (tmp_path / "p.yaml").write_text(yaml.safe_dump(content))
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=message):
         plan.load(tmp_path / "p.yaml")
 
 
 @pytest.mark.parametrize(
-    ("argument", "told"),
+    ("argument", "message"),
     [
         ("budget=huge", "budget=huge is unknown"),
         ("workers=0", "workers=0"),
@@ -71,89 +68,57 @@ def test_a_plan_that_does_not_fit_is_refused(
     ],
 )
 def test_wrong_options_end_in_one_line(
-    argument: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    argument: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert study.main([f"study={tmp_path}", argument, "--show"]) == 2
     error = capsys.readouterr().err
-    assert told in error and error.count("\n") == 1
+    assert message in error and error.count("\n") == 1
 
 
-def verdict(score: str, scale: dict[str, float]) -> Verdict:
-    """Scores of every kind of opponent: those of the recurrent network times a number."""
+def result_of(score: str, scale: dict[str, float]) -> Result:
+    """Return a result with the scores of the recurrent network times a number for each role."""
     case = Case("a", "A", True, score, 0.4 if score == "valid_time" else 1.0, ())
     rng = np.random.default_rng(0)
-    outcomes = {
-        role: Outcome(role, role, (), factor * STARTS[rng.permutation(16)][None])
+    outcomes = (
+        Outcome(role, role, (), factor * STARTS[rng.permutation(16)][None])
         for role, factor in {"random": 1.0, **scale}.items()
-    }
-    result = Result(case, tuple(outcomes.values()), {}, {})
-    recurrent = outcomes["random"]
-    beside = {r: (outcomes[r], result.against(recurrent, outcomes[r])) for r in scale}
-    return Verdict(result, recurrent, beside)
-
-
-def test_claims_follow_from_the_differences() -> None:
-    all_worse = {"memoryless": 3.0, "stacked": 2.0, "rival": 2.0}  # errors: less is better
-    found = verdict("nrmse", all_worse)
-    assert found.serves == 1 and "more than a stack" in reason(found)
-    assert verdict("nrmse", all_worse | {"rival": 0.5}).serves == -1
-    assert verdict("nrmse", all_worse | {"rival": 1.0}).serves == 0
-    assert "serves better" in reason(verdict("nrmse", all_worse | {"stacked": 0.5}))
-    assert "not told apart" in reason(verdict("nrmse", all_worse | {"stacked": 1.0}))
-    case = replace(found.result.case, memory=False)
-    whole = replace(found, result=replace(found.result, case=case))
-    assert "not by memory" in reason(whole)
-    assert "does not help" in reason(verdict("nrmse", all_worse | {"memoryless": 0.5}))
-    ratio = found.beside["memoryless"][1]
-    assert ratio.low <= 1 / 3 <= ratio.high and ratio.middle == pytest.approx(1 / 3)
-    assert difference(found.result, ratio).startswith("0.333 [")
-
-    shorter = {"memoryless": 0.2, "stacked": 0.5, "rival": 0.5}  # valid times: more is better
-    assert verdict("valid_time", shorter).serves == 1
-    assert verdict("valid_time", shorter | {"stacked": 2.0}).serves == -1
-
-
-def test_what_is_no_better_than_a_baseline_claims_nothing() -> None:
-    found = verdict("nrmse", {"memoryless": 3.0, "stacked": 2.0, "baseline": 0.5})
-    assert not found.forecasts and "nothing follows" in reason(found)
-    assert verdict("nrmse", {"memoryless": 3.0, "stacked": 3.0, "baseline": 3.0}).forecasts
-
-
-def test_the_paragraph_counts_the_verdicts() -> None:
-    ahead = verdict("nrmse", {"memoryless": 3.0, "stacked": 2.0, "rival": 2.0})
-    stack = verdict("nrmse", {"memoryless": 3.0, "stacked": 0.5, "rival": 2.0})
-    lost = verdict("nrmse", {"memoryless": 3.0, "baseline": 0.5})
-    tally = Tally([ahead, stack, stack, lost], 12, 2, 3)
-    for words in (
-        "It serves as a memory, but mostly no better than the same past",
-        "By 12 runs",
-        "every kind of opponent in 1 of 3 (A), and behind at least one in 2 of 3 (A; A)",
-        "memoryless twin in 3 of 3, and the same past as a stack in 1",
-        "ahead of all in 0 of 0, and behind in 0 of 0",
-        "no better than the best baseline in 1 more (A)",
-        "the solver is cheaper in 2 of 3",
-    ):
-        assert words in paragraph(tally, ENGLISH)
-    told = paragraph(tally, SPANISH)
-    assert told.startswith("Sirve como memoria, pero pocas veces mejor") and "en 2 de 3." in told
-    assert paragraph(replace(tally, verdicts=[ahead]), SPANISH).startswith(
-        "Sirve como memoria, y casi"
     )
-    assert (
-        "one state says it all, it" not in paragraph(tally, ENGLISH).partition(". ")[0]
-    )  # not looked at
-    assert paragraph(replace(tally, verdicts=[lost]), ENGLISH).startswith("By 12 runs")
+    return Result(case, tuple(outcomes), {}, {})
 
 
-def learned(name: str, role: str, steps: int, seconds: float, factor: float = 1.0) -> Outcome:
-    """Of a class of its first word, trained for ``steps`` updates and ``seconds``."""
+def test_comparison_is_with_the_best_of_each_kind() -> None:
+    errors = {"memoryless": 3.0, "stacked": 2.0, "rival": 2.0, "baseline": 0.5}
+    found = compare(result_of("nrmse", errors))
+    assert found and {role: other.name for role, (other, _) in found.others.items()} == {
+        "memoryless": "memoryless",
+        "stacked": "stacked",
+        "rival": "baseline",  # less error than the rival
+    }
+    ratio = found.others["memoryless"][1]
+    assert ratio.low <= 1 / 3 <= ratio.high and ratio.middle == pytest.approx(1 / 3)
+    assert found.others["rival"][1].low > 1
+    assert difference_text(found.result, ratio).startswith("0.333 [")
+
+
+def test_valid_times_are_compared_by_their_difference() -> None:
+    found = compare(result_of("valid_time", {"memoryless": 0.2, "stacked": 2.0}))
+    assert found
+    ahead, behind = (found.others[role][1] for role in ("memoryless", "stacked"))
+    assert ahead.low > 0 and ahead.middle == pytest.approx(0.8)
+    assert behind.high < 0 and behind.middle == pytest.approx(-1.0)
+    assert difference_text(found.result, behind).startswith("-1.00 [")
+    assert compare(replace(found.result, outcomes=found.result.outcomes[1:])) is None
+
+
+def learned(name: str, role: str, updates: int, seconds: float, factor: float = 1.0) -> Outcome:
+    """Return a model whose class is the first word of its name, trained for so many updates."""
     metrics = {"fit": {"kind": "gradient", "seconds": seconds}, "seconds": {"train": 1.0}}
-    config = f"trainer:\n  steps: {steps}\nmodel:\n  _target_: {name.split()[0]}\n"
+    config = f"trainer:\n  updates: {updates}\nmodel:\n  _target_: {name.split()[0]}\n"
     run = Run(Path("."), metrics, config, [], np.ones(1), {}, {}, (1,), 1)
     return Outcome(name, role, (run,), factor * STARTS[None])
 
 
-def test_trained_twins_are_compared_at_equal_updates_and_seconds() -> None:
+def test_ablations_are_compared_at_equal_updates_and_seconds() -> None:
     outcomes = (
         learned("resgru", "trained", 200, 100.0),
         learned("rescnn", "memoryless", 200, 60.0, 3.0),
@@ -164,7 +129,7 @@ def test_trained_twins_are_compared_at_equal_updates_and_seconds() -> None:
         learned("fno", "rival", 200, 100.0),
     )
     case = Case("a", "A", True, "nrmse", 1.0, ())
-    rows = comparisons([Result(case, outcomes, {}, {})])
+    rows = equal_training([Result(case, outcomes, {}, {})])
     assert [row[1].split()[0] for row in rows] == ["resgru", "resgru", "gru"]
     first, second, third = rows
     assert first[2].startswith("0.333 [") and "(rescnn 3" in first[2]
@@ -174,7 +139,7 @@ def test_trained_twins_are_compared_at_equal_updates_and_seconds() -> None:
 
 
 @pytest.mark.slow
-def test_a_failed_run_loses_none_and_is_tried_again(
+def test_failed_run_does_not_stop_others_and_is_tried_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     common = (*FEW, *SMALL["pendulum"], "sim=pendulum", "logger=none", f"data.root={tmp_path}/data")
@@ -182,13 +147,15 @@ def test_a_failed_run_loses_none_and_is_tried_again(
     bad = Row("bad", "random", (*common, "model=gruu"), (0,))
     case = Case("pendulum", "Pendulum", False, "nrmse", 1.0, (bad, good))
     small_plan = Plan("small", (case,))
-    runs.run_all(small_plan, tmp_path / "runs", 2, ("-m", "launcher=joblib"))
+    overrides = {cell.name: cell.overrides for cell in small_plan.cells()}
+    launched = {name: ["-m", "launcher=joblib", *some] for name, some in overrides.items()}
+    runs.run_all(launched, tmp_path / "runs", 2)
     cells = {cell.row.name: tmp_path / "runs" / cell.name for cell in small_plan.cells()}
     assert runs.finished(cells["good"]) and "gruu" in (runs.reason(cells["bad"]) or "")
     capsys.readouterr()
-    runs.run_all(small_plan, tmp_path / "runs", 2, ())
-    told = capsys.readouterr().out
-    assert "1 runs to do" in told and "failed" in told
+    runs.run_all(overrides, tmp_path / "runs", 2)
+    output = capsys.readouterr().out
+    assert "1 runs to do" in output and "failed" in output
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
-"""scripts/study/tables.py: what is finished is not run again, and the numbers are those of the runs."""
+"""scripts/study/tables.py: finished runs are not repeated; the numbers are those of the runs."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ spec.loader.exec_module(tables)
 
 
 def run_of(errors: np.ndarray) -> Run:
-    """A run whose errors (starts, steps) are these."""
+    """Return a run with these errors (starts, steps)."""
     scores = {"model": {"diverged": 0.25}}
     metrics = {"dt": 0.5, "unit": 1.0, "time_unit": "step", "parameters": 7}
     metrics |= {"seconds": {"train": 2.0}, "scores": scores}
@@ -32,7 +32,7 @@ def run_of(errors: np.ndarray) -> Run:
 
 
 def with_rollouts(run: Run, truth: np.ndarray, prediction: np.ndarray, std: float) -> Run:
-    """The same run with its states in a file."""
+    """Write the states of a run to its file and return the run."""
     with h5py.File(run.path / "rollouts.h5", "w") as file:
         file.attrs["std"] = [std] * truth.shape[2]
         file["truth"], file["prediction"] = truth, prediction
@@ -53,7 +53,7 @@ def test_scores_of_seeds_and_pairs_are_closed_forms() -> None:
     assert (name, seeds) == ("a", "3")
     assert first.split()[0] == tables.digits(0.2 * np.sqrt(2.5))
     assert cells(text, "a")[4:7] == ["25%", "7", "2.00"]
-    assert cells(text, "a")[7:] == ["0.50 [0.50, 0.50]"] * 2  # start by start, whatever the starts
+    assert cells(text, "a")[7:] == ["0.50 [0.50, 0.50]"] * 2  # paired: the same at every start
     assert cells(text, "b")[7:] == ["", ""]
 
 
@@ -65,21 +65,21 @@ def test_valid_times_are_compared_by_difference() -> None:
     assert cells(tables.markdown(table, runs), "a")[-1] == "+1.00 [+1.00, +1.00]"
 
 
-def test_apebenchs_score_is_the_mean_over_starts_of_the_ratio_of_norms(tmp_path: Path) -> None:
+def test_apebench_score_is_the_mean_over_starts_of_the_ratio_of_norms(tmp_path: Path) -> None:
     truth = np.random.default_rng(0).normal(size=(3, 4, 1, 8))
     off = np.array([0.1, 0.2, 0.6])[:, None, None, None] * np.arange(1, 5)[:, None, None]
     run = replace(run_of(np.ones((3, 4))), path=tmp_path)
     with_rollouts(run, truth, truth * (1 + off), 1.0)
     table = tables.Table(rows={"a": []}, at=[1, 4, "2:3"], score="nrmse_frame")
     shown = [cell.split()[0] for cell in cells(tables.markdown(table, {"a": [run]}), "a")[2:5]]
-    assert shown == [tables.digits(0.3 * k) for k in (1, 4, 2.5)]  # a window is a mean of steps
+    assert shown == [tables.digits(0.3 * k) for k in (1, 4, 2.5)]  # "2:3" is the mean of two steps
 
 
-def test_chepuris_time_counts_in_the_size_of_each_trajectory(tmp_path: Path) -> None:
-    """A circle of radius 2 deviations: the error may grow to 0.9 of 2 sqrt(1/2) deviations each."""
+def test_chepuri_time_is_relative_to_the_size_of_each_trajectory(tmp_path: Path) -> None:
+    """On a circle of radius 2 std the error may grow to 0.9 of 2 sqrt(1/2) std a channel."""
     angle = 2 * np.pi * np.arange(40) / 40
     truth = np.stack([np.cos(angle), np.sin(angle)], 1)[None] * 6 + 10
-    error = 0.1 * np.arange(1, 41)[None]  # as in rollouts.h5: rms over channels, in deviations
+    error = 0.1 * np.arange(1, 41)[None]  # as in rollouts.h5: rms over channels, in std
     run = replace(run_of(error), path=tmp_path)
     with_rollouts(run, truth, truth, 3.0)
     table = tables.Table(rows={"a": []}, at=[0.9], score="vpt_chepuri")
@@ -100,7 +100,7 @@ def test_published_numbers_are_printed_as_they_are() -> None:
         tables.Table(rows={"a": []}, at=[1], published=published)
 
 
-def test_a_finished_run_is_shown_and_not_run_again(
+def test_finished_run_is_not_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -125,10 +125,10 @@ def test_a_finished_run_is_shown_and_not_run_again(
     assert cells(page, "still")[3].split()[0] == tables.digits(still["10"])
 
 
-def test_what_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_file_and_row_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "t.yaml").write_text("rows: {a: []}\nat: [1]\nagainst: b\n")
     assert tables.main([str(tmp_path / "absent.yaml")]) == 2
-    assert "absent.yaml is not there" in capsys.readouterr().err
+    assert "absent.yaml does not exist" in capsys.readouterr().err
     assert tables.main([str(tmp_path / "t.yaml")]) == 2
     assert "there is no row b" in capsys.readouterr().err
 
@@ -136,9 +136,10 @@ def test_what_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     "path", sorted((ROOT / "scripts" / "study" / "tables").glob("*.yaml")), ids=str
 )
-def test_what_is_declared_composes(path: Path) -> None:
+def test_rows_compose(path: Path) -> None:
     table = tables.Table(**yaml.safe_load(path.read_text()))
     rows = [[*table.common, *overrides] for overrides in table.rows.values()]
     for overrides in (rows[0], rows[-1]):
         config = configure(*overrides)
-        assert Ridge(**{k: v for k, v in config["ridge"].items() if k != "_target_"})
+        if "grid" in config["fit"]:  # fit=ridge, or a fit that ends with it
+            assert Ridge(**{part.name: config["fit"][part.name] for part in fields(Ridge)})

@@ -1,1 +1,1 @@
-"""How fast networks are, for scripts/benchmark/benchmark.py: its subjects ``forecast`` and ``train``."""
+"""Speed of networks: the commands ``forecast`` and ``train`` of scripts/benchmark.py."""

@@ -1,4 +1,4 @@
-"""Free rollouts: microseconds a step beside torch.nn in a loop and JAX's ``lax.scan``."""
+"""Speed of free rollouts, compared with torch.nn in a loop and JAX's ``lax.scan``."""
 
 import argparse
 import sys
@@ -16,39 +16,38 @@ from sirve.cores.fast import fused
 from sirve.cores.lift import Lift
 from sirve.cores.recurrent import Layer
 
-from .rounds import rounds, shown
+from .rounds import rounds, spread_text
 
 CELLS = {"gru": GRU(), "lstm": LSTM()}
 BATCHES = (1, 64, 1024)
 CHANNELS = 3
-COMPARED = 50  # steps whose numbers must agree
-WORK = 4_000_000  # units advanced in a run, about
+COMPARED = 50  # first steps, which must be equal in all programs
+WORK = 4_000_000  # approximate batch x units x steps of a run
 
 
 def make(cell: str, hidden: int, dtype: torch.dtype) -> Recurrent:
-    """A core whose rollouts stay bounded, and away from zero: numbers below 1e-38 are slow."""
+    """Return a core with bounded rollouts that stay away from 0: numbers below 1e-38 are slow."""
     torch.manual_seed(0)
     core = Recurrent((CHANNELS,), CELLS[cell], hidden=hidden).to(dtype).requires_grad_(False)
     readout = core.readout
     assert isinstance(readout, Lift)
-    for parameter in (*only(core).w.parameters(), *readout.parameters()):
+    for parameter in (*only_layer(core).w.parameters(), *readout.parameters()):
         nn.init.normal_(parameter, std=0.3)
     readout.weight[:, hidden:] = -torch.eye(CHANNELS)
     core.scale.fill_(0.1)
     return core
 
 
-def only(core: Recurrent) -> Layer:
-    """Its one layer."""
+def only_layer(core: Recurrent) -> Layer:
     (layer,) = core.layers
     assert isinstance(layer, Layer)
     return layer
 
 
 def library(core: Recurrent, x: Tensor, steps: int) -> Callable[[], Tensor]:
-    """nn.GRU (whose reset gate acts after the matrix) or nn.LSTM called for each step."""
-    kind = nn.GRU if isinstance(only(core).cell, GRU) else nn.LSTM
-    network = kind(CHANNELS, only(core).hidden, batch_first=True).to(x.dtype)
+    """Call nn.GRU (whose reset gate acts after the matrix) or nn.LSTM at each step."""
+    kind = nn.GRU if isinstance(only_layer(core).cell, GRU) else nn.LSTM
+    network = kind(CHANNELS, only_layer(core).hidden, batch_first=True).to(x.dtype)
 
     def run() -> Tensor:
         y, state = x, None
@@ -60,7 +59,7 @@ def library(core: Recurrent, x: Tensor, steps: int) -> Callable[[], Tensor]:
     return run
 
 
-def contenders(core: Recurrent, batch: int, steps: int) -> dict[str, Callable[[], Any]]:
+def programs(core: Recurrent, batch: int, steps: int) -> dict[str, Callable[[], Any]]:
     dtype = core.scale.dtype
     torch.manual_seed(1)
     y, state = core(torch.randn(batch, 10, CHANNELS, dtype=dtype))
@@ -73,7 +72,7 @@ def contenders(core: Recurrent, batch: int, steps: int) -> dict[str, Callable[[]
 
         return run
 
-    few = min(steps, 200)  # of the slow: a step costs the same
+    few = min(steps, 200)  # steps of the slow programs; each step costs the same
     found: dict[str, Callable[[], Any]] = {
         "buffers": ours(False),
         "plain": lambda: Core.roll(core, y, state, few)[0],
@@ -85,12 +84,12 @@ def contenders(core: Recurrent, batch: int, steps: int) -> dict[str, Callable[[]
         from . import scans
 
         own = [part.numpy() for part in state[0]]
-        found["jax"] = scans.roll(core, y[:, 0].numpy(), own, steps)
+        found["jax"] = scans.roll_out(core, y[:, 0].numpy(), own, steps)
     return found
 
 
-def agree(runs: dict[str, Callable[[], Any]], tolerance: float) -> None:
-    """Refuse to compare what does not compute the same."""
+def require_equal(runs: dict[str, Callable[[], Any]], tolerance: float) -> None:
+    """Raise AssertionError where two programs do not compute the same numbers."""
     expected = runs["plain"]()[:, :COMPARED].numpy()
     for label in set(runs) & {"compiled", "buffers", "jax"}:
         y = np.asarray(runs[label]())
@@ -119,8 +118,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
                     name = f"{cell} {str(dtype).removeprefix('torch.')}"
                     core = make(cell, options.hidden, dtype)
                     steps = options.steps or max(50, min(1000, WORK // (batch * options.hidden)))
-                    runs = contenders(core, batch, steps)
-                    agree(runs, 1e-4 if dtype == torch.float32 else 1e-10)
+                    runs = programs(core, batch, steps)
+                    require_equal(runs, 1e-4 if dtype == torch.float32 else 1e-10)
                     rows = rounds(runs, options.repeats, "jax")
                     results[f"{name} {batch}"] = rows
                     print(f"| {name} | {batch} | {line(rows, steps)} |", flush=True)
@@ -134,4 +133,4 @@ def line(rows: dict[str, Any], steps: int) -> str:
         row = rows.get(label)
         cells.append(f"{1e6 / count * row['seconds']['median']:.3g}" if row else "")
     ratio = rows.get("compiled", {}).get("ratio")
-    return " | ".join([*cells, shown(ratio) if ratio else ""])
+    return " | ".join([*cells, spread_text(ratio) if ratio else ""])

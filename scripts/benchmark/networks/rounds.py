@@ -1,24 +1,24 @@
-"""Contenders that take turns on one core, so that what disturbs one disturbs all."""
+"""Programs timed in turns on one core, so that a disturbance affects all of them."""
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-SECONDS = 0.05  # of a turn, about: several runs where one is shorter
+SECONDS = 0.05  # approximate length of a turn, which has several runs if they are shorter
 
 
 def rounds(
-    contenders: Mapping[str, Callable[[], Any]], repeats: int, reference: str | None
+    programs: Mapping[str, Callable[[], Any]], repeats: int, reference: str | None
 ) -> dict[str, dict[str, Any]]:
-    """CPU seconds a run of each, and as a multiple of the reference's in the same round."""
+    """Return the CPU seconds of a run of each, and their ratio to the reference's in each round."""
     counts = {}
-    for label, run in contenders.items():
+    for label, run in programs.items():
         run()
         counts[label] = max(1, round(SECONDS / max(1e-6, seconds(run, 1))))
-    found: dict[str, list[float]] = {label: [] for label in contenders}
+    found: dict[str, list[float]] = {label: [] for label in programs}
     for _ in range(repeats):
-        for label, run in contenders.items():
+        for label, run in programs.items():
             found[label].append(seconds(run, counts[label]))
     rows: dict[str, dict[str, Any]] = {}
     for label, times in found.items():
@@ -36,10 +36,9 @@ def seconds(run: Callable[[], Any], count: int) -> float:
     return (time.process_time() - begin) / count
 
 
-def spread(values: list[float]) -> dict[str, float]:
+def spread(values: Sequence[float]) -> dict[str, float]:
     return {"median": statistics.median(values), "low": min(values), "high": max(values)}
 
 
-def shown(value: dict[str, float], unit: float = 1.0) -> str:
-    low, high = (f"{unit * value[key]:.3g}" for key in ("low", "high"))
-    return f"{unit * value['median']:.3g} ({low}-{high})"
+def spread_text(value: dict[str, float]) -> str:
+    return f"{value['median']:.3g} ({value['low']:.3g}-{value['high']:.3g})"

@@ -1,6 +1,6 @@
-"""The same networks in JAX: plain cells of the same equations under ``lax.scan``, compiled whole.
+"""The same networks in JAX: cells of the same equations under ``lax.scan``, compiled as a whole.
 
-Weights come from a core of ours, so that both compute the same numbers.
+Weights come from a core of sirve, so that both compute the same numbers.
 """
 
 from collections.abc import Callable
@@ -13,13 +13,13 @@ import numpy as np
 from sirve.cores import GRU, Recurrent
 from sirve.cores.lift import Lift
 
-from .forecast import only
+from .forecast import only_layer
 
 Weights = dict[str, Any]
 
 
 def weights(core: Recurrent) -> Weights:
-    layer, readout = only(core), core.readout
+    layer, readout = only_layer(core), core.readout
     assert isinstance(readout, Lift)
     lifts = {"w": layer.w.weight, "b": layer.w.table()[:, -1], "u": layer.u.weight}
     named = lifts | {"v": readout.table()}
@@ -47,9 +47,11 @@ def _predict(p: Weights, scale: Any, h: Any, x: Any) -> Any:
     return x + scale * (jnp.concatenate([h, x, one], axis=-1) @ p["v"].T)
 
 
-def roll(core: Recurrent, x: np.ndarray, state: list[np.ndarray], steps: int) -> Callable[[], Any]:
-    """A function that gives ``steps`` free steps (steps, B, C) from x (B, C) on."""
-    cell = gru if isinstance(only(core).cell, GRU) else lstm
+def roll_out(
+    core: Recurrent, x: np.ndarray, state: list[np.ndarray], steps: int
+) -> Callable[[], Any]:
+    """Return a function that computes free steps (steps, B, C) from x (B, C)."""
+    cell = gru if isinstance(only_layer(core).cell, GRU) else lstm
     p, scale = weights(core), jnp.asarray(core.scale.numpy())
     start = (jnp.asarray(x), tuple(map(jnp.asarray, state)))
 
@@ -67,11 +69,13 @@ def roll(core: Recurrent, x: np.ndarray, state: list[np.ndarray], steps: int) ->
 
 
 def trainer(core: Recurrent, window: np.ndarray, rate: float) -> Callable[[], float]:
-    """A function that takes one step of Adam on windows (B, T, C) and gives the loss before it."""
-    cell = gru if isinstance(only(core).cell, GRU) else lstm
-    scale, hidden = jnp.asarray(core.scale.numpy()), only(core).hidden
+    """Return a function that does one step of Adam on windows (B, T, C) and returns the loss."""
+    cell = gru if isinstance(only_layer(core).cell, GRU) else lstm
+    scale, hidden = jnp.asarray(core.scale.numpy()), only_layer(core).hidden
     x = jnp.asarray(window.swapaxes(0, 1))
-    blank = tuple(jnp.zeros((x.shape[1], hidden), x.dtype) for _ in range(only(core).cell.states))
+    blank = tuple(
+        jnp.zeros((x.shape[1], hidden), x.dtype) for _ in range(only_layer(core).cell.states)
+    )
 
     def loss(p: Weights) -> Any:
         def step(state: Any, x: Any) -> Any:
@@ -87,10 +91,10 @@ def trainer(core: Recurrent, window: np.ndarray, rate: float) -> Callable[[], fl
         m = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, m, g)
         v = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, v, g)
 
-        def moved(p: Any, m: Any, v: Any) -> Any:
+        def updated(p: Any, m: Any, v: Any) -> Any:
             return p - rate * (m / (1 - 0.9**k)) / (jnp.sqrt(v / (1 - 0.999**k)) + 1e-8)
 
-        return jax.tree.map(moved, p, m, v), m, v, k + 1, value
+        return jax.tree.map(updated, p, m, v), m, v, k + 1, value
 
     p = weights(core)
     zero = jax.tree.map(jnp.zeros_like, p)

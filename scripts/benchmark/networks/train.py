@@ -1,4 +1,4 @@
-"""Training: a step beside torch.nn and JAX, an epoch beside a bare loop, convolutions' rate."""
+"""Speed of training: a step against torch.nn and JAX, an epoch against a loop, convolutions."""
 
 import argparse
 import logging
@@ -26,17 +26,17 @@ from sirve.training.gradient import Hardware, Monitoring, TrainingData, train
 from sirve.training.module import TrainingModule, TrainingPlan
 from sirve.training.objectives.squared_error import SquaredError
 
-from .forecast import CELLS, CHANNELS, make, only
-from .rounds import rounds, shown
+from .forecast import CELLS, CHANNELS, make, only_layer
+from .rounds import rounds, spread_text
 
 BATCH, STATES, RATE = 64, 101, 1e-3
 LINE = "|---|--:|--:|--:|--:|--:|"
 
 
-def descent(
+def adam_step(
     core: Core, x: Tensor, forward: Callable[[Tensor], Tensor] | None = None
 ) -> Callable[[], float]:
-    """A function that takes one step of Adam on windows (B, T, C) and gives the loss before it."""
+    """Return a function that does one step of Adam on windows (B, T, C) and returns the loss."""
     predict = forward or (lambda x: core(x)[0])
     parameters = [p for p in core.parameters() if p.requires_grad]
     optimizer = torch.optim.Adam(parameters, RATE, fused=True)
@@ -51,7 +51,7 @@ def descent(
     return run
 
 
-def plain(run: Callable[[], float]) -> Callable[[], float]:
+def without_fused(run: Callable[[], float]) -> Callable[[], float]:
     def slowly() -> float:
         with patch.object(fused, "covers", lambda *_: False):
             return run()
@@ -60,11 +60,11 @@ def plain(run: Callable[[], float]) -> Callable[[], float]:
 
 
 def library(core: Recurrent, x: Tensor) -> Callable[[], float]:
-    """nn.GRU (whose reset gate acts after the matrix) or nn.LSTM in the same core."""
-    kind = nn.LSTM if isinstance(only(core).cell, LSTM) else nn.GRU
-    network = kind(CHANNELS, only(core).hidden, batch_first=True).to(x.dtype)
+    """Train nn.GRU (whose reset gate acts after the matrix) or nn.LSTM in the same core."""
+    kind = nn.LSTM if isinstance(only_layer(core).cell, LSTM) else nn.GRU
+    network = kind(CHANNELS, only_layer(core).hidden, batch_first=True).to(x.dtype)
     core.layers = nn.ModuleList([network])
-    return descent(core, x, lambda x: core.mean(x, torch.cat([network(x)[0], x], dim=2)))
+    return adam_step(core, x, lambda x: core.mean(x, torch.cat([network(x)[0], x], dim=2)))
 
 
 def steps(options: argparse.Namespace) -> dict[str, Any]:
@@ -82,8 +82,8 @@ def steps(options: argparse.Namespace) -> dict[str, Any]:
             torch.manual_seed(1)
             x = 0.1 * torch.randn(BATCH, STATES, CHANNELS, dtype=dtype).cumsum(1)
             runs = {
-                "sirve": descent(fresh(), x),
-                "plain": plain(descent(fresh(), x)),
+                "sirve": adam_step(fresh(), x),
+                "plain": without_fused(adam_step(fresh(), x)),
                 "torch.nn": library(fresh(), x),
             }
             if find_spec("jax"):
@@ -103,12 +103,15 @@ def steps(options: argparse.Namespace) -> dict[str, Any]:
                 for label in ("sirve", "plain", "torch.nn", "jax")
             ]
             ratio = rows["sirve"].get("ratio")
-            print(f"| {name} | {' | '.join(cells)} | {shown(ratio) if ratio else ''} |", flush=True)
+            print(
+                f"| {name} | {' | '.join(cells)} | {spread_text(ratio) if ratio else ''} |",
+                flush=True,
+            )
     return results
 
 
 def forecaster() -> Forecaster:
-    """A GRU of the main job's size."""
+    """Return a GRU of the main job's size."""
     core = make("gru", 64, torch.float32).requires_grad_()
     info = Info("walk", (CHANNELS,), ("x", "y", "z"), ("1",) * 3, None, 0.02, "step", 1.0, "", {})
     normaliser = Normaliser(np.zeros(CHANNELS), np.ones(CHANNELS), 0)
@@ -116,7 +119,7 @@ def forecaster() -> Forecaster:
 
 
 def epoch(options: argparse.Namespace) -> dict[str, Any]:
-    """Each window once: by sirve.training.gradient.train, and by a loop of PyTorch on the same windows."""
+    """Train on each window once: by sirve.training.gradient.train, and by a loop of PyTorch."""
     x = 0.1 * torch.randn(64, 380, CHANNELS, dtype=torch.float64).cumsum(1)
     objective = SquaredError(context=50, horizon=1)
     count = len(x) * (x.shape[1] - objective.length + 1) // BATCH
@@ -149,12 +152,15 @@ def epoch(options: argparse.Namespace) -> dict[str, Any]:
     print(
         "| sirve.training.gradient.train, ms a step | bare loop, ms a step | ratio |\n|--:|--:|--:|"
     )
-    print(f"| {each['fit']:.3g} | {each['bare']:.3g} | {shown(rows['fit']['ratio'])} |", flush=True)
+    print(
+        f"| {each['fit']:.3g} | {each['bare']:.3g} | {spread_text(rows['fit']['ratio'])} |",
+        flush=True,
+    )
     return rows
 
 
 def convolutions(options: argparse.Namespace) -> dict[str, Any]:
-    """A ConvLSTM's training step against its convolutions alone, of the same sizes."""
+    """Compare a ConvLSTM's training step with its convolutions alone, of the same sizes."""
     batch, frames, size, hidden = 4, 10, 64, 32
     torch.manual_seed(0)
     core = ConvRecurrent((1, size, size), LSTM(), "periodic", hidden=hidden)
@@ -172,8 +178,8 @@ def convolutions(options: argparse.Namespace) -> dict[str, Any]:
         y.backward(y.detach())
 
     taps = 9 * (hidden * 4 * hidden * frames + 1 * 4 * hidden * frames + (hidden + 1) * frames)
-    operations = 3 * 2 * batch * size * size * taps  # forward, and backward by input and weight
-    rows = rounds({"step": descent(core, x), "alone": alone}, options.repeats, "alone")
+    operations = 3 * 2 * batch * size * size * taps  # forward, and backward to input and weight
+    rows = rounds({"step": adam_step(core, x), "alone": alone}, options.repeats, "alone")
     rates = {k: operations / row["seconds"]["median"] / 1e9 for k, row in rows.items()}
     print(f"\nConvLSTM, {batch} windows of {frames} frames {size}², {hidden} channels, float32.\n")
     print("| training step, ms | its convolutions alone, ms | GFLOP/s | share |\n|--:|--:|--:|--:|")
@@ -181,7 +187,7 @@ def convolutions(options: argparse.Namespace) -> dict[str, Any]:
     share = {k: 1 / v for k, v in rows["step"]["ratio"].items()}
     share["low"], share["high"] = share["high"], share["low"]
     rate = f"{rates['step']:.3g} of {rates['alone']:.3g}"
-    print(f"| {step:.3g} | {other:.3g} | {rate} | {shown(share)} |")
+    print(f"| {step:.3g} | {other:.3g} | {rate} | {spread_text(share)} |")
     return rows
 
 

@@ -1,4 +1,4 @@
-"""Heat between insulating walls by the 5-point stencil, accurate over 59 steps of the default."""
+"""Heat with insulated boundary by the 5-point stencil, to a given error over 59 default steps."""
 
 from itertools import pairwise
 from typing import Any
@@ -9,7 +9,7 @@ TRAJECTORIES, STATES, ERROR = 64, 60, 1e-8
 
 
 def prepare(trajectories: int, states: int) -> dict[str, np.ndarray]:
-    """The reference is a matrix exponential along each axis."""
+    """Return initial states and the reference, a matrix exponential along each axis."""
     from scipy.linalg import expm
 
     from simulators import Heat
@@ -30,7 +30,7 @@ def sirve() -> Any:
 
 
 def pypde() -> Any:
-    """By its door to SciPy with numba, its fastest here; compiled once for each tolerance."""
+    """Solve by SciPy with numba, the fastest way of py-pde here; compiled for each tolerance."""
     import pde
 
     grid = pde.CartesianGrid([[0, 32], [0, 32]], [32, 32])
@@ -51,7 +51,7 @@ def pypde() -> Any:
     return lambda x0, t, tol: np.stack([one(x, t, tol) for x in x0])
 
 
-CONTENDERS: dict[str, dict[str, Any]] = {
+SOLVERS: dict[str, dict[str, Any]] = {
     "sirve": {"build": sirve},
     "py-pde DiffusionPDE, one by one": {
         "build": pypde,

@@ -1,4 +1,4 @@
-"""Heat between periodic walls, the continuum's Laplacian: both are exact in time."""
+"""Heat with periodic boundary and the continuous Laplacian; both solvers are exact in time."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ TRAJECTORIES, STATES, ERROR = 64, 60, 1e-12
 
 
 def prepare(trajectories: int, states: int) -> dict[str, np.ndarray]:
-    """The reference is a matrix exponential along each axis."""
+    """Return initial states and the reference, a matrix exponential along each axis."""
     from scipy.linalg import dft, expm
 
     from simulators import Heat
@@ -42,7 +42,7 @@ def exponax() -> Any:
     return lambda x0, t, _: np.asarray(run(x0, t))
 
 
-CONTENDERS: dict[str, dict[str, Any]] = {
+SOLVERS: dict[str, dict[str, Any]] = {
     "sirve": {"build": sirve},
     "exponax Diffusion, vmapped": {"build": exponax, "needs": "exponax"},
 }

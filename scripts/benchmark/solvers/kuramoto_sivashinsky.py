@@ -1,4 +1,4 @@
-"""Kuramoto-Sivashinsky on 64 points, ETDRK4 in both, accurate over the first Lyapunov time."""
+"""Kuramoto-Sivashinsky on 64 points by ETDRK4, to a given error over one Lyapunov time."""
 
 from functools import cache
 from typing import Any
@@ -43,7 +43,7 @@ def exponax() -> Any:
     return lambda x0, t, steps: np.asarray(compiled(steps, len(t))(x0))
 
 
-CONTENDERS: dict[str, dict[str, Any]] = {
+SOLVERS: dict[str, dict[str, Any]] = {
     "sirve": {"build": sirve, "accuracies": STEPS},
     "exponax ETDRK4, vmapped": {"build": exponax, "accuracies": STEPS, "needs": "exponax"},
 }

@@ -1,4 +1,4 @@
-"""Lorenz, 256 trajectories of 1000 states at dt 0.02, accurate over the first Lyapunov time."""
+"""Lorenz, 256 trajectories of 1000 states, dt 0.02, to a given error over one Lyapunov time."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def sirve() -> Any:
 
 
 def one_by_one() -> Any:
-    """SciPy as one writes it."""
+    """Solve each trajectory by itself with SciPy's solve_ivp."""
     from scipy.integrate import solve_ivp
 
     def rhs(t: float, u: np.ndarray) -> list[float]:
@@ -39,7 +39,7 @@ def one_by_one() -> Any:
 
 
 def diffrax(together: bool) -> Any:
-    """Each trajectory with steps of its own, or ``together`` with shared ones, as sirve has."""
+    """Solve with separate time steps for each trajectory, or with shared ones (``together``)."""
     import diffrax
     import jax
     import jax.numpy as jnp
@@ -71,7 +71,7 @@ def diffrax(together: bool) -> Any:
     return lambda x0, t, tol: np.asarray(run(x0, t, tol))
 
 
-CONTENDERS: dict[str, dict[str, Any]] = {
+SOLVERS: dict[str, dict[str, Any]] = {
     "sirve": {"build": sirve, "accuracies": TOLERANCES},
     "diffrax Dopri8, vmapped": {
         "build": lambda: diffrax(together=False),

@@ -1,1 +1,1 @@
-"""The study: its plan, its runs, what they say, and how that is written down."""
+"""The study: its plan, its results, and the page that shows them."""

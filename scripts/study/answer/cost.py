@@ -1,29 +1,29 @@
-"""What a recurrent network costs beside the solver: measured once for a run, and kept."""
+"""The cost of a recurrent network compared with the solver, measured once and stored."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-from scripts.study.opponent.ladder import compare
+from scripts.study.solver_comparison.compare import compare
 from sirve.errors import UserError
 from sirve.io.files import MB, read_json, write_text
 from sirve.report.load import Run
 
-from .results import without_place
+from .results import without_path
 
 CAP = 2.0  # seconds for the repeats of one solver
 
 
 def cost(run: Run, root: Path) -> dict[str, Any]:
-    """Seconds of both for a step of the test's batch, at equal accuracy, and the break-even.
+    """Return the seconds of model and solver at equal accuracy, and the break-even.
 
-    Kept in ``root``/cost, by the run's place in the study. ``why`` stands there alone where it
-    cannot be measured.
+    Stored in ``root``/cost under the run's path in the study. Where it cannot be measured the
+    only key is ``why``.
     """
-    place = run.path.relative_to(root / "runs").as_posix().replace("/", "_")
-    path = root / "cost" / f"{place}.json"
+    name = run.path.relative_to(root / "runs").as_posix().replace("/", "_")
+    path = root / "cost" / f"{name}.json"
     if path.is_file():
-        return dict(read_json(path, "remove it, and it is measured again", MB))
+        return dict(read_json(path, "remove it to measure again", MB))
     try:
         found = compare(run, CAP)
         entry = {
@@ -37,7 +37,7 @@ def cost(run: Run, root: Path) -> dict[str, Any]:
             "break_even": found.break_even,
         }
     except UserError as error:
-        entry = {"why": without_place(error, run)}
+        entry = {"why": without_path(error, run)}
     path.parent.mkdir(exist_ok=True)
     write_text(path, json.dumps(entry, indent=1) + "\n")
     return entry

@@ -1,4 +1,4 @@
-"""The figure of the answer: how far the recurrent network is ahead, with intervals."""
+"""The figure of a study: the lead of the recurrent network, with intervals."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,26 +8,26 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from .claims import Verdict
+from .comparison import Comparison
 
 KINDS = {
-    "memoryless": ("memoryless twin", "#0b57d0", "o"),
-    "stacked": ("stacked twin", "#d55e00", "s"),
+    "memoryless": ("memoryless ablation", "#0b57d0", "o"),
+    "stacked": ("stacked ablation", "#d55e00", "s"),
     "rival": ("best other", "#009e73", "^"),
 }
 
 
-def draw(verdicts: Sequence[Verdict], path: Path) -> None:
-    """Right of the line: the recurrent network is ahead. Left of it: behind."""
-    times = [v for v in verdicts if v.result.case.score == "valid_time"]
-    errors = [v for v in verdicts if v.result.case.score == "nrmse"]
+def plot_lead(comparisons: Sequence[Comparison], path: Path) -> None:
+    """Plot how far each recurrent network is ahead (right of the line) or behind (left)."""
+    times = [c for c in comparisons if c.result.case.score == "valid_time"]
+    errors = [c for c in comparisons if c.result.case.score == "nrmse"]
     figure = Figure(figsize=(13, 1.6 + 0.55 * max(len(times), len(errors))), layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
     _panel(left, times, False)
-    left.set_xlabel("valid time beyond the opponent's, Lyapunov times")
+    left.set_xlabel("lead in valid time, Lyapunov times")
     _panel(right, errors, True)
-    right.set_xlabel("error of the opponent over its own")
+    right.set_xlabel("error of the other / error of the recurrent network")
     handles, labels = (left if times else right).get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
     figure.legend(
@@ -36,12 +36,12 @@ def draw(verdicts: Sequence[Verdict], path: Path) -> None:
     figure.savefig(path, dpi=130, bbox_inches="tight")
 
 
-def _panel(axes: Axes, verdicts: Sequence[Verdict], ratio: bool) -> None:
-    for y, found in enumerate(verdicts):
+def _panel(axes: Axes, comparisons: Sequence[Comparison], ratio: bool) -> None:
+    for y, found in enumerate(comparisons):
         for k, (role, (label, colour, marker)) in enumerate(KINDS.items()):
-            if role not in found.beside:
+            if role not in found.others:
                 continue
-            middle, low, high = found.beside[role][1]
+            middle, low, high = found.others[role][1]
             if ratio:
                 middle, low, high = 1 / middle, 1 / high, 1 / low
             if not np.isfinite([middle, low, high]).all():
@@ -52,13 +52,12 @@ def _panel(axes: Axes, verdicts: Sequence[Verdict], ratio: bool) -> None:
             )
     axes.axvline(1 if ratio else 0, color="#2b2b2b", lw=1)
     axes.set_xscale("log" if ratio else "linear")
-    axes.set_yticks(range(len(verdicts)), [_short(v.result.case.title) for v in verdicts])
+    axes.set_yticks(range(len(comparisons)), [_two_lines(c.result.case.title) for c in comparisons])
     axes.invert_yaxis()
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="x", alpha=0.25)
 
 
-def _short(title: str) -> str:
-    """A title on two lines."""
+def _two_lines(title: str) -> str:
     head, _, rest = title.partition(",")
     return f"{head},\n{rest.strip()}" if rest else title

@@ -1,4 +1,4 @@
-"""What a study runs: cases, each a system seen in one way, and the models that forecast it."""
+"""The plan of a study: cases, each an observed system, and the models that forecast it."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,22 +9,21 @@ from typing import Any
 from sirve.errors import UserError, nearest
 from sirve.io.files import MB, parse_yaml, read_text
 
-ROLES = {  # what a model is to the question
+ROLES = {  # the part that a model plays in the comparison
     "random": "recurrent, random weights",
     "trained": "recurrent, trained weights",
-    "memoryless": "memoryless twin",
-    "stacked": "stacked twin",
+    "memoryless": "memoryless ablation",
+    "stacked": "stacked ablation",
     "rival": "other",
     "baseline": "baseline",
 }
 RECURRENT = ("random", "trained")
-ABSENT = "not in this plan"
 SCORES = ("valid_time", "nrmse")
 
 
 @dataclass(frozen=True)
 class Row:
-    """A model of a case: ``overrides`` of train.py, for each of ``seeds``."""
+    """A model of a case: ``overrides`` of train.py, run once for each of ``seeds``."""
 
     name: str
     role: str
@@ -34,11 +33,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Case:
-    """A system, and what of it is seen.
+    """A system, and the part of it that the models observe.
 
-    Its rows are compared by ``score``: valid_time at the threshold ``at``, or nrmse at the step
-    ``at``. ``memory`` says whether one state leaves open what comes next. A case that repeats
-    another with fewer training trajectories names that by ``curve``.
+    Models are compared by ``score``: valid_time at the threshold ``at``, or nrmse at the step
+    ``at``. ``memory`` is True where one observed state does not determine the next one. A case
+    that repeats another with fewer training trajectories names that case in ``curve``.
     """
 
     name: str
@@ -52,7 +51,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Cell:
-    """One run: its folder, below that of the study, is of these overrides and no others."""
+    """One run. Its folder below the study's runs depends on its overrides alone."""
 
     case: Case
     row: Row
@@ -64,40 +63,36 @@ class Cell:
 
     @property
     def name(self) -> str:
-        told = hashlib.sha256("\n".join(self.overrides).encode()).hexdigest()[:8]
-        return f"{self.case.name}/{self.row.name.replace(' ', '-')}/seed{self.seed}-{told}"
+        digest = hashlib.sha256("\n".join(self.overrides).encode()).hexdigest()[:8]
+        return f"{self.case.name}/{self.row.name.replace(' ', '-')}/seed{self.seed}-{digest}"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A declared budget."""
+    """The cases of one budget."""
 
     budget: str
     cases: tuple[Case, ...]
 
     def cells(self) -> Iterator[Cell]:
-        """In rounds of seeds, so that a study that is stopped has something of everything."""
+        """Yield all runs, seed by seed: a study that is stopped has some runs of every case."""
         for seed in sorted({s for case in self.cases for row in case.rows for s in row.seeds}):
             for case in self.cases:
                 yield from (Cell(case, row, seed) for row in case.rows if seed in row.seeds)
 
 
 def load(path: Path) -> Plan:
-    """Read a plan; raises UserError for what is misspelt or does not fit together."""
+    """Read a plan. Raises UserError for a misspelt or inconsistent one."""
     content = parse_yaml(read_text(path, MB), str(path))
     try:
         models, common = content["models"], content["common"]
-        cases = tuple(
-            _case(name, entry, models, common) for name, entry in content["cases"].items()
-        )
+        cases = tuple(_case(name, case, models, common) for name, case in content["cases"].items())
     except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"{path} is no plan of a study: {error}; see scripts/study/plans"
-        ) from error
+        raise UserError(f"{path} is not a plan: {error}; see scripts/study/plans") from error
     names = [case.name for case in cases]
     for case in cases:
         if case.curve not in (None, *names):
-            raise UserError(f"{path}: {case.name} follows {case.curve}, which is not there")
+            raise UserError(f"{path}: {case.name} has curve={case.curve}; take one of {names}")
     return Plan(path.stem, cases)
 
 

@@ -1,6 +1,6 @@
-"""What the runs of a study say: scores of each model of each case, and the paired comparisons."""
+"""Results of a study: the scores of every model of every case."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,20 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from scripts.study.opponent.equations import of_equations
-from scripts.study.tables import finished
+from scripts.study.runs import finished, reason
+from scripts.study.solver_comparison.equation_forecast import equation_errors
 from sirve import metrics
 from sirve.errors import UserError
 from sirve.metrics import Interval
 from sirve.report.load import MODEL, Run, load_run, number
 
 from .plan import RECURRENT, Case, Cell, Plan, Row
-from .runs import reason
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A model of a case: its runs, a seed each, and the case's score of each start."""
+    """A model of a case: its runs, one for each seed, and its score at each start."""
 
     name: str
     role: str
@@ -30,40 +29,41 @@ class Outcome:
 
     @cached_property
     def middle(self) -> Interval:
-        """Median over seeds and starts, and its interval."""
+        """Median over seeds and starts, with its interval."""
         return metrics.bootstrap(self.scores, np.median)
 
     @property
     def validation(self) -> float:
-        """Median over seeds of log_error of the validation's rollouts; infinite if unknown."""
-        found = [number(of_fit(run).get("valid_log_error")) for run in self.runs]
+        """Median over seeds of log_error of the validation rollouts; infinite if unknown."""
+        found = [number(fit_details(run).get("valid_log_error")) for run in self.runs]
         numbers = [x for x in found if x is not None]
         return float(np.median(numbers)) if numbers else np.inf
 
     @property
     def seconds(self) -> float | None:
-        """Median over seeds of the seconds of fitting: of the processor where they are known."""
-        found = [of_fit(r).get("seconds", r.metrics["seconds"]["train"]) for r in self.runs]
+        """Median over seeds of the seconds of fitting, CPU seconds where the run has them."""
+        found = [fit_details(r).get("seconds", r.metrics["seconds"]["train"]) for r in self.runs]
         return float(np.median(found)) if found else None
 
 
-def without_place(error: UserError, run: Run) -> str:
-    """What went wrong, without the folder of the run."""
+def fit_details(run: Run) -> dict[str, Any]:
+    """Return the entry ``fit`` of a run's metrics, empty if there is none."""
+    fit = run.metrics.get("fit")
+    return fit if isinstance(fit, dict) else {}
+
+
+def without_path(error: UserError, run: Run) -> str:
+    """Return the message of an error without the folder of the run."""
     return str(error).removeprefix(f"{run.path}").lstrip(": ")
-
-
-def of_fit(run: Run) -> dict[str, Any]:
-    how = run.metrics.get("fit")
-    return how if isinstance(how, dict) else {}
 
 
 @dataclass(frozen=True)
 class Result:
-    """A case with what became of it; ``failed`` names runs and their reasons."""
+    """The outcomes of a case. ``failed`` maps each run that did not finish to the reason."""
 
     case: Case
     outcomes: tuple[Outcome, ...]
-    equations: dict[str, Outcome | str]  # the true equations, or why they cannot stand here
+    equations: dict[str, Outcome | str]  # forecasts by the true equations, or why there are none
     failed: dict[str, str]
 
     @property
@@ -71,9 +71,9 @@ class Result:
         return self.outcomes[0].runs[0]
 
     def pick(self, *roles: str) -> Outcome | None:
-        """Of those of these roles the one with the best forecasts of the validation set.
+        """Return the model of these roles that forecasts the validation set best.
 
-        Among baselines, which nothing chooses, the best in the test.
+        Baselines have no validation score; among them the best in the test is taken.
         """
         sign = -1 if self.case.score == "valid_time" else 1
         found = [o for o in self.outcomes if o.role in roles]
@@ -81,36 +81,27 @@ class Result:
             found, key=lambda o: (o.validation, sign * float(np.median(o.scores))), default=None
         )
 
-    @property
-    def baselines(self) -> list[Outcome]:
-        """What nobody had to choose or tune."""
-        return [o for o in self.outcomes if o.role == "baseline"]
+    def compare(self, one: Outcome, other: Outcome) -> Interval:
+        """Compare two models at the same starts.
 
-    def against(self, one: Outcome, other: Outcome) -> Interval:
-        """Valid time: mean difference, more is better. Error: its ratio, less is better."""
+        Valid times give the mean difference, where more is better; errors give the geometric mean
+        of the ratio, where less is better.
+        """
         return metrics.paired(one.scores, other.scores, ratio=self.case.score == "nrmse")
-
-    def ahead(self, found: Interval) -> int:
-        """1: ahead, -1: behind, 0: the interval holds both (or nothing is known)."""
-        even, sign = (1.0, -1) if self.case.score == "nrmse" else (0.0, 1)
-        if found.low > even:
-            return sign
-        return -sign if found.high < even else 0
 
 
 def gather(plan: Plan, root: Path) -> list[Result]:
-    """The results of all cases of which anything has been run, in the plan's order."""
+    """Return the results of all cases that have a finished run, in the order of the plan."""
     found = []
     for case in plan.cases:
         outcomes, failed = [], {}
         for row in case.rows:
             runs = []
             for cell in (Cell(case, row, seed) for seed in row.seeds):
-                path = finished(root / "runs" / cell.name)
+                folder = root / "runs" / cell.name
+                path = finished(folder)
                 if path is None:
-                    failed[f"{row.name}, seed {cell.seed}"] = (
-                        reason(root / "runs" / cell.name) or "not run"
-                    )
+                    failed[f"{row.name}, seed {cell.seed}"] = reason(folder) or "not run"
                 else:
                     runs.append(load_run(path))
             if runs:
@@ -121,10 +112,9 @@ def gather(plan: Plan, root: Path) -> list[Result]:
     return found
 
 
-def _outcome(case: Case, row: Row, runs: Iterable[Run]) -> Outcome:
-    runs = tuple(runs)
+def _outcome(case: Case, row: Row, runs: Sequence[Run]) -> Outcome:
     scores = np.stack([_scores(case, run.errors[MODEL], run.step) for run in runs])
-    return Outcome(row.name, row.role, runs, scores)
+    return Outcome(row.name, row.role, tuple(runs), scores)
 
 
 def _scores(case: Case, errors: np.ndarray, step: float) -> np.ndarray:
@@ -134,7 +124,7 @@ def _scores(case: Case, errors: np.ndarray, step: float) -> np.ndarray:
 
 
 def _baselines(case: Case, outcomes: list[Outcome]) -> Iterator[Outcome]:
-    """Those that every run stands beside; they are not chosen, and have no validation."""
+    """Yield the baselines that every run scores."""
     run = outcomes[0].runs[0]
     for name in run.baselines:
         scores = _scores(case, run.errors[name], run.step)[None]
@@ -146,8 +136,8 @@ def _equations(case: Case, outcomes: list[Outcome]) -> dict[str, Outcome | str]:
     found: dict[str, Outcome | str] = {}
     for states, name in ((1, "from the last state"), (2, "from the last two")):
         try:
-            scores = _scores(case, of_equations(run, states), run.step)[None]
+            scores = _scores(case, equation_errors(run, states), run.step)[None]
             found[name] = Outcome(f"true equations {name}", "equations", (run,), scores)
         except UserError as error:
-            found[name] = without_place(error, run)
+            found[name] = without_path(error, run)
     return found

@@ -1,4 +1,4 @@
-"""The networks that take part, and the ranges that their settings are drawn from."""
+"""The networks that are compared, and the ranges of their random settings."""
 
 from math import exp, log
 from typing import Any
@@ -12,26 +12,25 @@ from .search import Family
 HIDDEN = 150
 
 
-def _between(rng: np.random.Generator, low: float, high: float) -> float:
-    """Log-uniform."""
+def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
     return exp(rng.uniform(log(low), log(high)))
 
 
 def _gated(rng: np.random.Generator) -> dict[str, Any]:
     return {
-        "input_scaling": _between(rng, 0.01, 3.0),
-        "spectral_radius": _between(rng, 0.1, 1.0),
+        "input_scaling": _log_uniform(rng, 0.01, 3.0),
+        "spectral_radius": _log_uniform(rng, 0.1, 1.0),
         "bias": rng.uniform(0.0, 1.0),
-        "time_scale": (1.05, _between(rng, 1.1, 60.0)),
+        "time_scale": (1.05, _log_uniform(rng, 1.1, 60.0)),
     }
 
 
 def _leaky(rng: np.random.Generator) -> dict[str, Any]:
     return {
-        "input_scaling": _between(rng, 0.01, 3.0),
-        "spectral_radius": _between(rng, 0.1, 1.0),
+        "input_scaling": _log_uniform(rng, 0.01, 3.0),
+        "spectral_radius": _log_uniform(rng, 0.1, 1.0),
         "bias": rng.uniform(0.0, 1.0),
-        "leak": 1 / _between(rng, 1.0, 60.0),
+        "leak": 1 / _log_uniform(rng, 1.0, 60.0),
     }
 
 

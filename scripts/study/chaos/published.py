@@ -1,4 +1,4 @@
-"""A file of chaotic series with published forecasts of them."""
+"""A file of chaotic series with published forecasts."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,15 +19,15 @@ LAYOUT = {  # dataset: its axes
     "smape": ("systems", "models"),
 }
 REMEDY = "the layout is in docs/dysts.md"
-SPARE = 100  # points that a search needs beside two stretches as long as a forecast
+SPARE = 100  # points that a search needs in addition to two forecast lengths
 
 
 @dataclass(frozen=True)
 class Published:
-    """Series of one coordinate each, (systems, points), and other people's forecasts of them.
+    """Series of one coordinate each, (systems, points), with published forecasts.
 
     Settings are chosen on ``tune`` alone; a model is then fitted to ``past`` and forecasts
-    ``horizon`` steps from its end. Scores are of all but the last step, which dysts left out.
+    ``horizon`` steps from its end. The last step is not scored, because dysts left it out.
     """
 
     names: list[str]
@@ -50,26 +50,26 @@ class Published:
         return self.test[:, -self.horizon : -1]
 
     def rehearsal(self) -> "Published":
-        """``tune`` alone: settings chosen on, and fitted to, all but its end, which is scored.
+        """Return a copy that uses ``tune`` alone and scores its end.
 
-        What is to be decided about a method is decided on this, not on ``test``.
+        Decisions about the method are made on this copy, not on ``test``.
         """
         return replace(self, tune=self.tune[:, : -self.horizon], test=self.tune)
 
     def scores(self) -> np.ndarray:
-        """sMAPE of the stored forecasts, (systems, models)."""
+        """Return the sMAPE of the stored forecasts, (systems, models)."""
         return smape(self.truth[:, None], self.prediction[:, :, :-1])
 
 
-def read(path: Path) -> Published:
-    """Everything of a file; UserError for one that is missing, of another layout or unfit."""
+def load(path: Path) -> Published:
+    """Load a file. Raises UserError if it is missing or damaged, or has another layout."""
     with opened(path, REMEDY) as file:
         try:
             arrays = {name: _array(path, file, name) for name in LAYOUT}
         except UNREADABLE as error:
             if isinstance(error, UserError):
                 raise
-            raise UserError(f"{path} is damaged ({shown(str(error))}); copy it anew") from error
+            raise UserError(f"{path} is damaged ({shown(str(error))}); copy it again") from error
     _require_one_size(path, arrays)
     found = Published(
         names=[str(name) for name in arrays.pop("name")],
@@ -107,15 +107,15 @@ def _require_one_size(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 def require_fit(path: Path, found: Published) -> None:
-    """UserError for series that are too short, hold what is no number, or never move."""
+    """Raise UserError for series that are too short, constant or not finite."""
     steps, least = found.horizon, 2 * found.horizon + SPARE
     if steps < 2:
-        raise UserError(f"{path}: 'prediction' of {steps} step has none to score; {REMEDY}")
+        raise UserError(f"{path}: 'prediction' of {steps} step leaves no step to score; {REMEDY}")
     for name, series, more in (("tune", found.tune, 0), ("test", found.test, steps)):
         if series.shape[1] < least + more:
             raise UserError(
                 f"{path}: '{name}' has {series.shape[1]} points a system, too few to forecast "
-                f"{steps}: it takes {least + more}"
+                f"{steps} steps; give {least + more} or more"
             )
         for system, x in zip(found.names, series, strict=True):
             if not np.isfinite(x).all():
@@ -124,4 +124,4 @@ def require_fit(path: Path, found: Published) -> None:
                     f"{path}: '{name}' of {shown(system)} is {x[at]} at point {at}; leave it out"
                 )
             if x[: len(x) - more].std() == 0:
-                raise UserError(f"{path}: '{name}' of {shown(system)} never moves; leave it out")
+                raise UserError(f"{path}: '{name}' of {shown(system)} is constant; leave it out")

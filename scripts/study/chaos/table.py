@@ -1,9 +1,10 @@
-"""Forecasts of a file's chaotic systems by random recurrent networks, beside the published ones.
+"""Compares random recurrent networks with published forecasts of chaotic systems.
 
-python scripts/benchmark/benchmark.py dysts FILE [--seeds 3] [--models gru,esn] [--workers 2]
-                                  [--rehearse] [--json FILE]
+python scripts/benchmark.py dysts FILE [--seeds 3] [--models gru,esn] [--workers 2]
+                                       [--rehearse] [--json FILE]
 
-The last line is one JSON object: sMAPE of every model over the systems. See docs/dysts.md.
+The last line of the output is a JSON object: the sMAPE of every model over the systems. See
+docs/dysts.md.
 """
 
 import argparse
@@ -22,16 +23,16 @@ from sirve.errors import nearest, refusing
 from sirve.metrics import smape
 
 from .families import FAMILIES
-from .published import Published, read, require_fit
+from .published import Published, load, require_fit
 from .search import KEPT, choose, forecast
 
-RESAMPLES = 2000  # of the systems, for an interval
+RESAMPLES = 2000  # bootstrap samples of the systems
 
 
-def forecasts(
+def forecast_system(
     models: Sequence[str], seeds: int, place: int, tune: np.ndarray, past: np.ndarray, horizon: int
 ) -> tuple[np.ndarray, list[dict[str, Any]], float]:
-    """Of one system: (models, seeds, KEPT, scored steps), what was chosen, and CPU seconds."""
+    """Forecast one system: (models, seeds, KEPT, scored steps), the choices, and CPU seconds."""
     torch.set_num_threads(1)
     begin, found, chosen = time.process_time(), [], []
     with torch.inference_mode():
@@ -46,10 +47,10 @@ def forecasts(
 
 
 def statistics(scores: np.ndarray) -> dict[str, Any]:
-    """Over systems, then the median over seeds, of sMAPE (seeds, systems).
+    """Summarise sMAPE (seeds, systems): over systems, then the median over seeds.
 
-    ``interval``: the median's, 95 %, by bootstrap over the systems. A system without a score, its
-    forecast not being finite, is left out.
+    ``interval`` is the 95 % interval of the median by bootstrap over systems. A system whose
+    forecast is not finite has no score and is left out.
     """
     scores = scores[:, np.isfinite(scores).all(0)]
     if not scores.size:
@@ -69,10 +70,10 @@ def statistics(scores: np.ndarray) -> dict[str, Any]:
 
 
 def own_rows(model: str, predicted: np.ndarray, truth: np.ndarray) -> dict[str, dict[str, Any]]:
-    """Of one model, (systems, seeds, KEPT, scored steps): the best network, and pointwise medians.
+    """Return the rows of one model, from its forecasts (systems, seeds, KEPT, scored steps).
 
-    The best network alone is the model's own row; beside it the median of the KEPT settings of
-    one draw, and that of the best networks of all draws.
+    The first row is the best network alone; then come the pointwise median of the KEPT settings of
+    one seed, and that of the best networks of all seeds.
     """
     scores = smape(truth[:, None], predicted[:, :, 0])
     kept = smape(truth[:, None], np.median(predicted, axis=2))
@@ -96,10 +97,12 @@ def row(name: str, found: dict[str, Any]) -> str:
 
 
 def run(published: Published, options: argparse.Namespace) -> tuple[np.ndarray, list[Any], float]:
-    """Forecasts (systems, models, seeds, KEPT, scored steps), what was chosen, CPU seconds."""
+    """Forecast all systems: (systems, models, seeds, KEPT, scored steps), choices, CPU seconds."""
     with parallel_config(backend="loky", inner_max_num_threads=1):
         found = Parallel(n_jobs=options.workers, return_as="generator")(
-            delayed(forecasts)(options.models, options.seeds, place, tune, past, published.horizon)
+            delayed(forecast_system)(
+                options.models, options.seeds, place, tune, past, published.horizon
+            )
             for place, (tune, past) in enumerate(zip(published.tune, published.past, strict=True))
         )
         results = []
@@ -121,7 +124,7 @@ def report(published: Published, options: argparse.Namespace) -> dict[str, Any]:
     rescored = published.scores()
     names = [model.removesuffix("Model") for model in published.models]
     difference = np.nanmax(np.abs(rescored - published.smape), initial=0.0)
-    print(f"largest difference of the stored sMAPE, scored again: {difference:.1e}\n", flush=True)
+    print(f"largest change of the stored sMAPE when recomputed: {difference:.1e}\n", flush=True)
     if options.rehearse:
         published, names = published.rehearsal(), []
         require_fit(options.file, published)
@@ -153,7 +156,9 @@ def _models(text: str) -> list[str]:
     models = text.split(",")
     for model in models:
         if model not in FAMILIES:
-            raise argparse.ArgumentTypeError(f"'{model}' is no model; {nearest(model, FAMILIES)}")
+            raise argparse.ArgumentTypeError(
+                f"'{model}' is not a model; {nearest(model, FAMILIES)}"
+            )
     if len(set(models)) < len(models):
         raise argparse.ArgumentTypeError(f"'{text}' names a model twice")
     return models
@@ -162,13 +167,13 @@ def _models(text: str) -> list[str]:
 def _new_file(text: str) -> Path:
     path = Path(text)
     if not path.parent.is_dir() or path.is_dir():
-        raise argparse.ArgumentTypeError(f"'{text}' is no place for a file; make its folder first")
+        raise argparse.ArgumentTypeError(f"'{text}' cannot be written; make its folder first")
     return path
 
 
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 1 on")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number; give 1 or more")
     return int(text)
 
 
@@ -176,10 +181,12 @@ def _count(text: str) -> int:
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="benchmark.py dysts", description=__doc__.split("\n")[0])
     parser.add_argument("file", type=Path, help="HDF5, of the layout in docs/dysts.md")
-    parser.add_argument("--seeds", type=_count, default=3, help="of the weights and settings")
+    parser.add_argument("--seeds", type=_count, default=3, help="seeds of the weights and settings")
     parser.add_argument("--models", type=_models, default=["gru", "esn"], metavar="MODEL,...")
-    parser.add_argument("--workers", type=_count, default=2, help="processes, of one thread each")
-    parser.add_argument("--rehearse", action="store_true", help="on the tuning series alone")
-    parser.add_argument("--json", type=_new_file, help="keep all forecasts and choices here")
+    parser.add_argument("--workers", type=_count, default=2, help="processes with one thread each")
+    parser.add_argument("--rehearse", action="store_true", help="use the tuning series alone")
+    parser.add_argument(
+        "--json", type=_new_file, help="write all forecasts and choices to this file"
+    )
     options = parser.parse_args(arguments)
-    print("\n" + json.dumps(report(read(options.file), options)))
+    print("\n" + json.dumps(report(load(options.file), options)))

@@ -1,4 +1,4 @@
-"""The true equations as an opponent: from the last states a model was shown, as they were seen."""
+"""Forecasts by the true equations, started from the last states that a model observed."""
 
 from dataclasses import replace
 from typing import Any
@@ -13,7 +13,7 @@ from sirve.report.load import Run
 
 from .system import System
 
-# Channels that are the time derivative of others: of a position, or of an angle's sine and cosine.
+# Channels that are the time derivative of a position, or of an angle given by sine and cosine.
 VELOCITIES: dict[type[Simulator], dict[str, tuple[str, ...]]] = {
     Wave: {"velocity": ("displacement",)},
     Pendulum: {"omega": ("sin", "cos")},
@@ -21,34 +21,34 @@ VELOCITIES: dict[type[Simulator], dict[str, tuple[str, ...]]] = {
 }
 
 
-def of_equations(run: Run, states: int = 1) -> np.ndarray:
-    """Errors (starts, steps) of the simulator from the end of each context, noise and all.
+def equation_errors(run: Run, states: int = 1) -> np.ndarray:
+    """Return the errors (starts, steps) of the simulator started at the end of each context.
 
-    What is not observed is at its mean over the first block of training. With ``states=2`` a
-    velocity that is not observed, of a position that is, is the difference of the last two states
-    over their distance in time. A parameter that is drawn for each trajectory and that the model is
-    not told is at the middle of the distribution it is drawn from in training. A start that the
-    equations cannot go on from errs without bound.
+    The start is the last observed state, noise included. A channel that is not observed is set to
+    its mean over the first block of the training set. With ``states=2`` the velocity of an observed
+    position is the difference of the last two states divided by their distance in time. A parameter
+    that differs between trajectories and is not a covariate of the model is set to the middle of
+    its distribution in training. Where the simulator fails, the error is infinite.
 
-    Raises UserError for an observation that cannot be turned back, for data that were not
-    simulated, and where two states tell no more than one.
+    Raises UserError for an observation from which no state can be computed, for data that were not
+    simulated, and where two states give no velocity.
     """
     system = System.of(run)
     if not isinstance(system.observe, Channels):
         kind = type(system.observe).__name__.lower()
-        raise UserError(f"{run.path} sees a {kind}, from which no state can be computed back")
-    start = allowed(_start(system, states), system.recipe.families["test"].sim)
-    future = futures(_known(system), start, system.time)
+        raise UserError(f"{run.path} observes a {kind}, from which no state can be computed")
+    start = clip_to_box(_start(system, states), system.recipe.families["test"].sim)
+    future = trajectories(_assumed(system), start, system.time)
     with np.errstate(all="ignore"):
-        seen = system.seen(future[:, 1:])
-        return metrics.normalised_error(system.rollouts["truth"], seen, system.rollouts["std"])
+        observed = system.observed(future[:, 1:])
+        return metrics.normalised_error(system.rollouts["truth"], observed, system.rollouts["std"])
 
 
 def _start(system: System, states: int) -> np.ndarray:
-    """Physical states (n, *shape) of what was seen, the rest at its mean or by differences."""
-    info, shown = system.info, system.observe.info(system.info).channels
+    """Return physical states (n, *shape): observed channels, and estimates of the others."""
+    info, visible = system.info, system.observe.info(system.info).channels
     context = system.rollouts["context"]
-    index = [info.channels.index(name) for name in shown]
+    index = [info.channels.index(name) for name in visible]
     start = np.empty((len(context), *info.shape))
     if len(index) < len(info.channels):
         training, _ = system.trajectories("train", system.recipe.block)
@@ -57,24 +57,24 @@ def _start(system: System, states: int) -> np.ndarray:
         start[:] = mean.reshape(-1, *[1] * (len(info.shape) - 1))
     start[:, index] = context[:, -1]
     if states == 2:
-        _differ(system, start, shown)
+        _set_velocities(system, start, visible)
     return start
 
 
-def _differ(system: System, start: np.ndarray, shown: tuple[str, ...]) -> None:
-    """Put backward differences, in place, for the velocities that are not observed."""
+def _set_velocities(system: System, start: np.ndarray, visible: tuple[str, ...]) -> None:
+    """Set the velocities that are not observed, in place, to backward differences."""
     run, sim, names = system.run, system.recipe.families["test"].sim, system.info.channels
     velocities = _velocities(sim)
-    found = {v: x for v, x in velocities.items() if v not in shown and set(x) <= set(shown)}
+    found = {v: x for v, x in velocities.items() if v not in visible and set(x) <= set(visible)}
     if not found or run.context < 2:
-        raise UserError(f"{run.path}: two states tell no velocity that is not observed")
+        raise UserError(f"{run.path}: two states give no velocity that is not observed")
     last = system.rollouts["context"][:, -2:]
     dt = system.recipe.dt * system.observe.stride
     for velocity, position in found.items():
-        x = [last[:, :, shown.index(name)] for name in position]
+        x = [last[:, :, visible.index(name)] for name in position]
         if len(position) == 1:
             moved = np.diff(x[0], axis=1)[:, 0]
-        else:  # an angle, the shorter way round
+        else:  # an angle: take the shorter way round
             moved = np.diff(np.arctan2(*x), axis=1)[:, 0]
             moved = (moved + np.pi) % (2 * np.pi) - np.pi
         start[:, names.index(velocity)] = moved / dt
@@ -86,21 +86,21 @@ def _velocities(sim: Simulator) -> dict[str, tuple[str, ...]]:
     return VELOCITIES.get(type(sim), {})
 
 
-def _known(system: System) -> Simulator:
-    """The test's systems as one knows them."""
+def _assumed(system: System) -> Simulator:
+    """Return the test systems with the parameters that a model can know."""
     family, training = system.recipe.families["test"], system.recipe.families["train"]
-    told: dict[str, Any] = {}
+    known: dict[str, Any] = {}
     middle: dict[str, Any] = {}
     for name, draw in family.draws.items():
         if name in system.observe.parameters:
-            told[name] = system.rollouts[f"parameters/{name}"]
+            known[name] = system.rollouts[f"parameters/{name}"]
         else:
             middle[name] = training.draws.get(name, draw).middle
-    return replace(family.sim, **middle).each(**told)
+    return replace(family.sim, **middle).each(**known)
 
 
-def allowed(start: np.ndarray, sim: Simulator) -> np.ndarray:
-    """The nearest states that there can be: noise puts balls outside of their box."""
+def clip_to_box(start: np.ndarray, sim: Simulator) -> np.ndarray:
+    """Move balls that noise has put outside their box back inside; leave other systems alone."""
     if not isinstance(sim, Balls):
         return start
     balls = start.reshape(len(start), -1, 4)
@@ -109,8 +109,11 @@ def allowed(start: np.ndarray, sim: Simulator) -> np.ndarray:
     return balls.reshape(start.shape)
 
 
-def futures(sim: Simulator, start: np.ndarray, time: np.ndarray) -> np.ndarray:
-    """(n, steps + 1, *shape); where the batch fails each start is alone, infinite if it fails."""
+def trajectories(sim: Simulator, start: np.ndarray, time: np.ndarray) -> np.ndarray:
+    """Solve from each start: (n, steps + 1, *shape), infinite where the solver fails.
+
+    If the whole batch fails, each start is solved by itself.
+    """
     try:
         return sim.trajectories(start, time)
     except SimulationError:

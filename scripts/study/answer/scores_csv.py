@@ -1,4 +1,4 @@
-"""One flat table of a study, as CSV."""
+"""All scores of a study as one flat CSV table."""
 
 import csv
 import io
@@ -13,8 +13,8 @@ from .results import Result
 COLUMNS = ("case", "model", "role", "seed", "score", "value", "run")
 
 
-def flat(results: Sequence[Result], root: Path) -> str:
-    """One table as CSV, a row a run and score, of the model and of the baselines beside it."""
+def scores_csv(results: Sequence[Result], root: Path) -> str:
+    """Return one row for each run and score, baselines included; paths are relative to root."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
@@ -28,6 +28,7 @@ def flat(results: Sequence[Result], root: Path) -> str:
 
 
 def _leaves(metrics: Mapping[str, Any]) -> Iterator[tuple[str, float | None]]:
+    """Yield every number below the scores, with the path of its keys as its name."""
     kept = {k: metrics.get(k) for k in ("scores", "seconds", "one_step", "parameters", "fit")}
     stack: list[tuple[str, Any]] = [("", kept)]
     while stack:

@@ -1,4 +1,4 @@
-"""From a finished run back to the physical system, its parameters and its test starts."""
+"""The physical system of a finished run, with its parameters and test starts."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -23,12 +23,12 @@ from sirve.io.instantiate import TRUSTED, build
 from sirve.report.load import Run
 
 REMEDY = "give a finished run of a simulated system"
-NEAR = 1e-5  # standard deviations between the run's truth and what is made again
+NEAR = 1e-5  # standard deviations by which a repeated simulation may differ from the stored truth
 
 
 @dataclass(frozen=True)
 class System:
-    """What a run's data were made of, and what its model saw of them."""
+    """The system that made the data of a run, and what its model observes."""
 
     run: Run
     config: dict[str, Any]
@@ -37,7 +37,7 @@ class System:
 
     @staticmethod
     def of(run: Run) -> "System":
-        """Raises UserError for a run whose data were not simulated, or simulated by others."""
+        """Return the system of a run. Raises UserError if sirve did not simulate its data."""
         config = parse_yaml(run.config, str(run.path / "config.yaml"))
         try:
             if config["sim"]["system"] is None:
@@ -51,22 +51,19 @@ class System:
 
     @property
     def info(self) -> Info:
-        """Of the physical state in the test."""
+        """Description of the physical state in the test set."""
         return self.recipe.infos["test"]
 
     @property
     def time(self) -> np.ndarray:
-        """Of the last state of the context and of each state forecast, (steps + 1,)."""
+        """Times of the last context state and of each forecast state, (steps + 1,)."""
         first = self.recipe.families["test"].sim.transient
         states = self.run.context - 1 + np.arange(self.run.steps + 1)
         return first + self.recipe.dt * self.observe.stride * states
 
     @cached_property
     def rollouts(self) -> dict[str, np.ndarray]:
-        """``context``, ``truth``, ``prediction``, ``std`` and ``parameters/<name>`` as the run
-
-        wrote them.
-        """
+        """Contents of rollouts.h5: context, truth, prediction, std and parameters/<name>."""
         states = ("context", "truth", "prediction")
         with reading(self.run.path / "rollouts.h5", REMEDY) as file:
             found = {name: np.asarray(file[name], float) for name in states}
@@ -76,10 +73,10 @@ class System:
         return found
 
     def trajectories(self, split: str, count: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """The first ``count`` as they are stored, and what was drawn for each.
+        """Return the first ``count`` trajectories of a split, and the parameters of each.
 
-        Read where the dataset is there, else simulated again, block by block, to the same bits.
-        Raises UserError.
+        They are read from the dataset if it exists, else simulated again, block by block, to the
+        same bits. Raises UserError where that fails.
         """
         family, info = self.recipe.families[split], self.recipe.infos[split]
         folder = Path(self.config["data"]["root"]) / self.recipe.folder
@@ -99,41 +96,42 @@ class System:
                 for first in range(0, count, block)
             ]
         except SimulationError as error:
-            raise UserError(f"{self.run.path}: its data cannot be made again: {error}") from error
+            raise UserError(
+                f"{self.run.path}: its data cannot be simulated again: {error}"
+            ) from error
         x = np.concatenate([x for x, _ in made])[:count].astype(dtype_of(info))
         names = family.draws
         return x, {name: np.concatenate([d[name] for _, d in made])[:count] for name in names}
 
     @cached_property
     def start(self) -> tuple[Simulator, np.ndarray]:
-        """The systems of the test, each with its own parameters, and their true states (n, *shape)
+        """Return the test systems, and their true states (n, *shape) at the end of the context.
 
-        at the end of the context. Raises UserError where what is made again is not what was scored.
+        Each system has its own parameters. Raises UserError where a repeated simulation differs
+        from the truth that was scored.
         """
         x, drawn = self.trajectories("test", self.run.n)
         last = (self.run.context - 1) * self.observe.stride
-        seen, truth = (
-            self.seen(x[:, last + self.observe.stride :][:, :1]),
-            self.rollouts["truth"][:, :1],
-        )
+        observed = self.observed(x[:, last + self.observe.stride :][:, :1])
+        truth = self.rollouts["truth"][:, :1]
         std = metrics.shaped(self.rollouts["std"], truth.ndim)
-        if not (np.abs(seen - truth) <= NEAR * std).all():
+        if not (np.abs(observed - truth) <= NEAR * std).all():
             raise UserError(
-                f"{self.run.path}: its test trajectories come out otherwise here, by other code or "
-                "library versions; run its command again"
+                f"{self.run.path}: its test trajectories differ when simulated here, by "
+                "other code or library versions; run its command again"
             )
         sim = self.recipe.families["test"].sim.each(**drawn)
         return sim, x[:, last].astype(np.float64)
 
-    def seen(self, x: np.ndarray) -> np.ndarray:
-        """The observed part, without noise, of physical states (n, T, *shape)."""
+    def observed(self, x: np.ndarray) -> np.ndarray:
+        """Return the observed part, without noise, of physical states (n, T, *shape)."""
         return replace(self.observe, stride=1).clean(x, self.info)
 
     @cached_property
     def seconds(self) -> float:
-        """CPU seconds to simulate the dataset: one block of training, measured, times its share.
+        """CPU seconds to simulate the dataset, estimated from one measured training block.
 
-        What the run itself spent is near nothing where the dataset was there already.
+        The run's own time is no measure: it is near 0 if the dataset existed already.
         """
         recipe, counts = self.recipe, self.config["sim"]["trajectories"]
         rngs = generators(recipe, "train", 0, recipe.block)

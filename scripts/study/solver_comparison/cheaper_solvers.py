@@ -1,4 +1,4 @@
-"""Solvers of one system from the reference down: coarser tolerances, steps and grids."""
+"""Solvers of one system, from the reference to coarser tolerances, steps and grids."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -13,16 +13,18 @@ from simulators import Conduction, Heat, Simulator, Wave
 from simulators.base import along
 from simulators.etdrk import Spectral
 
+SECOND = "second solver: "
 METHODS, TOLERANCES = ("DOP853", "RK45"), (1e-3, 1e-4, 1e-5, 1e-6, 1e-8, 1e-10)
 SUBSTEPS = (1, 2, 4, 8, 16)  # of classical Runge-Kutta in a step of the forecast
-GRIDS = (1.0, 0.75, 0.5)  # shares of the points along each axis
+GRIDS = (1.0, 0.75, 0.5)  # fractions of the points along each axis
 
 
 @dataclass(frozen=True)
 class Solver:
-    """States (B, T, *shape) at the times t (T,) from x0 (B, *shape) at t[0].
+    """A solver with its name.
 
-    It raises SimulationError, or gives what is not finite, where it fails.
+    ``solve`` returns the states (B, T, *shape) at the times t (T,) from x0 (B, *shape) at t[0].
+    Where it fails it raises SimulationError or returns numbers that are not finite.
     """
 
     name: str
@@ -30,32 +32,35 @@ class Solver:
 
 
 def solvers(sim: Simulator, dt: float) -> list[Solver]:
-    """The reference first, then its twin if it has one, then cheaper ones for steps of ``dt``."""
+    """Return the reference, its second solver if it has one, then cheaper ones for steps dt."""
     found = [Solver(f"reference: {sim.solver}", sim.trajectories)]
-    twin = sim.reference_solver()
-    if twin is not None:
-        found.append(Solver(f"twin: {twin.solver}", twin.trajectories))
+    second = sim.reference_solver()
+    if second is not None:
+        found.append(Solver(f"{SECOND}{second.solver}", second.trajectories))
     return [*found, *_integrators(sim), *_coarser(sim, dt), *_stencils(sim, dt)]
 
 
 def _integrators(sim: Any) -> Iterator[Solver]:
-    """Of ordinary differential equations; of fixed steps where ``rhs`` is that of the state."""
+    """Yield solvers of ordinary differential equations, adaptive and, if possible, fixed-step."""
     if not all(hasattr(sim, name) for name in ("method", "rtol", "atol")):
         return
     for method in METHODS:
         for tolerance in TOLERANCES:
             coarse = replace(sim, method=method, rtol=tolerance, atol=tolerance)
             yield Solver(f"{method}, {tolerance:.0e}", coarse.trajectories)
-    if sim.dimension == prod(sim.shape):
+    if sim.dimension == prod(sim.shape):  # rhs acts on the state itself
         for count in SUBSTEPS:
-            yield Solver(f"RK4, {count} a step", partial(classical, sim.rhs, substeps=count))
+            yield Solver(f"RK4, {count} a step", partial(runge_kutta, sim.rhs, substeps=count))
 
 
 @np.errstate(all="ignore")
-def classical(
+def runge_kutta(
     rhs: Callable[[float, np.ndarray], np.ndarray], x0: np.ndarray, t: np.ndarray, substeps: int
 ) -> np.ndarray:
-    """Runge-Kutta of order 4, ``substeps`` of equal length between two times; rhs as in ode.py."""
+    """Integrate by Runge-Kutta of order 4, with ``substeps`` equal steps between two times.
+
+    x0 is (B, n) and the result (B, T, n); rhs(t, u) takes u (n, B), as in simulators.ode.
+    """
     u = np.ascontiguousarray(x0.T)
     x = np.empty((len(t), *u.shape))
     x[0] = u
@@ -73,7 +78,7 @@ def classical(
 
 
 def _coarser(sim: Any, dt: float) -> Iterator[Solver]:
-    """Of spectral methods: ETDRK4 of longer steps, on this grid and on coarser ones."""
+    """Yield spectral solvers: ETDRK4 with longer steps, on this grid and on coarser ones."""
     if not isinstance(sim, Spectral):
         return
     finest = ceil(dt / sim.step * (1 - 1e-9))
@@ -85,14 +90,14 @@ def _coarser(sim: Any, dt: float) -> Iterator[Solver]:
                 continue  # the reference
             try:
                 coarse = replace(sim, size=size, step=dt / count)
-            except ValueError:  # its forcing, or its initial states, are finer than the grid
+            except ValueError:  # the grid cannot hold its forcing or its initial states
                 continue
             name = f"ETDRK4, {count} a step, {' x '.join(map(str, size))} points"
             yield Solver(name, partial(on_grid, coarse, sim.size))
 
 
 def on_grid(coarse: Simulator, size: tuple[int, ...], x0: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """Trajectories on the grid of ``coarse``, from and to fields on ``size`` points, by Fourier."""
+    """Solve on the grid of ``coarse``; x0 and the result have ``size`` points (Fourier)."""
     x = coarse.trajectories(_resampled(x0, coarse.shape[1:]), t)
     return _resampled(x, size)
 
@@ -104,9 +109,9 @@ def _resampled(x: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
 
 
 def _stencils(sim: Any, dt: float) -> Iterator[Solver]:
-    """Of linear fields: explicit steps of finite differences, from the longest stable one on.
+    """Yield finite differences for linear fields, with the longest stable step and shorter ones.
 
-    Forward Euler for what diffuses, Störmer-Verlet for waves; W. H. Press et al., Numerical
+    Forward Euler for diffusion, Störmer-Verlet for waves. Source: W. H. Press et al., Numerical
     Recipes (2007), sections 20.1 and 20.2.
     """
     if not isinstance(sim, Heat | Conduction | Wave):
@@ -122,7 +127,7 @@ def _stencils(sim: Any, dt: float) -> Iterator[Solver]:
 
 
 def _operator(sim: Any) -> tuple[Any, Any]:
-    """div(kappa grad) over the cells of a frame, sparse, and what multiplies it."""
+    """Return the sparse operator div(kappa grad) over the cells of a frame, and its factor."""
     if isinstance(sim, Conduction):
         return sim.operator, sim.conductivity
     plate = Conduction(
@@ -139,7 +144,7 @@ def _operator(sim: Any) -> tuple[Any, Any]:
 def euler(
     sim: Any, operator: Any, rate: Any, x0: np.ndarray, t: np.ndarray, substeps: int
 ) -> np.ndarray:
-    """du/dt = rate operator u + source."""
+    """Integrate du/dt = rate operator u + source by forward Euler."""
     u = np.ascontiguousarray(x0.reshape(len(x0), -1).T)  # (cells, B)
     source: Any = 0.0
     if isinstance(sim, Conduction):
@@ -157,7 +162,7 @@ def euler(
 def verlet(
     sim: Any, operator: Any, rate: Any, x0: np.ndarray, t: np.ndarray, substeps: int
 ) -> np.ndarray:
-    """du/dt = v, dv/dt = rate operator u: half a kick, a drift, half a kick."""
+    """Integrate du/dt = v, dv/dt = rate operator u by Störmer-Verlet."""
     u, v = np.ascontiguousarray(x0.reshape(len(x0), 2, -1).transpose(1, 2, 0))
     x = np.empty((len(t), 2, *u.shape))
     x[0] = u, v

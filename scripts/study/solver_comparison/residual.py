@@ -1,4 +1,4 @@
-"""How far each step of a forecast is from what the equations make of the state before it."""
+"""Residuals: the difference between each forecast step and one step of the simulator."""
 
 import numpy as np
 
@@ -10,28 +10,28 @@ from sirve.evaluation.score import flat
 from sirve.metrics import scores
 from sirve.report.load import Run
 
-from .equations import allowed, futures
+from .equation_forecast import clip_to_box, trajectories
 from .system import System
 
 
 def residual(run: Run) -> dict[str, float | None]:
-    """Residuals of the forecast and of the truth at each horizon: residual/prediction/100.
+    """Return the residuals of forecast and truth by horizon, such as residual/prediction/100.
 
         r_k = sqrt(mean over channels and points of ((x^_{k+1} - F(x^_k, t_k)) / std_c)^2)
 
-    F is one step of the simulator's own flow, from the time t_k, with the parameters of that
-    trajectory; at k it is sqrt(mean over rollouts of r_k^2), infinite where a state is not finite
-    or the simulator cannot go on from it. That of the truth is the floor: solver and storage. A
-    forecast may obey the equations and be far from the truth, as any in chaos is in the end.
+    F is one step of the simulator from the time t_k, with the parameters of that trajectory. The
+    value at k is sqrt(mean over rollouts of r_k^2), infinite where a state is not finite or the
+    simulator fails. The residual of the truth is the error of solver and storage. In a chaotic
+    system a forecast may obey the equations and still be far from the truth.
 
-    Raises UserError where not the whole state is forecast, or the data were not simulated. Source:
-    the map error of hybrid_RC_NGRC, prediction_analysis.py (Chepuri et al., Chaos 34 (2024)), which
-    is in units of the mean step.
+    Raises UserError where the model forecasts only a part of the state, or the data were not
+    simulated. Source: the map error of hybrid_RC_NGRC, prediction_analysis.py (Chepuri et al.,
+    Chaos 34 (2024)), which is in units of the mean step.
     """
     system = System.of(run)
     observe = system.observe
     if not isinstance(observe, Channels) or observe.info(system.info).shape != system.info.shape:
-        raise UserError("of whole states, and this model sees a part")
+        raise UserError("it needs whole states, and this model observes a part")
     names = system.recipe.families["test"].draws
     sim = system.recipe.families["test"].sim
     sim = sim.each(**{name: system.rollouts[f"parameters/{name}"] for name in names})
@@ -42,12 +42,13 @@ def residual(run: Run) -> dict[str, float | None]:
 
 
 def _steps(sim: Simulator, x: np.ndarray, system: System) -> np.ndarray:
-    """r_k of states (n, steps, *shape): (n, steps - 1)."""
+    """Return r_k, (n, steps - 1), of states x (n, steps, *shape)."""
     made = np.full_like(x[:, 1:], np.inf)
     finite = np.isfinite(x).reshape(*x.shape[:2], -1).all(2)
     for k in range(x.shape[1] - 1):
         rows = np.flatnonzero(finite[:, k])
         if len(rows):
-            start = allowed(x[rows, k], sim)
-            made[rows, k] = futures(sim.rows(rows), start, system.time[k + 1 : k + 3])[:, 1]
+            start = clip_to_box(x[rows, k], sim)
+            step = trajectories(sim.rows(rows), start, system.time[k + 1 : k + 3])
+            made[rows, k] = step[:, 1]
     return metrics.normalised_error(made, x[:, 1:], system.rollouts["std"])

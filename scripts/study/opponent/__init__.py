@@ -1,1 +1,0 @@
-"""The simulator itself as an opponent: cheaper solvers, and the equations from what was seen."""
