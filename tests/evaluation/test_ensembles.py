@@ -19,6 +19,7 @@ from sirve.cores.spread import Constant, give_spread
 from sirve.data.simulated.recipe import describe
 from sirve.errors import UserError
 from sirve.evaluation import ensembles, rollouts
+from sirve.forecasting import checkpoint
 from sirve.forecasting.checkpoint import save
 from sirve.forecasting.forecaster import Forecaster
 from sirve.forecasting.normaliser import Normaliser
@@ -103,8 +104,8 @@ def test_saved_and_loaded_it_gives_the_same_ensemble(
 def test_a_checkpoint_with_an_unknown_spread_is_refused(
     small: Forecaster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    about = {**small.about(), "spread": ["constant"]}
-    monkeypatch.setattr(small, "about", lambda: about)
+    description = {**checkpoint.describe(small), "spread": ["constant"]}
+    monkeypatch.setattr(checkpoint, "describe", lambda _: description)
     save(small, tmp_path / "model.ckpt")
     with pytest.raises(UserError, match="not a checkpoint of sirve"):
         sirve.load(tmp_path / "model.ckpt")

@@ -87,9 +87,7 @@ def own_hostile(bench: Bench) -> None:
 )
 def own_changed(bench: Bench) -> None:
     np.save("x.npy", X)
-    bench.killed(
-        "sirve.forecasting.forecaster.Forecaster.training_step", 4, *IMPORT, "sim.path=x.npy"
-    )
+    bench.killed("sirve.training.module.TrainingModule.training_step", 4, *IMPORT, "sim.path=x.npy")
     np.save("x.npy", X + 1)
     done = bench.command(f"resume={bench.run()}", "logger=none")
     refused(done, "was started with data x-", "here")

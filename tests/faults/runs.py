@@ -60,7 +60,7 @@ def damaged_checkpoint(bench: Bench) -> None:
     flip(last)
     said = goes_on(bench)
     assert "last.ckpt is damaged: it differs from its checksum" in said
-    assert "goes on from previous.ckpt, step 16, 8 steps are done again" in said
+    assert "resumes from previous.ckpt, step 16, 8 steps are repeated" in said
 
 
 @fault(
@@ -74,19 +74,19 @@ def killed_in_a_save(bench: Bench) -> None:
     bench.killed("sirve.io.checkpoints._keep", 2, *LONG)
     for path in bench.run().glob("checkpoints/*.ckpt"):
         assert checkpoints.intact(path)
-    assert "goes on from last.ckpt, step 16" in goes_on(bench)
+    assert "resumes from last.ckpt, step 16" in goes_on(bench)
 
 
 @fault(
     18,
     "kill -9 in mid-epoch",
     "24 of 40 samples seen after resuming, without a word",
-    "the same command goes on, bit for bit as if nothing had been",
+    "the same command resumes, bit for bit as if nothing had been",
     "runs/test_resume.py",
 )
 def killed_in_mid_epoch(bench: Bench) -> None:
     bench.interrupted()
-    assert "goes on from last.ckpt, step 24" in goes_on(bench)
+    assert "resumes from last.ckpt, step 24" in goes_on(bench)
 
 
 @fault(
@@ -99,7 +99,7 @@ def killed_in_mid_epoch(bench: Bench) -> None:
 def killed_twice(bench: Bench) -> None:
     bench.interrupted()
     bench.killed(STEP, 3, *LONG, "data.loaders=2")
-    assert "goes on from last.ckpt, step 24" in goes_on(bench)
+    assert "resumes from last.ckpt, step 24" in goes_on(bench)
 
 
 @fault(
@@ -135,7 +135,7 @@ def asked_to_stop(bench: Bench) -> None:
         _, stderr = process.communicate(timeout=10)
     assert process.returncode == 75
     assert "stopped by SIGUSR1; the same command resumes it" in stderr
-    assert "steps are done again" not in goes_on(bench, *DROPPING)
+    assert "steps are repeated" not in goes_on(bench, *DROPPING)
 
 
 @fault(
@@ -174,7 +174,7 @@ def not_finite(bench: Bench) -> None:
     24,
     "a rank dies or falls silent",
     "30 minutes of waiting",
-    "all end within `trainer.timeout` and 15 s; the same command goes on",
+    "all end within `trainer.timeout` and 15 s; the same command resumes",
     "runs/test_resume.py",
 )
 def lost_rank(bench: Bench) -> None:
@@ -188,7 +188,7 @@ def lost_rank(bench: Bench) -> None:
         two = [*LONG, *DROPPING, *TWO, f"runs={runs}"]
         done = bench.process(*two, env={"PYTHONPATH": str(AIDS)})
         assert done.returncode == 0, done.stderr
-        assert ("goes on from last.ckpt, step " in done.stdout) == (runs == "runs")
+        assert ("resumes from last.ckpt, step " in done.stdout) == (runs == "runs")
     (whole,) = bench.folder.glob("whole/*/*/")
     assert same(weights(bench.run()), weights(whole))
 

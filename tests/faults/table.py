@@ -22,7 +22,7 @@ from sirve.io import checkpoints
 
 SHORT = ["sim=lorenz", *SMALL["lorenz"], *FEW, "logger=none"]
 LONG = [*SHORT, "trainer.updates=30", "trainer.checkpoint_every=8", "trainer.validations=5"]
-STEP = "sirve.forecasting.forecaster.Forecaster.training_step"
+STEP = "sirve.training.module.TrainingModule.training_step"
 
 
 @dataclass(frozen=True)

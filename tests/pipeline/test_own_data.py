@@ -12,8 +12,8 @@ from aids import well_file
 from support import FEW, SMALL, Command, same
 
 from sirve.data.dataset import SPLITS, Dataset
-from sirve.forecasting.forecaster import Forecaster
 from sirve.io import checkpoints
+from sirve.training.module import TrainingModule
 from tests.cli.test_train import check_scores_from_rollouts, only_run
 from tests.runs.test_resume_laws import interrupted_at
 
@@ -113,7 +113,9 @@ def test_a_run_goes_on_only_with_the_data_it_began_with(
     np.save(tmp_path / "my.npy", waves(3))
     arguments = [*SHORT, "sim.path=my.npy", "sim.dt=0.2", "trainer.checkpoint_every=3"]
     with monkeypatch.context() as patch:
-        patch.setattr(Forecaster, "training_step", interrupted_at(8, Forecaster.training_step))
+        patch.setattr(
+            TrainingModule, "training_step", interrupted_at(8, TrainingModule.training_step)
+        )
         assert command(*arguments).returncode == 75
     (run,) = (tmp_path / "runs" / "my-gru").iterdir()
     whole = (tmp_path / "my.npy").read_bytes()
@@ -128,5 +130,5 @@ def test_a_run_goes_on_only_with_the_data_it_began_with(
     (tmp_path / "my.npy").write_bytes(whole)
     done = command(*arguments)
     assert done.returncode == 0, done.stderr
-    assert "goes on from last.ckpt, step 6" in done.stdout
+    assert "resumes from last.ckpt, step 6" in done.stdout
     assert only_run(tmp_path) == run

@@ -90,8 +90,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return content(folder)
 
 
-STEP = "sirve.forecasting.forecaster.Forecaster.training_step"
-VALIDATION = "sirve.forecasting.forecaster.Forecaster.validation_step"
+STEP = "sirve.training.module.TrainingModule.training_step"
+VALIDATION = "sirve.training.module.TrainingModule.validation_step"
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_killed_at_any_instant_it_is_the_same_run(
         reached = last_step(tmp_path)
     done = run(tmp_path, f"data.loaders={loaders}")
     assert done.returncode == 0, done.stderr
-    assert "goes on from last.ckpt" in done.stdout
+    assert "resumes from last.ckpt" in done.stdout
     assert same(content(tmp_path), whole)
 
 
@@ -178,7 +178,7 @@ def test_a_signal_while_simulating_stops_it_at_once(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         _, stderr = process.communicate(timeout=LIMIT)
     assert process.returncode == 75
-    assert stderr.startswith("error: stopped by SIGTERM; the same command goes on")
+    assert stderr.startswith("error: stopped by SIGTERM; the same command resumes")
     assert stderr.count("\n") == 1
 
 
@@ -246,5 +246,5 @@ def test_a_silent_rank_is_not_waited_for_longer_than_asked(tmp_path: Path) -> No
     assert process.returncode == 1
     assert stderr.count("\n") == 1
     assert "a rank has failed (" in stderr
-    assert "the same command goes on from the last checkpoint" in stderr
+    assert "the same command resumes from the last checkpoint" in stderr
     assert not alive(rank)

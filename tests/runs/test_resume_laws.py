@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from support import FEW, SMALL, Command, members, on_frames, same
 
-from sirve.forecasting.forecaster import Forecaster
 from sirve.io import checkpoints
 from sirve.runs.signals import Interrupted
+from sirve.training.module import TrainingModule
 
 UNLEARNED = ("persistence", "climatology", "linear", "polynomial", "ngrc", "esn")
 UNLEARNED += ("random_features", "context_mean", "dmd")
@@ -56,11 +56,13 @@ def test_interrupted_it_is_the_same_run(
     arguments += ["trainer.checkpoint_every=3"]
     assert command(*arguments, "runs=whole").returncode == 0
     with monkeypatch.context() as patch:
-        patch.setattr(Forecaster, "training_step", interrupted_at(11, Forecaster.training_step))
+        patch.setattr(
+            TrainingModule, "training_step", interrupted_at(11, TrainingModule.training_step)
+        )
         assert command(*arguments).returncode == 75
     done = command(*arguments)
     assert done.returncode == 0, done.stderr
-    assert "goes on from last.ckpt, step 9" in done.stdout
+    assert "resumes from last.ckpt, step 9" in done.stdout
     whole, again = state(tmp_path / "whole"), state(tmp_path / "runs")
     assert same(whole, again)
 

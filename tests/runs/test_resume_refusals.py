@@ -30,7 +30,7 @@ SETTING = [argument for argument in ARGUMENTS if argument != "sim=lorenz"]
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run that was killed in its 27th step: checkpoints of steps 24 and 16."""
     folder = tmp_path_factory.mktemp("killed")
-    kill_at = [str(AIDS / "kill_at.py"), "sirve.forecasting.forecaster.Forecaster.training_step"]
+    kill_at = [str(AIDS / "kill_at.py"), "sirve.training.module.TrainingModule.training_step"]
     done = run_warm([*kill_at, "27", TRAIN, *ARGUMENTS], folder)
     assert done.returncode == -9, done.stderr
     return folder
@@ -84,7 +84,7 @@ def test_the_checkpoint_before_is_taken(
     DAMAGES[damage](run / "checkpoints" / "last.ckpt")
     done = command(*ARGUMENTS)
     assert done.returncode == 0, done.stderr
-    assert f"{run} goes on from previous.ckpt, step 16, 8 steps are done again" in done.stdout
+    assert f"{run} resumes from previous.ckpt, step 16, 8 steps are repeated" in done.stdout
     if damage != "missing":
         assert "last.ckpt is damaged: it differs from its checksum\n" in done.stderr
     assert outcome(run) == whole
@@ -98,7 +98,7 @@ def test_without_a_good_one_it_begins_again(
         flip(run / "checkpoints" / name)
     done = command(*ARGUMENTS)
     assert done.returncode == 0, done.stderr
-    assert f"{run} goes on from the start, step 0, 24 steps are done again" in done.stdout
+    assert f"{run} resumes from the start, step 0, 24 steps are repeated" in done.stdout
     assert done.stderr.count("is damaged") == len(names)
     assert outcome(run) == whole
 
@@ -108,7 +108,7 @@ def test_named_by_resume_it_needs_no_other_word(
 ) -> None:
     done = command(f"resume={run}", "logger=none")
     assert done.returncode == 0, done.stderr
-    assert f"{run} goes on from last.ckpt, step 24" in done.stdout
+    assert f"{run} resumes from last.ckpt, step 24" in done.stdout
     assert outcome(run) == whole
     done = command(f"resume={run}")
     assert (done.returncode, done.stdout) == (0, f"{run} is finished: nothing is left to do\n")

@@ -91,5 +91,5 @@ def test_a_disk_that_fills_up_while_training(command: Command, tmp_path: Path) -
         grow()
         done = command(*BREAKING, env={"BREAK": "nowhere=0"})
         assert done.returncode == 0, done.stderr
-        assert "goes on from" in done.stdout
+        assert "resumes from" in done.stdout
         assert only_run(tmp_path) == run
