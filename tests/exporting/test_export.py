@@ -16,9 +16,10 @@ from torch import Tensor
 import sirve
 from sirve.cores import Persistence
 from sirve.errors import Stopped, UserError
-from sirve.export import export, model_folder
-from sirve.export.export import STEPS, TOLERANCE
-from sirve.export.step_program import Step
+from sirve.exporting import folder as exporting
+from sirve.exporting import model_files
+from sirve.exporting.folder import STEPS, TOLERANCE
+from sirve.exporting.step_program import Step
 from sirve.forecasting.checkpoint import save
 from tests.forecasting.test_forecaster import SYSTEMS, forecaster_of, states
 
@@ -103,9 +104,9 @@ def copy(exported: Path, tmp_path: Path) -> Path:
 
 def resealed(folder: Path, change: Callable[[dict[str, Any], dict[str, Tensor]], Any]) -> None:
     """A stranger's change, all checksums agreeing."""
-    about, tensors = model_folder.read(folder)
+    about, tensors = model_files.read(folder)
     change(about, tensors)
-    model_folder.write(folder, about, tensors, (folder / "step.pt2").read_bytes())
+    model_files.write(folder, about, tensors, (folder / "step.pt2").read_bytes())
 
 
 def refused(folder: Path, reason: str, **more: Any) -> None:
@@ -147,7 +148,7 @@ def test_a_foreign_description_is_refused(copy: Path, text: str) -> None:
 
 def test_a_description_too_large_is_not_parsed(copy: Path) -> None:
     with (copy / "model.json").open("ab") as file:
-        file.truncate(model_folder.LARGEST + 1)
+        file.truncate(model_files.LARGEST + 1)
     refused(copy, "damaged or not an exported model's")
 
 
@@ -197,7 +198,7 @@ def test_a_header_of_huge_sizes_is_refused(copy: Path) -> None:
     )
     content = len(header).to_bytes(8, "little") + header + bytes(64)
     monkey = pytest.MonkeyPatch()
-    monkey.setattr(model_folder, "save", lambda tensors: content)
+    monkey.setattr(model_files, "save", lambda tensors: content)
     resealed(copy, lambda about, tensors: None)
     monkey.undo()
     refused(copy, "is not a safetensors file")
@@ -207,7 +208,7 @@ def test_nothing_is_unpickled(copy: Path, monkeypatch: pytest.MonkeyPatch) -> No
     def fail(*_: Any, **__: Any) -> None:
         raise AssertionError("unpickled")
 
-    model_folder.write(copy, *model_folder.read(copy), b"cbuiltins\nprint\n(S'evil'\ntR.")
+    model_files.write(copy, *model_files.read(copy), b"cbuiltins\nprint\n(S'evil'\ntR.")
     for owner, name in [(pickle, "Unpickler"), (pickle, "loads"), (pickle, "load")]:
         monkeypatch.setattr(owner, name, fail)
     for owner in (torch, torch.export, torch.jit):
@@ -245,16 +246,16 @@ def test_an_unwritable_target_is_told(
 def test_what_does_not_verify_is_not_written(
     exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    write, iterate = model_folder.write, export.iterate
+    write, iterate = model_files.write, exporting.iterate
 
     def wrong(folder: Path, about: Any, tensors: dict[str, Tensor], step: bytes) -> None:
         factor = {"weights": 1.01, "exactness": 1 + 1e-6}[fault]
         write(folder, about, {**tensors, "core.scale": tensors["core.scale"] * factor}, step)
 
     if fault == "step":
-        monkeypatch.setattr(export, "iterate", lambda *a: iterate(*a) + 1e-3)
+        monkeypatch.setattr(exporting, "iterate", lambda *a: iterate(*a) + 1e-3)
     else:
-        monkeypatch.setattr(model_folder, "write", wrong)
+        monkeypatch.setattr(model_files, "write", wrong)
     reason = {"step": "step.pt2 does not", "weights": "does not reproduce", "exactness": "bit for"}
     with pytest.raises(UserError, match=f"out was not written: .*{reason[fault]}"):
         sirve.export(exported, tmp_path / "out")

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from sirve.errors import Stopped, UserError, one_line
-from sirve.export import model_folder
-from sirve.export.step_program import Step, iterate, program
+from sirve.exporting import model_files
+from sirve.exporting.step_program import Step, iterate, program
 from sirve.forecasting import checkpoint
 from sirve.forecasting.forecaster import Forecaster
 from sirve.io.files import whole_folder
@@ -23,7 +23,7 @@ TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}  # in standard deviation
 def export(run: str | Path, path: str | Path, trust: Sequence[str] = ()) -> None:
     """Write the forecaster of a run folder or a .ckpt file to a new folder ``path``.
 
-    The files are described in sirve.export.model_folder. Before the folder gets its name it is
+    The files are described in sirve.exporting.model_files. Before the folder gets its name it is
     loaded again: it must give the same forecasts bit for bit, and step.pt2, iterated, the same
     within ``TOLERANCE``. The folder is written whole or not at all. Raises UserError for a target
     that exists and a model that cannot be exported, Stopped where the disk refuses.
@@ -52,10 +52,10 @@ def load(run: str | Path, trust: Sequence[str] = ()) -> Forecaster:
     ``TOLERANCE``. Raises UserError.
     """
     path = Path(run)
-    if not model_folder.is_exported(path):
+    if not model_files.is_exported(path):
         return checkpoint.load(path, trust)
     packages = trusted(trust)
-    about, tensors = model_folder.read(path)
+    about, tensors = model_files.read(path)
     try:
         context, expected = tensors.pop("check.context"), tensors.pop("check.forecast")
         loaded = checkpoint.assemble(about, tensors, packages)
@@ -101,7 +101,7 @@ def _write(original: Forecaster, folder: Path) -> None:
         "step": {"x": _form(x), "y": _form(x), "state": [_form(part) for part in step.blank]},
     }
     check = {"check.context": context[0], "check.forecast": forecast[0]}
-    model_folder.write(folder, about, original.state_dict() | check, program(step, x))
+    model_files.write(folder, about, original.state_dict() | check, program(step, x))
 
 
 def _verify(original: Forecaster, folder: Path, trust: Sequence[str]) -> None:
@@ -109,7 +109,7 @@ def _verify(original: Forecaster, folder: Path, trust: Sequence[str]) -> None:
     loaded = load(folder, trust)
     blank = Step(original.core, original.normaliser).blank
     # This unpickles, but only what this process has just written.
-    step = torch.export.load(folder / model_folder.STEP).module()
+    step = torch.export.load(folder / model_files.STEP).module()
     for batch in (1, 3):
         context = check_context(original, batch)
         covariates = check_covariates(original)
@@ -118,7 +118,7 @@ def _verify(original: Forecaster, folder: Path, trust: Sequence[str]) -> None:
             raise UserError("loaded again, it does not give the same forecast bit for bit")
         stepped = iterate(step, blank, _read(original, context), STEPS)[:, :, : context.shape[2]]
         if not _close(original, stepped, expected):
-            raise UserError(f"{model_folder.STEP} does not give the model's own forecast")
+            raise UserError(f"{model_files.STEP} does not give the model's own forecast")
 
 
 def _close(model: Forecaster, found: Tensor, expected: Tensor) -> bool:
