@@ -180,14 +180,14 @@ def test_a_secret_from_the_environment_stays_a_reference(command: Command, tmp_p
 
 
 WRONG = [
-    ("fit=rigde", "fit=rigde is unknown; did you mean 'ridge'"),
-    ("ridge.path=[-1.0]", "path=[-1.0] must be numbers, none of them negative"),
+    ("fit=rigde", "unknown fit 'rigde'; choose from: gradient, gradient_ridge, ridge, varpro"),
+    ("fit.path=[-1.0]", "path=[-1.0] must be numbers, none of them negative"),
     ("data.frames=float16", "data.frames=float16; take float32"),
     ("model=gruu", "unknown model 'gruu'; choose from: climatology, context_mean, convgru,"),
     ("sim=lorentz", "unknown sim 'lorentz'; choose from: advection"),
     ("model.hiden=3", "unknown key 'model.hiden'; did you mean 'model.hidden'?"),
     ("+model.hiden=3", "did you mean 'hidden'?"),
-    ("ridge.grid={a:[1]} ridge.grid={b:[1]}", "'ridge.grid' is given twice"),
+    ("fit.grid={a:[1]} fit.grid={b:[1]}", "'fit.grid' is given twice"),
     ("experiment=mine", "unknown experiment 'mine'; choose from:"),
     ("model.hidden=0", "hidden=0 must be a positive whole number"),
     ("model.hidden=-4", "hidden=-4 must be a positive whole number"),
