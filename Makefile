@@ -16,8 +16,8 @@ train: $(TRAIN)
 test: $(READY) lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(ARGS)
 
-# The wheel in an empty environment, and the numbers of the main job over three seeds
-test-slow: $(READY)
+# The wheel in an empty environment, the notebooks, and the numbers of the main job over three seeds
+test-slow: $(READY) $(VENV)/.docs
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
 lint: $(READY)
@@ -65,4 +65,13 @@ $(READY): $(TRAIN)
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# The site, in site/index.html: warnings are errors
+.PHONY: docs
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+$(VENV)/.docs: $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
+	touch $@
