@@ -1,5 +1,5 @@
-"""The page "Add a system or a cell" works as written: one module, one export line, one YAML file,
-and the command and the law tests find the new member."""
+"""The page "Add a system or a cell" works as written: one module, one export line, its YAML
+files, and the command and the law tests find the new member."""
 
 import re
 import shutil
@@ -41,21 +41,22 @@ def add(checkout: Path, files: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("title", "arguments", "laws"),
+    ("title", "count", "arguments", "laws"),
     [
         (
             "Add a system",
+            4,  # with the numbers of training
             ["sim=rossler", "model=gru"],
             ["tests/simulators/test_laws.py", "rossler"],
         ),
-        ("Add a cell", ["model=mgu", "sim=lorenz"], ["tests/cores/test_laws.py", "mgu"]),
+        ("Add a cell", 3, ["model=mgu", "sim=lorenz"], ["tests/cores/test_laws.py", "mgu"]),
     ],
 )
 def test_a_member_is_added_as_the_page_says(
-    checkout: Path, title: str, arguments: list[str], laws: list[str]
+    checkout: Path, title: str, count: int, arguments: list[str], laws: list[str]
 ) -> None:
     files = blocks(title)
-    assert len(files) == 3, "one module, one export line, one YAML"
+    assert len(files) == count, "one module, one export line, the YAML files"
     existing = [name for name in files if (checkout / name).exists()]
     assert len(existing) == 1
     assert existing[0].endswith("__init__.py")
