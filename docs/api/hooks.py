@@ -4,7 +4,6 @@ The API reference has one page for each folder of ``src/sirve`` and one for ``si
 a new module appears in it without any list to keep.
 """
 
-import importlib
 import logging
 import re
 from pathlib import Path
@@ -13,6 +12,8 @@ from typing import Any
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+
+import sirve
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = [ROOT / "src" / "sirve", ROOT / "simulators"]
@@ -73,6 +74,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     """Show links to source files as text with the path, and find the functions of ``sirve``."""
     if page.file.src_uri == "api/index.md":
+        missing = set(sirve.__all__) - set(PUBLIC.findall(markdown))
+        if missing:
+            log.warning(f"docs/api/index.md does not list {', '.join(sorted(missing))}")
         markdown = PUBLIC.sub(lambda found: f"::: {_home(found[1])}", markdown)
     folder = (ROOT / "docs" / page.file.src_uri).parent
 
@@ -104,9 +108,8 @@ def on_post_template(output_content: str, **_: Any) -> str:
 
 
 def _home(name: str) -> str:
-    """Return where a public name of ``sirve`` is defined; these are imported when first used."""
-    found = getattr(importlib.import_module("sirve"), name, None)
-    if not callable(found):
-        log.warning(f"docs/api/index.md lists sirve.{name}, which is no function or class")
-        return "sirve.errors"
-    return f"{found.__module__}.{found.__qualname__}"
+    """Return where a public name of ``sirve`` is defined."""
+    module = sirve._PUBLIC.get(name)
+    if module is None:
+        log.warning(f"docs/api/index.md lists sirve.{name}, which is not public")
+    return f"{module}.{name}"
