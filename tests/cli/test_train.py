@@ -77,7 +77,7 @@ def test_a_run_writes_all_its_files(command: Command, tmp_path: Path, sim: str, 
     assert there >= RUN_FILES
     assert bool((run / "metrics.jsonl").read_text()) == trained
     assert not [name for name in there if "tmp" in name]
-    for word in (model, "persistence", "linear", "holds for", "report"):
+    for word in (model, "persistence", "linear", "valid for", "report"):
         assert word in done.stdout
     assert "Error" not in done.stderr
     check_scores_from_rollouts(run)
