@@ -17,6 +17,7 @@ from faults.table import (
     weights,
 )
 from support import AIDS, DROPPING, TWO, ranks, same, small_disk, started, until_step
+from warm import started_warm
 
 from sirve.errors import UserError
 from sirve.io import checkpoints
@@ -129,7 +130,7 @@ def changed(bench: Bench) -> None:
 )
 def asked_to_stop(bench: Bench) -> None:
     bench.plant()
-    with started(bench.folder, *LONG, *DROPPING) as process:
+    with started_warm(bench.folder, *LONG, *DROPPING) as process:
         until_step(bench.folder, 9)
         process.send_signal(signal.SIGUSR1)
         _, stderr = process.communicate(timeout=10)

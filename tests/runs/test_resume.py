@@ -25,9 +25,11 @@ from support import (
     started,
     until_step,
 )
-from warm import run_warm
+from warm import run_warm, started_warm
 
 from sirve.io import checkpoints
+
+pytestmark = pytest.mark.usefixtures("blank_reports_in_module")
 
 # Whatever could make two runs differ: dropout, noise, a schedule, a horizon that grows, an
 # optimizer with a long memory, validations and checkpoints out of step with each other.
@@ -154,7 +156,7 @@ def test_twenty_kills_at_random(whole: dict[str, Any], tmp_path: Path, loaders: 
 def test_a_signal_stops_it_between_two_steps(
     whole: dict[str, Any], tmp_path: Path, number: signal.Signals
 ) -> None:
-    with started(tmp_path, *ALL) as process:
+    with started_warm(tmp_path, *ALL) as process:
         until_step(tmp_path, 15)
         process.send_signal(number)
         _, stderr = process.communicate(timeout=LIMIT)
@@ -183,7 +185,7 @@ def test_a_signal_while_simulating_stops_it_at_once(tmp_path: Path) -> None:
 
 
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
-    with started(tmp_path, *ALL, pause=60) as process:
+    with started_warm(tmp_path, *ALL, pause=60) as process:
         for _ in range(600):
             if list(tmp_path.glob("runs/*/*/metrics.jsonl")):
                 break

@@ -12,6 +12,8 @@ from sirve.forecasting.forecaster import Forecaster
 from sirve.io import checkpoints
 from sirve.runs.signals import Interrupted
 
+pytestmark = pytest.mark.usefixtures("blank_reports_in_module")
+
 UNLEARNED = ("persistence", "climatology", "linear", "polynomial", "ngrc", "esn")
 UNLEARNED += ("random_features", "context_mean", "dmd")
 OTHERS: dict[str, list[str]] = {

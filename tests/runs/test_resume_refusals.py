@@ -14,6 +14,8 @@ from warm import run_warm
 
 from sirve.io import checkpoints
 
+pytestmark = pytest.mark.usefixtures("blank_reports_in_module")
+
 ARGUMENTS = [
     "sim=lorenz",
     *SMALL["lorenz"],

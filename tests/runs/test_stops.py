@@ -9,6 +9,8 @@ from support import AIDS, DROPPING, FEW, SMALL, Command, small_disk
 from sirve.forecasting import forecaster
 from sirve.io import checkpoints
 
+pytestmark = pytest.mark.usefixtures("blank_reports_in_module")
+
 BREAKING = [
     "sim=lorenz",
     *SMALL["lorenz"],

@@ -13,6 +13,8 @@ from scripts.study.opponent.system import System
 from sirve import metrics
 from sirve.report.load import load_run
 
+pytestmark = pytest.mark.usefixtures("blank_reports_in_module")
+
 SYSTEMS = {  # and the largest residual of the truth: solver and storage
     "lorenz": (["sim.system.rho={uniform: [26, 32]}", "observe.stride=2"], 1e-9),
     "pendulum": ([], 1e-9),  # driven: what it does depends on the time

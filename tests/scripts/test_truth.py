@@ -15,6 +15,8 @@ from scripts.study.opponent.ladder import break_even, judge, ladder
 from sirve.errors import UserError
 from sirve.report.load import load_run
 
+pytestmark = pytest.mark.usefixtures("blank_reports_in_module")
+
 spec = spec_from_file_location("truth_script", ROOT / "scripts" / "study" / "truth.py")
 assert spec is not None
 assert spec.loader is not None

@@ -37,7 +37,7 @@ def by_torch(path: Path) -> None:
 
 OPEN = """
 import sys, pathlib
-from sirve.hdf5 import reading
+from sirve.io.hdf5 import reading
 try:
     reading(pathlib.Path(sys.argv[1]), "mend it").__enter__()
 except ValueError as error:

@@ -20,6 +20,8 @@ from sirve.forecasting.normaliser import Normaliser
 from sirve.training.plan import Fit
 from sirve.training.ridge_search import Ridge, Search
 
+pytestmark = pytest.mark.usefixtures("blank_reports_in_module")
+
 
 @pytest.fixture(scope="module")
 def lorenz() -> np.ndarray:

@@ -12,6 +12,8 @@ from warm import run_warm
 from sirve.io import checkpoints
 from sirve.runs import signals
 
+pytestmark = pytest.mark.usefixtures("blank_reports_in_module")
+
 TINY = [
     "sim=lorenz",
     *SMALL["lorenz"],
