@@ -23,8 +23,8 @@ from sirve.errors import UserError
 from sirve.io import checkpoints
 
 
-def never_stopped(bench: Bench, *arguments: str) -> tuple[dict[str, torch.Tensor], str]:
-    """Weights and record of the same run, had nobody stopped it."""
+def uninterrupted(bench: Bench, *arguments: str) -> tuple[dict[str, torch.Tensor], str]:
+    """Return weights and record of the same run, not stopped."""
     whole = (bench.folder if arguments else bench.shared) / "whole"
     if not whole.exists():
         done = bench.command(*LONG, *arguments, f"runs={whole}", "resume=never")
@@ -33,11 +33,11 @@ def never_stopped(bench: Bench, *arguments: str) -> tuple[dict[str, torch.Tensor
     return weights(run), (run / "metrics.jsonl").read_text()
 
 
-def goes_on(bench: Bench, *arguments: str) -> str:
-    """The same command ends as the run that was never stopped; what it said."""
+def resumed(bench: Bench, *arguments: str) -> str:
+    """Check that the same command ends as the run that was not stopped; return what it printed."""
     done = bench.command(*LONG, *arguments)
     assert done.returncode == 0, done.stderr
-    expected, record = never_stopped(bench, *arguments)
+    expected, record = uninterrupted(bench, *arguments)
     assert same(weights(bench.run()), expected)
     assert (bench.run() / "metrics.jsonl").read_text() == record
     return done.stdout + done.stderr
@@ -59,7 +59,7 @@ def damaged_checkpoint(bench: Bench) -> None:
             checkpoints.load(last)
         last.write_bytes(whole)
     flip(last)
-    said = goes_on(bench)
+    said = resumed(bench)
     assert "last.ckpt is damaged: it differs from its checksum" in said
     assert "goes on from previous.ckpt, step 16, 8 steps are done again" in said
 
@@ -75,7 +75,7 @@ def killed_in_a_save(bench: Bench) -> None:
     bench.killed("sirve.io.checkpoints._keep", 2, *LONG)
     for path in bench.run().glob("checkpoints/*.ckpt"):
         assert checkpoints.intact(path)
-    assert "goes on from last.ckpt, step 16" in goes_on(bench)
+    assert "goes on from last.ckpt, step 16" in resumed(bench)
 
 
 @fault(
@@ -87,7 +87,7 @@ def killed_in_a_save(bench: Bench) -> None:
 )
 def killed_in_mid_epoch(bench: Bench) -> None:
     bench.interrupted()
-    assert "goes on from last.ckpt, step 24" in goes_on(bench)
+    assert "goes on from last.ckpt, step 24" in resumed(bench)
 
 
 @fault(
@@ -100,7 +100,7 @@ def killed_in_mid_epoch(bench: Bench) -> None:
 def killed_twice(bench: Bench) -> None:
     bench.interrupted()
     bench.killed(STEP, 3, *LONG, "data.loaders=2")
-    assert "goes on from last.ckpt, step 24" in goes_on(bench)
+    assert "goes on from last.ckpt, step 24" in resumed(bench)
 
 
 @fault(
@@ -136,7 +136,7 @@ def asked_to_stop(bench: Bench) -> None:
         _, stderr = process.communicate(timeout=10)
     assert process.returncode == 75
     assert "stopped by SIGUSR1; the same command goes on" in stderr
-    assert "steps are done again" not in goes_on(bench, *DROPPING)
+    assert "steps are done again" not in resumed(bench, *DROPPING)
 
 
 @fault(
@@ -152,7 +152,7 @@ def no_room(bench: Bench) -> None:
         for path in bench.run().glob("checkpoints/*.ckpt"):
             assert checkpoints.intact(path)
         grow()
-        goes_on(bench)
+        resumed(bench)
 
 
 @fault(
@@ -209,6 +209,6 @@ def no_wandb(bench: Bench) -> None:
     done = bench.process(*tracked, env={"PYTHONPATH": str(broken.parent)})
     assert done.returncode == 0
     assert done.stderr.count("warning: ") == done.stderr.count("no wandb here") == 1
-    expected, record = never_stopped(bench)
+    expected, record = uninterrupted(bench)
     assert same(weights(bench.run()), expected)
     assert (bench.run() / "metrics.jsonl").read_text() == record

@@ -1,4 +1,4 @@
-"""Every row of the fault table, brought about for real; docs/faults.md is the table."""
+"""Each row of the fault table brings its fault about for real; docs/faults.md is the table."""
 
 from contextlib import nullcontext
 from pathlib import Path
@@ -36,7 +36,7 @@ def test_fault(
         TABLE[number].check(Bench(tmp_path, command, monkeypatch, shared))
 
 
-def test_the_page_is_the_table() -> None:
+def test_the_page_is_written_from_the_table() -> None:
     assert (ROOT / "docs" / "faults.md").read_text(encoding="utf-8") == page()
 
 
