@@ -127,8 +127,8 @@ HEAD = """# What can go wrong, and what sirve does then
 
 {count} faults, each shown by a row of `tests/test_fault_table.py`
 (`make test ARGS="-k test_fault"`) that brings it about for real: a process killed, a bit flipped, a
-disk filled, a payload that would fire. The column *elsewhere* is what is usual, measured or reported
-of other software. This page is written by `python tests/faults/table.py`.
+disk filled, a payload that would fire. The column *elsewhere* is what is usual, measured or
+reported of other software. This page is written by `python tests/faults/table.py`.
 
 | # | fault | elsewhere | here | more tests |
 |--:|---|---|---|---|
