@@ -19,6 +19,17 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_composition() -> Iterator[None]:
+    """Let Hydra compose each configuration once: its first time only looks for hydra.mode.
+
+    sirve never sets that; commands in processes of their own compose twice, as users' do.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Hydra, "get_mode", lambda *_, **__: None)
+        yield
+
+
 @pytest.fixture
 def blank_report() -> Iterator[None]:
     """Runs of this test end with an empty report: for tests that look at other results."""
@@ -49,9 +60,6 @@ def command(
 ) -> Command:
     """The same within this process, where torch is imported already: seconds less."""
     from sirve.cli.train import main
-
-    # It composes the configuration only to look for hydra.mode, which sirve never sets.
-    monkeypatch.setattr(Hydra, "get_mode", lambda *_, **__: None)
 
     def run(*arguments: str, env: dict[str, str] | None = None) -> Done:
         GlobalHydra.instance().clear()

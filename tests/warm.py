@@ -57,6 +57,7 @@ class Process:
         assert forking.stdout
         self.arguments, self.answers = [*arguments], forking.stdout
         self.returncode: int | None = None
+        self.output: tuple[str, str] | None = None
         self.stdout, self.stderr = (tempfile.NamedTemporaryFile("r") for _ in range(2))  # noqa: SIM115
         job = {"arguments": self.arguments, "folder": str(folder), "timeout": timeout, "env": env}
         job |= {"stdout": self.stdout.name, "stderr": self.stderr.name}
@@ -81,8 +82,10 @@ class Process:
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
         self.wait(timeout)
-        with self.stdout, self.stderr:
-            return self.stdout.read(), self.stderr.read()
+        if self.output is None:
+            with self.stdout, self.stderr:
+                self.output = self.stdout.read(), self.stderr.read()
+        return self.output
 
 
 def run_warm(
@@ -103,4 +106,4 @@ def started_warm(folder: Path, *arguments: str, pause: float = 0.1) -> Iterator[
         yield process
     finally:
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.communicate()

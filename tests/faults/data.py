@@ -3,7 +3,6 @@
 import fcntl
 import json
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from faults.table import (
     told,
 )
 from support import AIDS, environment, small_disk
+from warm import Process
 
 from sirve.data.dataset import Dataset
 from sirve.data.simulated.verify import verify
@@ -164,16 +164,13 @@ def two_generators(bench: Bench) -> None:
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.hdf5")}
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        process = subprocess.Popen(
-            [sys.executable, TRAIN, *SHORT, "sim.trajectories.train=12"],
-            cwd=bench.folder,
-            env=environment({}),
-            stdout=subprocess.DEVNULL,
-        )
+        arguments = [TRAIN, *SHORT, "sim.trajectories.train=12"]
+        process = Process(arguments, bench.folder, environment({}))
         with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(6)
+            process.wait(3)
         assert {p: p.stat().st_mtime_ns for p in folder.rglob("*.hdf5")} == before
-    assert process.wait(60) == 0
+    process.communicate(60)
+    assert process.returncode == 0
     assert before.items() <= {p: p.stat().st_mtime_ns for p in folder.rglob("*.hdf5")}.items()
 
 
