@@ -11,15 +11,14 @@ import numpy as np
 import pytest
 from faults.table import (
     SHORT,
-    TRAIN,
     Bench,
     fault,
     flip,
     refused,
     told,
 )
-from support import AIDS, environment, small_disk
-from warm import Process
+from support import AIDS, small_disk
+from warm import started_warm
 
 from sirve.data.dataset import Dataset
 from sirve.data.simulated.verify import verify
@@ -164,12 +163,12 @@ def two_generators(bench: Bench) -> None:
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.hdf5")}
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        arguments = [TRAIN, *SHORT, "sim.trajectories.train=12"]
-        process = Process(arguments, bench.folder, environment({}))
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(3)
-        assert {p: p.stat().st_mtime_ns for p in folder.rglob("*.hdf5")} == before
-    process.communicate(60)
+        with started_warm(bench.folder, *SHORT, "sim.trajectories.train=12") as process:
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(3)
+            assert {p: p.stat().st_mtime_ns for p in folder.rglob("*.hdf5")} == before
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            process.communicate(60)
     assert process.returncode == 0
     assert before.items() <= {p: p.stat().st_mtime_ns for p in folder.rglob("*.hdf5")}.items()
 
