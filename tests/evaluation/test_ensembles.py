@@ -211,6 +211,7 @@ def test_one_member_is_refused(command: Command) -> None:
     assert "ensemble.members=1 has no spread" in done.stderr
 
 
+@pytest.mark.usefixtures("blank_report")
 def test_an_ensemble_of_frames_is_scored_again(command: Command, tmp_path: Path) -> None:
     small = ["model=convgru", "sim=heat", "model.hidden=2", "ensemble.members=6", "logger=none"]
     done = command(*small, *SMALL["heat"], *FEW)

@@ -22,6 +22,8 @@ from sirve.metrics.validation import log_error
 from sirve.training.fits import Fit, Readout, Ridge, fit_for
 from sirve.training.ridge_search import Search
 
+pytestmark = pytest.mark.usefixtures("blank_reports_in_module")
+
 
 @pytest.fixture(scope="module")
 def lorenz() -> np.ndarray:
