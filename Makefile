@@ -20,8 +20,8 @@ test: $(READY)
 test-fast: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(ARGS)
 
-# The wheel in an empty environment, and the numbers of the main job over three seeds
-test-slow: $(READY)
+# The wheel in an empty environment, the notebooks, and the numbers of the main job over three seeds
+test-slow: $(READY) $(VENV)/.docs
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
 lint: $(READY)
@@ -69,4 +69,13 @@ $(READY): $(TRAIN)
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# The site, in site/index.html: warnings are errors
+.PHONY: docs
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+$(VENV)/.docs: $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
+	touch $@

@@ -73,11 +73,12 @@ def iterated(folder: Path, context: Tensor, steps: int) -> Tensor:
     return torch.stack(future, 1)
 
 
-def test_the_readme_tells_the_truth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_code_of_the_guide_runs_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     save(forecaster_of("gru", "lorenz"), Path("run/checkpoints/best.ckpt"))
     sirve.export("run", "lorenz-gru")
-    (code,) = re.findall(r"```python\n(step = .*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    page = (ROOT / "docs" / "guide" / "scores-and-export.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(step = .*?)```", page, re.DOTALL)
     context = torch.as_tensor(states(*SYSTEMS["lorenz"], count=5)[0])
     names: dict[str, Any] = {"torch": torch, "json": json, "Path": Path, "context": context}
     exec(code, names)

@@ -1,5 +1,5 @@
-"""What the README says about adding a system and a cell, done as it says: one module, one export
-line, one YAML; then the command and the law tests know it."""
+"""The page "Add a system or a cell" works as written: one module, one export line, its YAML
+files, and the command and the law tests find the new member."""
 
 import re
 import shutil
@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from support import FEW, ROOT, run_command
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "guide" / "extending.md").read_text(encoding="utf-8")
 SIZES = ["sim.states=60", "sim.steps=20", "sim.valid_steps=20", "data.batch=8", "logger=none"]
 
 
 def blocks(title: str) -> dict[str, str]:
-    """The code blocks of a README section, by the file that each one's first line names."""
-    section = re.split(r"\n##+ ", README.split(f"### {title}\n", 1)[1])[0]
+    """Return the code blocks of a section by the file that each one's first line names."""
+    section = re.split(r"\n##+ ", PAGE.split(f"## {title}\n", 1)[1])[0]
     found = {}
     for code in re.findall(r"```\w+\n(.*?)```", section, re.DOTALL):
         first, rest = code.split("\n", 1)
@@ -24,7 +24,7 @@ def blocks(title: str) -> dict[str, str]:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of the repository that can be changed."""
+    """Return a copy of the repository that can be changed."""
     for name in ("src", "simulators", "conf", "tests"):
         shutil.copytree(ROOT / name, tmp_path / name)  # with the kernels that numba has compiled
     for name in ("train.py", "pyproject.toml", "README.md"):
@@ -33,7 +33,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def add(checkout: Path, files: dict[str, str]) -> None:
-    """New files are written; what is said of an existing one is appended."""
+    """Write the new files, and append the text to those that exist."""
     for name, text in files.items():
         path = checkout / name
         with path.open("a", encoding="utf-8") as file:
@@ -41,21 +41,22 @@ def add(checkout: Path, files: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("title", "arguments", "laws"),
+    ("title", "count", "arguments", "laws"),
     [
         (
             "Add a system",
+            4,  # with the numbers of training
             ["sim=rossler", "model=gru"],
             ["tests/simulators/test_laws.py", "rossler"],
         ),
-        ("Add a cell", ["model=mgu", "sim=lorenz"], ["tests/cores/test_laws.py", "mgu"]),
+        ("Add a cell", 3, ["model=mgu", "sim=lorenz"], ["tests/cores/test_laws.py", "mgu"]),
     ],
 )
-def test_adding_as_the_readme_says(
-    checkout: Path, title: str, arguments: list[str], laws: list[str]
+def test_a_member_is_added_as_the_page_says(
+    checkout: Path, title: str, count: int, arguments: list[str], laws: list[str]
 ) -> None:
     files = blocks(title)
-    assert len(files) == 3, "one module, one export line, one YAML"
+    assert len(files) == count, "one module, one export line, the YAML files"
     existing = [name for name in files if (checkout / name).exists()]
     assert len(existing) == 1
     assert existing[0].endswith("__init__.py")
