@@ -15,7 +15,7 @@ import sirve
 from simulators import Family, Lorenz
 from sirve import metrics
 from sirve.cores import GRU, Core, Linear, Recurrent
-from sirve.cores.spread import Constant, give_spread
+from sirve.cores.spread import Constant, set_spread
 from sirve.data.simulated.recipe import describe
 from sirve.errors import UserError
 from sirve.evaluation import ensembles, rollouts
@@ -57,7 +57,7 @@ def small() -> Forecaster:
     forecaster = of(
         Recurrent((3,), GRU(), hidden=4), x, configure("fit=gradient", "model.hidden=4")["model"]
     )
-    give_spread(forecaster.core, "constant")
+    set_spread(forecaster.core, "constant")
     return forecaster
 
 
@@ -90,7 +90,7 @@ def test_array_types(small: Forecaster) -> None:
 def test_saved_and_loaded_it_gives_the_same_ensemble(
     small: Forecaster, kind: str, tmp_path: Path
 ) -> None:
-    give_spread(small.core, kind)
+    set_spread(small.core, kind)
     assert small.core.spread is not None
     for value in small.core.spread.state_dict().values():
         value.normal_(std=0.1)

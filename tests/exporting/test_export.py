@@ -73,7 +73,9 @@ def iterated(folder: Path, context: Tensor, steps: int) -> Tensor:
     return torch.stack(future, 1)
 
 
-def test_the_code_of_the_guide_runs_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_code_of_the_guide_runs_one_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     save(forecaster_of("gru", "lorenz"), Path("run/checkpoints/best.ckpt"))
     sirve.export("run", "lorenz-gru")

@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from sirve.errors import UserError, one_line, shown
+from sirve.errors import UserError, one_line, printable
 from sirve.io.files import MB, json_rows, read_json, read_text
 from sirve.io.hdf5 import reading
 from sirve.metrics import THRESHOLD
@@ -246,5 +246,5 @@ def array(group: h5py.Group, name: str, shape: tuple[int, ...]) -> np.ndarray:
     """Read an array. Raises ValueError for another shape."""
     item = group.get(name)
     if not isinstance(item, h5py.Dataset) or item.shape != shape:
-        raise ValueError(f"rollouts.h5 holds no {shown(name)} of the shape {shape}")
+        raise ValueError(f"rollouts.h5 holds no {printable(name)} of the shape {shape}")
     return np.asarray(item, "f8")

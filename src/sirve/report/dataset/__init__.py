@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from sirve.data.dataset import Dataset
 from sirve.data.simulated.verify import PICTURES
-from sirve.io.files import whole
+from sirve.io.files import atomic_file
 from sirve.report.dataset.sample import Sample, load_sample
 from sirve.report.figures import dataset as figures
 from sirve.report.figures.draw import STYLE, draw, save
@@ -31,7 +31,7 @@ def look_at(folder: Path, trust: Sequence[str] | None) -> Iterator[Path]:
         for name, figure in _figures(sample):
             yield save(figure, out / f"{name}.png")
     if len(sample.info.shape) == 3:
-        with whole(out / "film.mp4") as temporary:
+        with atomic_file(out / "film.mp4") as temporary:
             write_film(temporary, film(figures.rows(sample), FRAMES, gap=True))
         yield out / "film.mp4"
 

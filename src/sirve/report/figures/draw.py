@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from sirve.io.files import whole
+from sirve.io.files import atomic_file
 from sirve.report.figures.chart import MOST, SOFT, Chart, Curve, Panel
 
 STYLE: dict[Any, Any] = {
@@ -36,7 +36,7 @@ def save(figure: Figure, path: Path) -> Path:
     with warnings.catch_warnings(), matplotlib.rc_context(STYLE):
         warnings.filterwarnings("ignore", "Glyph .* missing")  # names in other scripts
         figure.savefig(buffer, format="png", dpi=_DPI, facecolor="white")
-    with whole(path) as temporary:
+    with atomic_file(path) as temporary:
         temporary.write_bytes(buffer.getvalue())
     return path
 
