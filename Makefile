@@ -7,13 +7,17 @@ READY := $(VENV)/.ready
 INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable
 
 .DELETE_ON_ERROR:
-.PHONY: train test test-slow lint format table bench clean
+.PHONY: train test test-fast test-slow lint format table bench clean
 
 # The main job: make train ARGS="model=lstm sim=pendulum"
 train: $(TRAIN)
 	$(BIN)/python train.py $(ARGS)
 
-test: $(READY) lint
+# Both at once: mypy keeps only one core busy
+test: $(READY)
+	+$(MAKE) --no-print-directory --jobs=2 lint test-fast
+
+test-fast: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(ARGS)
 
 # The wheel in an empty environment, the notebooks, and the numbers of the main job over three seeds

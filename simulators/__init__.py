@@ -23,5 +23,3 @@ from simulators.vectors.double_pendulum import DoublePendulum as DoublePendulum
 from simulators.vectors.lorenz import Lorenz as Lorenz
 from simulators.vectors.lorenz96 import Lorenz96 as Lorenz96
 from simulators.vectors.pendulum import Pendulum as Pendulum
-
-Draw = Distribution  # its former name

@@ -1,4 +1,4 @@
-"""A page opened in a real browser, and what a reader does there."""
+"""Opens a page in a real browser and does what a reader does."""
 
 import re
 import shutil
@@ -10,19 +10,37 @@ CHROMIUM = next(
 )
 
 
+# A reader of the report of one run: another initial condition, and the film, change the pictures.
 CHOOSE = """
 <script>
-const select = document.querySelector("select");
-select.value = "1";
-select.dispatchEvent(new Event("change"));
-document.querySelectorAll(".controls button").forEach((b) => { b.click(); b.click(); });
-const wrong = [...document.querySelectorAll(".forecasts .plot")].flatMap((plot) =>
-  (plot.data || []).filter((t) => t.meta && t.visible !== (t.meta.forecast === 1)));
-document.documentElement.dataset.chosen = String(wrong.length);
+(async () => {
+  const wait = () => new Promise((done) => setTimeout(done, 400));
+  const canvases = () => [...document.querySelectorAll("#views canvas")].map((c) => c.toDataURL());
+  const paths = () => ["series", "phase"].flatMap((id) => {
+    const plot = document.getElementById(id);
+    const drawn = plot && plot.data ? plot.data.filter((trace) => trace.y.length > 2) : [];
+    return drawn.map((trace) => JSON.stringify(Array.from(trace.y)));
+  });
+  await wait();
+  const images = canvases().join(), curves = paths();
+  const select = document.getElementById("start");
+  select.value = "1";
+  select.dispatchEvent(new Event("change"));
+  await wait();
+  const wrong = paths().filter((path, k) => path === curves[k]);
+  if (canvases().join() === images) wrong.push("start");
+  const stopped = canvases().join();
+  document.getElementById("play").click();
+  await wait();
+  document.getElementById("play").click();
+  if (canvases().join() === stopped) wrong.push("play");
+  document.documentElement.dataset.chosen = String(wrong.length);
+  document.documentElement.dataset.paths = String(curves.length);
+})();
 </script></body>"""
 
 
-# A reader of the comparison, who writes down what is there after each thing done.
+# A reader of the comparison: records what is on the page after each action.
 COMPARED = """
 <script>
 (async () => {
@@ -41,7 +59,7 @@ COMPARED = """
   for (const option of all("#system option")) {
     await change("system", option.value);
     const one = { title: document.getElementById("scores").textContent, rows: names() };
-    one.alike = document.getElementById("alike").textContent;
+    one.conditions = document.getElementById("conditions").textContent;
     one.curves = document.getElementById("error").data.length;
     one.before = pixels().length;
     const first = pixels();
@@ -65,7 +83,7 @@ COMPARED = """
 </script></body>"""
 
 
-# Of every system, how wide the page wants to be and how wide its window is.
+# Records for every system the width of the page and of its window.
 MEASURED = """
 <script>
 (async () => {
@@ -88,7 +106,7 @@ addEventListener("message", (event) => {
 
 
 def narrow_widths(page: Path, folder: Path, width: int = 390) -> list[list[int]]:
-    """The widths MEASURED on a telephone: in a frame, as a window has a least width of its own."""
+    """Return the widths that MEASURED records in a narrow frame; a window cannot be that narrow."""
     inner, outer = folder / "inner.html", folder / "outer.html"
     inner.write_text(page.read_text("utf-8").replace("</body>", MEASURED), "utf-8")
     frame = (
@@ -102,7 +120,7 @@ def narrow_widths(page: Path, folder: Path, width: int = 390) -> list[list[int]]
 
 
 def in_browser(page: Path, folder: Path, script: str = CHOOSE) -> str:
-    """The document after its scripts, and then ``script``, ran."""
+    """Return the document after its own scripts and then ``script`` have run."""
     assert CHROMIUM is not None
     copy = folder / "page.html"
     copy.write_text(page.read_text("utf-8").replace("</body>", script), "utf-8")

@@ -1,13 +1,47 @@
 """Fixtures of all tests."""
 
+import gc
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
 from support import ROOT, Command, Done
-from warm import run_warm
+from warm import blank_reports, run_warm
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was imported and collected out of all later garbage collections."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_composition() -> Iterator[None]:
+    """Let Hydra compose each configuration once: its first time only looks for hydra.mode.
+
+    sirve never sets that; commands in processes of their own compose twice, as users' do.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Hydra, "get_mode", lambda *_, **__: None)
+        yield
+
+
+@pytest.fixture
+def blank_report() -> Iterator[None]:
+    """Runs of this test end with an empty report: for tests that look at other results."""
+    with blank_reports():
+        yield
+
+
+@pytest.fixture(scope="module")
+def blank_reports_in_module() -> Iterator[None]:
+    """Runs of this module's tests and fixtures end with an empty report."""
+    with blank_reports():
+        yield
 
 
 @pytest.fixture

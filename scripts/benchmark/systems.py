@@ -25,8 +25,8 @@ from simulators.lyapunov import exponents
 from sirve.cli.hydra_errors import CONF
 from sirve.data.simulated.generate import generators
 from sirve.data.simulated.recipe import Recipe, family
-from sirve.io.files import whole, write_text
-from sirve.report.stills import STYLE, tidy
+from sirve.io.files import atomic_file, write_text
+from sirve.report.figures.draw import STYLE, tidy
 
 TRAJECTORIES = 16
 COLUMNS = 4
@@ -155,7 +155,7 @@ def write_figure(rows: Sequence[Measured], path: Path) -> None:
             plot(ax, row)
         for ax in axes[len(rows) :]:
             ax.set_axis_off()
-        with whole(path) as temporary:
+        with atomic_file(path) as temporary:
             figure.savefig(temporary, dpi=120, format="png", facecolor="white")
 
 

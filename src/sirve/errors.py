@@ -20,7 +20,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"did you mean '{close[0]}'?" if close else f"choose from: {', '.join(known)}"
 
 
-def shown(value: object) -> str:
+def printable(value: object) -> str:
     """Escape and shorten an untrusted value for one line of a terminal."""
     return cut(ascii(value))
 

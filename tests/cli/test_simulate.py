@@ -18,6 +18,8 @@ from sirve.data.dataset import Dataset
 from sirve.data.simulated.verify import verify
 from sirve.io.files import sha256
 
+pytestmark = pytest.mark.usefixtures("blank_reports_in_module")
+
 SCRIPT = str(ROOT / "scripts" / "simulate.py")
 
 

@@ -7,7 +7,7 @@ from scipy.stats import multivariate_normal, norm
 from support import VECTORS, configure, members
 
 from sirve.cores import GRU, Core, Linear, Recurrent
-from sirve.cores.spread import SPREADS, Constant, Learned, give_spread, spread_of
+from sirve.cores.spread import SPREADS, Constant, Learned, set_spread, spread_kind
 from sirve.errors import UserError
 from sirve.forecasting import sampling
 from sirve.forecasting.rollout import rollout
@@ -24,7 +24,7 @@ def autoregressive() -> Core:
     core.scale.fill_(0.5)
     with torch.no_grad():
         core.readout.weight.fill_((A - 1) / 0.5)  # type: ignore[operator, union-attr]
-    give_spread(core, "constant")
+    set_spread(core, "constant")
     assert isinstance(core.spread, Constant)
     core.spread.assign(torch.tensor([S / 0.5]))
     return core
@@ -38,7 +38,7 @@ def with_spread(model: str, kind: str, covariates: int = 0) -> tuple[Core, torch
     core = build(
         node, Core, place="model", shape=shape, boundary="periodic", covariates=covariates
     ).double()
-    give_spread(core, kind)
+    set_spread(core, kind)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in core.parameters():
@@ -53,21 +53,21 @@ def with_spread(model: str, kind: str, covariates: int = 0) -> tuple[Core, torch
 def test_a_distribution_obeys_the_laws_of_cores(model: str, kind: str) -> None:
     """Its mean is that of the core; pieces equal the whole; causal; independent in the batch."""
     core, x = with_spread(model, kind)
-    assert spread_of(core) == kind
-    y, log_deviation, _ = core.distribution(x)
+    assert spread_kind(core) == kind
+    y, log_std, _ = core.distribution(x)
     assert torch.equal(y, core(x)[0])
-    assert log_deviation.shape == x.shape
+    assert log_std.shape == x.shape
     state, parts = None, []
     for piece in x.split([1, 3, 4], dim=1):
         _, part, state = core.distribution(piece, state)
         parts.append(part)
-    torch.testing.assert_close(torch.cat(parts, 1), log_deviation, rtol=0, atol=1e-12)
+    torch.testing.assert_close(torch.cat(parts, 1), log_std, rtol=0, atol=1e-12)
     changed = x.clone()
     changed[:, 5:] += 1
     after = core.distribution(changed)[1]
-    torch.testing.assert_close(after[:, :5], log_deviation[:, :5], rtol=0, atol=1e-12)
+    torch.testing.assert_close(after[:, :5], log_std[:, :5], rtol=0, atol=1e-12)
     alone = torch.cat([core.distribution(one[None])[1] for one in x])
-    torch.testing.assert_close(alone, log_deviation, rtol=0, atol=1e-12)
+    torch.testing.assert_close(alone, log_std, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("model", ["gru", "convlstm", "linear"])
@@ -97,7 +97,7 @@ def test_the_chain_rule_gives_the_joint_density_of_a_trajectory() -> None:
 def test_loss_is_least_at_the_standard_deviation_of_the_residuals() -> None:
     core = Recurrent((3,), GRU(), hidden=4).double()
     core.scale.copy_(torch.tensor([0.5, 1.0, 2.0]))
-    give_spread(core, "learned")
+    set_spread(core, "learned")
     assert isinstance(core.spread, Learned)
     window = torch.randn(50, 9, 3, dtype=torch.float64)
     residual = (window[:, 1:] - core(window[:, :-1])[0]) / core.scale

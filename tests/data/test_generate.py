@@ -105,17 +105,18 @@ def test_a_finished_dataset_is_reused(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_simultaneous_jobs_make_one_complete_dataset(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from simulators import Lorenz\n"
+        "import sys; from pathlib import Path; from simulators import Family, Lorenz\n"
         "from sirve.data.dataset import SPLITS\n"
-        "from sirve.data.simulated.generate import generate; from support import recipe\n"
+        "from sirve.data.simulated.generate import generate\n"
+        "from sirve.data.simulated.recipe import Recipe\n"
         "counts = dict(train=int(sys.argv[1]), valid=4, test=4)\n"
-        "made = recipe(Lorenz(), dt=0.02, states=dict.fromkeys(SPLITS, 40))\n"
+        "sims = dict.fromkeys(SPLITS, Family(Lorenz(), {}))\n"
+        "made = Recipe('lorenz', sims, 0.02, states=dict.fromkeys(SPLITS, 40), seed=0, block=2)\n"
         "generate(made, counts, Path('.')).read('train', counts['train'])"
     )
-    path = f"{ROOT}:{ROOT / 'tests'}"
     with ThreadPoolExecutor(3) as pool:
         jobs = [
-            pool.submit(run_command, ["-c", code, n], tmp_path, {"PYTHONPATH": path})
+            pool.submit(run_command, ["-c", code, n], tmp_path, {"PYTHONPATH": str(ROOT)})
             for n in ("4", "12", "8")
         ]
         done = [job.result() for job in jobs]

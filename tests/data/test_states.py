@@ -14,7 +14,7 @@ from simulators import Distribution, Heat, Lorenz, Simulator
 from sirve.data.dataset import SPLITS, Dataset
 from sirve.data.observe import Channels
 from sirve.data.simulated.generate import generate
-from sirve.data.states import Held, Stored
+from sirve.data.states import StatesInMemory, StatesOnDisk
 from sirve.data.windows import HELD, Windows, permuted
 
 STD = {"vector": np.array([8.0, 9.0, 8.6]), "frame": np.array([0.3])}
@@ -37,12 +37,12 @@ def test_windows_from_disk_equal_those_from_memory(tmp_path: Path, name: str) ->
     observe = OBSERVED[name]
     dataset = made(tmp_path, Lorenz(), draws={"rho": Distribution("uniform", (26.0, 32.0))})
     std = STD["vector"][: observe.info(dataset.info).shape[0]]
-    stored = Stored(dataset, 10, observe, std, seed=5)
+    stored = StatesOnDisk(dataset, 10, observe, std, seed=5)
     clean = observe.clean(dataset.read("train", 10), dataset.info)
     noisy = observe.noisy(clean, std, "train", 5)
     covariates = observe.covariates(dataset.parameters("train", 10), 10)
     columns = np.broadcast_to(covariates[:, None], (*noisy.shape[:2], covariates.shape[1]))
-    held = Held(torch.as_tensor(np.concatenate([noisy, columns], axis=2)), 4)
+    held = StatesInMemory(torch.as_tensor(np.concatenate([noisy, columns], axis=2)), 4)
     assert stored.shape == held.shape
     for a, b in zip(stored.blocks(), held.blocks(), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -55,8 +55,8 @@ def test_windows_from_disk_equal_those_from_memory(tmp_path: Path, name: str) ->
 
 def test_frames_from_disk_equal_those_from_memory(tmp_path: Path) -> None:
     dataset = made(tmp_path, Heat(size=(6, 5)))
-    stored = Stored(dataset, 10, Channels(), STD["frame"], seed=0)
-    held = Held(torch.as_tensor(dataset.read("train", 10)))
+    stored = StatesOnDisk(dataset, 10, Channels(), STD["frame"], seed=0)
+    held = StatesInMemory(torch.as_tensor(dataset.read("train", 10)))
     trajectory, start = torch.tensor([9, 0, 4]), torch.tensor([26, 0, 13])
     window = stored.windows(trajectory, start, 5)
     assert window.dtype == torch.float32
@@ -68,7 +68,7 @@ def test_only_a_few_shards_are_open_at_once(
 ) -> None:
     monkeypatch.setattr("sirve.data.states.OPEN", 2)
     dataset = made(tmp_path, Heat(size=(3, 3)))
-    stored = Stored(dataset, 10, Channels(), STD["frame"], seed=0)
+    stored = StatesOnDisk(dataset, 10, Channels(), STD["frame"], seed=0)
     before = len(list(Path("/proc/self/fd").iterdir()))
     for trajectory in (0, 4, 9, 1, 8):
         stored.windows(torch.tensor([trajectory]), torch.tensor([0]), 2)
@@ -126,7 +126,7 @@ def test_the_computed_order_looks_random() -> None:
 
 
 def test_the_order_of_very_many_windows_is_not_in_memory() -> None:
-    x = Held(torch.zeros(1, 1, 1).expand(1, HELD + 2, 1))
+    x = StatesInMemory(torch.zeros(1, 1, 1).expand(1, HELD + 2, 1))
     windows = Windows(x, 2, 1000, seed=0)
     assert windows[3].shape == (1000, 2, 1)
     assert windows._order.numel() == 0

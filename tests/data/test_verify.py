@@ -23,6 +23,8 @@ from sirve.errors import UserError
 from sirve.io.files import sha256
 from sirve.io.instantiate import TRUSTED
 
+pytestmark = pytest.mark.usefixtures("blank_reports_in_module")
+
 SCRIPT = str(ROOT / "scripts" / "simulate.py")
 SHARD = "data/train/00001.hdf5"
 LOCKS = (".lock", ".workers")

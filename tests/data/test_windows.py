@@ -7,14 +7,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sirve.data.states import Held
+from sirve.data.states import StatesInMemory
 from sirve.data.windows import Windows, load
 from sirve.errors import UserError
 
 
-def numbered(trajectories: int, states: int) -> Held:
+def numbered(trajectories: int, states: int) -> StatesInMemory:
     """States x[i, t] = 1000 i + t, so that a window shows its place."""
-    return Held((1000.0 * torch.arange(trajectories)[:, None] + torch.arange(states))[..., None])
+    return StatesInMemory(
+        (1000.0 * torch.arange(trajectories)[:, None] + torch.arange(states))[..., None]
+    )
 
 
 @settings(derandomize=True, deadline=None)

@@ -15,7 +15,7 @@ import sirve
 from simulators import Family, Lorenz
 from sirve import metrics
 from sirve.cores import GRU, Core, Linear, Recurrent
-from sirve.cores.spread import Constant, give_spread
+from sirve.cores.spread import Constant, set_spread
 from sirve.data.simulated.recipe import describe
 from sirve.errors import UserError
 from sirve.evaluation import ensembles, rollouts
@@ -57,7 +57,7 @@ def small() -> Forecaster:
     forecaster = of(
         Recurrent((3,), GRU(), hidden=4), x, configure("fit=gradient", "model.hidden=4")["model"]
     )
-    give_spread(forecaster.core, "constant")
+    set_spread(forecaster.core, "constant")
     return forecaster
 
 
@@ -90,7 +90,7 @@ def test_array_types(small: Forecaster) -> None:
 def test_saved_and_loaded_it_gives_the_same_ensemble(
     small: Forecaster, kind: str, tmp_path: Path
 ) -> None:
-    give_spread(small.core, kind)
+    set_spread(small.core, kind)
     assert small.core.spread is not None
     for value in small.core.spread.state_dict().values():
         value.normal_(std=0.1)
@@ -196,7 +196,7 @@ def test_a_run_with_an_ensemble(command: Command, tmp_path: Path, extra: list[st
         context, mean = file["context"][:], file["ensemble/mean"][:]
     assert "Ensemble</h2>" in (run / "report.html").read_text()
     assert (run / "figures" / "ensemble.png").stat().st_size > 10_000
-    assert "its 4 futures it trusts itself for" in done.stdout
+    assert "its 4 sampled forecasts stays below that error for" in done.stdout
     again = sirve.load(run).ensemble(context, 60, members=4)
     assert again.shape == (4, *mean.shape)
     if entry["spread_kind"] == "constant":
@@ -211,6 +211,7 @@ def test_one_member_is_refused(command: Command) -> None:
     assert "ensemble.members=1 has no spread" in done.stderr
 
 
+@pytest.mark.usefixtures("blank_report")
 def test_an_ensemble_of_frames_is_scored_again(command: Command, tmp_path: Path) -> None:
     small = ["model=convgru", "sim=heat", "model.hidden=2", "ensemble.members=6", "logger=none"]
     done = command(*small, *SMALL["heat"], *FEW)

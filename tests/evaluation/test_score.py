@@ -20,7 +20,7 @@ STD = np.array([2.0, 3.0])
 def test_an_entry_of_metrics_json_is_in_it() -> None:
     found = score(TRUTH, FORECAST, STD, 0.5, unit=10.0)
     error = metrics.normalised_error(TRUTH, FORECAST, STD)
-    entry = scores.of_forecast(TRUTH, FORECAST, error, STD, 0.5, 10.0)
+    entry = scores.forecast_scores(TRUTH, FORECAST, error, STD, 0.5, 10.0)
     flat_found = flat(found)
     assert flat(entry).items() <= flat_found.items()
     assert found["nrmse"]["10"] == metrics.nrmse(error)[9]
@@ -32,7 +32,7 @@ def test_fields_have_the_scores_of_fields() -> None:
     found = score(FIELD, 0.9 * FIELD, "truth", context=FIELD[:, :2])
     std = FIELD.std((0, 1, 3, 4), dtype=np.float64)
     error = metrics.normalised_error(FIELD, 0.9 * FIELD, std)
-    entry = scores.of_forecast(FIELD, 0.9 * FIELD, error, std, 1.0, 1.0)
+    entry = scores.forecast_scores(FIELD, 0.9 * FIELD, error, std, 1.0, 1.0)
     assert flat(entry).items() <= flat(found).items()
     assert {"vrmse", "band_error", "blurs", "copies", "correlation_time"} <= found.keys()
     assert "hellinger" not in found

@@ -3,7 +3,6 @@
 import fcntl
 import json
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -12,14 +11,14 @@ import numpy as np
 import pytest
 from faults.table import (
     SHORT,
-    TRAIN,
     Bench,
     fault,
     flip,
     refused,
     told,
 )
-from support import AIDS, environment, small_disk
+from support import AIDS, small_disk
+from warm import started_warm
 
 from sirve.data.dataset import Dataset
 from sirve.data.simulated.verify import verify
@@ -164,16 +163,13 @@ def two_generators(bench: Bench) -> None:
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.hdf5")}
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        process = subprocess.Popen(
-            [sys.executable, TRAIN, *SHORT, "sim.trajectories.train=12"],
-            cwd=bench.folder,
-            env=environment({}),
-            stdout=subprocess.DEVNULL,
-        )
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(6)
-        assert {p: p.stat().st_mtime_ns for p in folder.rglob("*.hdf5")} == before
-    assert process.wait(60) == 0
+        with started_warm(bench.folder, *SHORT, "sim.trajectories.train=12") as process:
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(3)
+            assert {p: p.stat().st_mtime_ns for p in folder.rglob("*.hdf5")} == before
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            process.communicate(60)
+    assert process.returncode == 0
     assert before.items() <= {p: p.stat().st_mtime_ns for p in folder.rglob("*.hdf5")}.items()
 
 

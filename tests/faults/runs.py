@@ -17,13 +17,14 @@ from faults.table import (
     weights,
 )
 from support import AIDS, DROPPING, TWO, ranks, same, small_disk, started, until_step
+from warm import started_warm
 
 from sirve.errors import UserError
 from sirve.io import checkpoints
 
 
-def never_stopped(bench: Bench, *arguments: str) -> tuple[dict[str, torch.Tensor], str]:
-    """Weights and record of the same run, had nobody stopped it."""
+def uninterrupted(bench: Bench, *arguments: str) -> tuple[dict[str, torch.Tensor], str]:
+    """Return weights and record of the same run, not stopped."""
     whole = (bench.folder if arguments else bench.shared) / "whole"
     if not whole.exists():
         done = bench.command(*LONG, *arguments, f"runs={whole}", "resume=never")
@@ -32,11 +33,11 @@ def never_stopped(bench: Bench, *arguments: str) -> tuple[dict[str, torch.Tensor
     return weights(run), (run / "metrics.jsonl").read_text()
 
 
-def goes_on(bench: Bench, *arguments: str) -> str:
-    """The same command ends as the run that was never stopped; what it said."""
+def resumed(bench: Bench, *arguments: str) -> str:
+    """Check that the same command ends as the run that was not stopped; return what it printed."""
     done = bench.command(*LONG, *arguments)
     assert done.returncode == 0, done.stderr
-    expected, record = never_stopped(bench, *arguments)
+    expected, record = uninterrupted(bench, *arguments)
     assert same(weights(bench.run()), expected)
     assert (bench.run() / "metrics.jsonl").read_text() == record
     return done.stdout + done.stderr
@@ -58,7 +59,7 @@ def damaged_checkpoint(bench: Bench) -> None:
             checkpoints.load(last)
         last.write_bytes(whole)
     flip(last)
-    said = goes_on(bench)
+    said = resumed(bench)
     assert "last.ckpt is damaged: it differs from its checksum" in said
     assert "resumes from previous.ckpt, step 16, 8 steps are repeated" in said
 
@@ -74,7 +75,7 @@ def killed_in_a_save(bench: Bench) -> None:
     bench.killed("sirve.io.checkpoints._keep", 2, *LONG)
     for path in bench.run().glob("checkpoints/*.ckpt"):
         assert checkpoints.intact(path)
-    assert "resumes from last.ckpt, step 16" in goes_on(bench)
+    assert "resumes from last.ckpt, step 16" in resumed(bench)
 
 
 @fault(
@@ -86,7 +87,7 @@ def killed_in_a_save(bench: Bench) -> None:
 )
 def killed_in_mid_epoch(bench: Bench) -> None:
     bench.interrupted()
-    assert "resumes from last.ckpt, step 24" in goes_on(bench)
+    assert "resumes from last.ckpt, step 24" in resumed(bench)
 
 
 @fault(
@@ -99,7 +100,7 @@ def killed_in_mid_epoch(bench: Bench) -> None:
 def killed_twice(bench: Bench) -> None:
     bench.interrupted()
     bench.killed(STEP, 3, *LONG, "data.loaders=2")
-    assert "resumes from last.ckpt, step 24" in goes_on(bench)
+    assert "resumes from last.ckpt, step 24" in resumed(bench)
 
 
 @fault(
@@ -129,13 +130,13 @@ def changed(bench: Bench) -> None:
 )
 def asked_to_stop(bench: Bench) -> None:
     bench.plant()
-    with started(bench.folder, *LONG, *DROPPING) as process:
+    with started_warm(bench.folder, *LONG, *DROPPING) as process:
         until_step(bench.folder, 9)
         process.send_signal(signal.SIGUSR1)
         _, stderr = process.communicate(timeout=10)
     assert process.returncode == 75
     assert "stopped by SIGUSR1; the same command resumes it" in stderr
-    assert "steps are repeated" not in goes_on(bench, *DROPPING)
+    assert "steps are repeated" not in resumed(bench, *DROPPING)
 
 
 @fault(
@@ -151,7 +152,7 @@ def no_room(bench: Bench) -> None:
         for path in bench.run().glob("checkpoints/*.ckpt"):
             assert checkpoints.intact(path)
         grow()
-        goes_on(bench)
+        resumed(bench)
 
 
 @fault(
@@ -208,6 +209,6 @@ def no_wandb(bench: Bench) -> None:
     done = bench.process(*tracked, env={"PYTHONPATH": str(broken.parent)})
     assert done.returncode == 0
     assert done.stderr.count("warning: ") == done.stderr.count("no wandb here") == 1
-    expected, record = never_stopped(bench)
+    expected, record = uninterrupted(bench)
     assert same(weights(bench.run()), expected)
     assert (bench.run() / "metrics.jsonl").read_text() == record

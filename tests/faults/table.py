@@ -1,4 +1,4 @@
-"""The fault table: each row a thing that goes wrong, and the function that shows what then happens.
+"""The fault table: each row is a fault, and the function that shows what then happens.
 
 ``python tests/faults/table.py > docs/faults.md`` writes it down.
 """
@@ -27,12 +27,12 @@ STEP = "sirve.training.module.TrainingModule.training_step"
 
 @dataclass(frozen=True)
 class Bench:
-    """What a row works with: an empty folder, and the command within it."""
+    """The tools of a row: an empty folder, and the command within it."""
 
     folder: Path
     command: Command  # in this process
     monkeypatch: pytest.MonkeyPatch
-    shared: Path  # what rows begin with is made once
+    shared: Path  # holds what several rows begin with
 
     def process(self, *arguments: str, env: dict[str, str] | None = None) -> Done:
         """The command as a process of its own."""
@@ -50,7 +50,7 @@ class Bench:
         return found
 
     def begin(self, name: str, make: Callable[[], object]) -> None:
-        """With what ``make`` leaves in the folder: from then on a row begins with a copy."""
+        """Fill the folder by ``make``, or by a copy of what it made for an earlier row."""
         assert not list(self.folder.iterdir())
         if (self.shared / name).exists():
             shutil.copytree(self.shared / name, self.folder, dirs_exist_ok=True)
@@ -59,7 +59,7 @@ class Bench:
             shutil.copytree(self.folder, self.shared / name)
 
     def interrupted(self) -> Path:
-        """A run of LONG that was killed in its 27th step, and the data it was trained on."""
+        """Return a run of LONG that was killed in its 27th step; its data are in the folder too."""
         self.begin("interrupted", lambda: self.killed(STEP, 27, *LONG))
         return self.run()
 
@@ -86,7 +86,7 @@ TABLE: dict[int, Fault] = {}
 def fault(
     number: int, what: str, others: str, does: str, more: str
 ) -> Callable[[Callable[[Bench], None]], Callable[[Bench], None]]:
-    """Put a row into the table; ``more`` names the test files that go into it further."""
+    """Put a row into the table; ``more`` names files with further tests of the same fault."""
 
     def keep(check: Callable[[Bench], None]) -> Callable[[Bench], None]:
         assert number not in TABLE
@@ -97,12 +97,12 @@ def fault(
 
 
 def refused(done: Done, *words: str) -> None:
-    """Before any work, in one line."""
+    """Check that a command was refused before any work, in one line that has these words."""
     told(done, 2, *words)
 
 
 def told(done: Done, code: int, *words: str) -> None:
-    """An exit code, and one line on stderr."""
+    """Check the exit code, and that stderr is one line that has these words."""
     assert done.returncode == code, done.stderr
     assert done.stderr.count("\n") == 1, done.stderr
     assert done.stderr.startswith("error: ")
@@ -111,7 +111,7 @@ def told(done: Done, code: int, *words: str) -> None:
 
 
 def flip(path: Path, bit: int | None = None) -> None:
-    """One bit of a file, in its middle unless told."""
+    """Flip one bit of a file, by default the one in its middle."""
     damaged = bytearray(path.read_bytes())
     bit = len(damaged) * 4 if bit is None else bit % (len(damaged) * 8)
     damaged[bit // 8] ^= 1 << bit % 8
@@ -119,16 +119,16 @@ def flip(path: Path, bit: int | None = None) -> None:
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
-    """The last checkpoint's."""
+    """Return the weights of the last checkpoint."""
     return dict(checkpoints.load(run / "checkpoints" / "last.ckpt")["state_dict"])
 
 
 HEAD = """# What can go wrong, and what sirve does then
 
-{count} faults, each shown by a row of `tests/test_faults.py` (`make test ARGS="-k test_fault"`)
-that brings it about for real: a process killed, a bit flipped, a disk filled, a payload that would
-fire. The column *elsewhere* is what is usual, measured or reported of other software. This page is
-written by `python tests/faults/table.py`.
+{count} faults, each shown by a row of `tests/test_fault_table.py`
+(`make test ARGS="-k test_fault"`) that brings it about for real: a process killed, a bit flipped, a
+disk filled, a payload that would fire. The column *elsewhere* is what is usual, measured or
+reported of other software. This page is written by `python tests/faults/table.py`.
 
 | # | fault | elsewhere | here | more tests |
 |--:|---|---|---|---|

@@ -12,14 +12,14 @@ from omegaconf import OmegaConf
 from support import configure
 
 from sirve.errors import UserError
-from sirve.io.files import json_rows, read_yaml, require_inside, sha256, whole, write_text
+from sirve.io.files import atomic_file, json_rows, read_yaml, require_inside, sha256, write_text
 from sirve.runs import run_folder
 
 
 def test_a_failure_keeps_the_old_file_and_leaves_no_other(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     write_text(path, "old")
-    with pytest.raises(ZeroDivisionError), whole(path) as temporary:
+    with pytest.raises(ZeroDivisionError), atomic_file(path) as temporary:
         temporary.write_text("half")
         assert temporary.parent == path.parent  # on the same device, so that the move is atomic
         _ = 1 / 0
@@ -31,8 +31,8 @@ def test_a_kill_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     write_text(path, "old")
     code = (
-        "import os, signal, pathlib, sys\nfrom sirve.io.files import whole\n"
-        "with whole(pathlib.Path(sys.argv[1])) as t:\n"
+        "import os, signal, pathlib, sys\nfrom sirve.io.files import atomic_file\n"
+        "with atomic_file(pathlib.Path(sys.argv[1])) as t:\n"
         "    t.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(path)], check=False)

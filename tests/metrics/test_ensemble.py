@@ -41,12 +41,12 @@ def test_crps_is_unbiased_for_the_closed_form_of_a_gaussian(members: int) -> Non
 @pytest.mark.parametrize("members", [2, 5, 50])
 def test_spread_of_calibrated_ensembles_equals_their_error(members: int) -> None:
     x, truth = calibrated(members)
-    spread, error = ensemble.deviation(x), np.abs(x.mean(0) - truth)
+    spread, error = ensemble.standard_deviation(x), np.abs(x.mean(0) - truth)
     ratio = ensemble.spread_over_error(spread[:, None], error[:, None], members)
     assert ratio.shape == (1,)
     assert ratio[0] == pytest.approx(1, abs=0.05)
     halved = x.mean(0) + 0.5 * (x - x.mean(0))
-    small = ensemble.deviation(halved)
+    small = ensemble.standard_deviation(halved)
     sure = ensemble.spread_over_error(small[:, None], error[:, None], members)
     assert sure[0] == pytest.approx(ratio[0] / 2)
 
@@ -54,7 +54,7 @@ def test_spread_of_calibrated_ensembles_equals_their_error(members: int) -> None
 @pytest.mark.parametrize("members", [10, 50])
 def test_standardised_errors_of_calibrated_ensembles_are_one(members: int) -> None:
     x, truth = calibrated(members)
-    mean, std = x.mean(0)[:, None], ensemble.deviation(x)[:, None]
+    mean, std = x.mean(0)[:, None], ensemble.standard_deviation(x)[:, None]
     found = ensemble.standardised_error(mean, std, truth[:, None], members)
     assert found[0] == pytest.approx(1, abs=0.04)
     sure = ensemble.standardised_error(mean, std / 2, truth[:, None], members)

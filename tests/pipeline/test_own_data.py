@@ -80,6 +80,7 @@ def test_a_folder_in_the_layout_of_the_well(command: Command, tmp_path: Path) ->
     assert (metrics["dt"], metrics["steps"]) == (0.1, 30)
 
 
+@pytest.mark.usefixtures("blank_report")
 def test_a_system_brought_as_a_file_is_that_system(command: Command, tmp_path: Path) -> None:
     """Weights, optimizer, normaliser and scores are the same, bit for bit."""
     small = [*FEW, *SMALL["lorenz"], "logger=none", "observe.noise=0.01", "sim.context=50"]
@@ -107,6 +108,7 @@ def test_a_system_brought_as_a_file_is_that_system(command: Command, tmp_path: P
     assert torch.tensor([scores[0]["nrmse"]["1"]]).isfinite()
 
 
+@pytest.mark.usefixtures("blank_report")
 def test_a_run_goes_on_only_with_the_data_it_began_with(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

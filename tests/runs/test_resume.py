@@ -1,4 +1,4 @@
-"""A run that was stopped at any instant, any number of times, is the run that never was."""
+"""A run that is stopped, at any instant and any number of times, gives the same results."""
 
 import json
 import os
@@ -25,9 +25,11 @@ from support import (
     started,
     until_step,
 )
-from warm import run_warm
+from warm import run_warm, started_warm
 
 from sirve.io import checkpoints
+
+pytestmark = pytest.mark.usefixtures("blank_reports_in_module")
 
 # Whatever could make two runs differ: dropout, noise, a schedule, a horizon that grows, an
 # optimizer with a long memory, validations and checkpoints out of step with each other.
@@ -63,7 +65,7 @@ def only_run(folder: Path) -> Path:
 
 
 def content(folder: Path) -> dict[str, Any]:
-    """All that a run has found out, its seconds apart; every file that has a final name loads."""
+    """Return all results of a run but its seconds; check that all of its files load."""
     found = only_run(folder)
     states = {path.name: checkpoints.load(path) for path in found.glob("checkpoints/*.ckpt")}
     for state in states.values():
@@ -83,9 +85,9 @@ def content(folder: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the run gives that nobody stops."""
+    """The results of the run that is not stopped."""
     folder = tmp_path_factory.mktemp("whole")
-    done = run_command([TRAIN, *ALL], folder, ENV)  # hashes strings otherwise than the others do
+    done = run_command([TRAIN, *ALL], folder, ENV)  # a new interpreter: its string hashes differ
     assert done.returncode == 0, done.stderr
     return content(folder)
 
@@ -101,7 +103,7 @@ VALIDATION = "sirve.training.module.TrainingModule.validation_step"
         pytest.param(2, [(STEP, 19), (STEP, 3)], marks=pytest.mark.slow),
     ],
 )
-def test_killed_at_any_instant_it_is_the_same_run(
+def test_a_run_killed_at_any_instant_gives_the_same_results(
     whole: dict[str, Any], tmp_path: Path, loaders: int, kills: list[tuple[str, int]]
 ) -> None:
     """Before the first checkpoint, in mid-epoch, twice in the same, in a validation, in a save."""
@@ -121,7 +123,7 @@ def test_killed_at_any_instant_it_is_the_same_run(
 
 
 def step_after(output: str) -> int:
-    """The step that a run says it goes on from."""
+    """Return the step that a run says it resumes from, 0 for a new run."""
     _, _, rest = output.partition(", step ")
     return int(rest.split()[0].rstrip(",")) if rest else 0
 
@@ -133,7 +135,9 @@ def last_step(folder: Path) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("loaders", [0, 2])
-def test_twenty_kills_at_random(whole: dict[str, Any], tmp_path: Path, loaders: int) -> None:
+def test_runs_killed_at_random_times_give_the_same_results(
+    whole: dict[str, Any], tmp_path: Path, loaders: int
+) -> None:
     """10 runs for each number of loaders, each killed by the clock up to three times."""
     rng = random.Random(loaders)
     for number in range(10):
@@ -151,10 +155,10 @@ def test_twenty_kills_at_random(whole: dict[str, Any], tmp_path: Path, loaders: 
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_it_between_two_steps(
+def test_a_signal_stops_a_run_between_two_steps(
     whole: dict[str, Any], tmp_path: Path, number: signal.Signals
 ) -> None:
-    with started(tmp_path, *ALL) as process:
+    with started_warm(tmp_path, *ALL) as process:
         until_step(tmp_path, 15)
         process.send_signal(number)
         _, stderr = process.communicate(timeout=LIMIT)
@@ -168,7 +172,7 @@ def test_a_signal_stops_it_between_two_steps(
         assert same(content(tmp_path), whole)
 
 
-def test_a_signal_while_simulating_stops_it_at_once(tmp_path: Path) -> None:
+def test_a_signal_while_simulating_stops_a_run_at_once(tmp_path: Path) -> None:
     many = ["sim.trajectories={train: 100000, valid: 4, test: 4}", "data.workers=2"]
     with started(tmp_path, *ALL, *many) as process:
         for _ in range(600):
@@ -182,8 +186,8 @@ def test_a_signal_while_simulating_stops_it_at_once(tmp_path: Path) -> None:
     assert stderr.count("\n") == 1
 
 
-def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
-    with started(tmp_path, *ALL, pause=60) as process:
+def test_a_second_signal_ends_a_run_at_once(tmp_path: Path) -> None:
+    with started_warm(tmp_path, *ALL, pause=60) as process:
         for _ in range(600):
             if list(tmp_path.glob("runs/*/*/metrics.jsonl")):
                 break
@@ -198,7 +202,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process is there, one that has ended and waits to be asked for apart."""
+    """Return whether a process runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -207,7 +211,7 @@ def alive(pid: int) -> bool:
 
 @pytest.fixture(scope="module")
 def whole_of_two(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What two ranks give that nobody stops."""
+    """The results of two ranks that are not stopped."""
     folder = tmp_path_factory.mktemp("two")
     done = run(folder, *TWO)
     assert done.returncode == 0, done.stderr
@@ -219,7 +223,7 @@ def whole_of_two(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     ("number", "first", "second"),
     [(signal.SIGTERM, 1, 0), (signal.SIGKILL, 0, 1), (signal.SIGKILL, 1, 1)],
 )
-def test_two_ranks_stop_together_and_go_on(
+def test_two_ranks_stop_together_and_resume(
     whole_of_two: dict[str, Any], tmp_path: Path, number: signal.Signals, first: int, second: int
 ) -> None:
     """One of them is killed, or asked to stop, then the other: no rank is left, nothing is lost."""
@@ -237,7 +241,7 @@ def test_two_ranks_stop_together_and_go_on(
 
 
 @pytest.mark.slow
-def test_a_silent_rank_is_not_waited_for_longer_than_asked(tmp_path: Path) -> None:
+def test_a_silent_rank_ends_the_run_after_the_timeout(tmp_path: Path) -> None:
     with started(tmp_path, *ALL, *TWO, "trainer.timeout=5") as process:
         until_step(tmp_path, 12)
         (rank,) = ranks(process)

@@ -1,4 +1,4 @@
-"""Law over every model that learns, and over what else keeps a memory: interrupted is the same."""
+"""An interrupted run gives the same results, for every model that learns and other settings."""
 
 import signal
 from collections.abc import Callable
@@ -11,6 +11,8 @@ from support import FEW, SMALL, Command, members, on_frames, same
 from sirve.io import checkpoints
 from sirve.runs.signals import Interrupted
 from sirve.training.module import TrainingModule
+
+pytestmark = pytest.mark.usefixtures("blank_reports_in_module")
 
 UNLEARNED = ("persistence", "climatology", "linear", "polynomial", "ngrc", "esn")
 UNLEARNED += ("random_features", "context_mean", "dmd")
@@ -47,7 +49,7 @@ SLOW += ("reslstm", "rescnn", "resgru", "stacked", "adamw", "mlp", "lstm", "fno"
     "case",
     [pytest.param(c, marks=pytest.mark.slow) if c in SLOW else c for c in CASES],
 )
-def test_interrupted_it_is_the_same_run(
+def test_an_interrupted_run_gives_the_same_results(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
     sim = "heat" if case in members("model") and on_frames(case) else "lorenz"
@@ -68,7 +70,7 @@ def test_interrupted_it_is_the_same_run(
 
 
 def interrupted_at(number: int, function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, but at call ``number`` the run stops in the middle of it."""
+    """Return a function that is ``function``, but raises Interrupted at call ``number``."""
     calls = 0
 
     def step(*args: Any) -> Any:

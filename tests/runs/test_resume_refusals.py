@@ -1,4 +1,4 @@
-"""Going on with a run: what is damaged, what has changed, what is refused."""
+"""Resuming a run: from a damaged checkpoint, after a change, and what is refused."""
 
 import json
 import os
@@ -13,6 +13,8 @@ from support import AIDS, FEW, SMALL, TRAIN, Command, Done
 from warm import run_warm
 
 from sirve.io import checkpoints
+
+pytestmark = pytest.mark.usefixtures("blank_reports_in_module")
 
 ARGUMENTS = [
     "sim=lorenz",
@@ -38,7 +40,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(killed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of it of one's own, where ``command`` runs."""
+    """A copy of ``killed``, in the folder where ``command`` runs."""
     shutil.copytree(killed, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     (found,) = tmp_path.glob("runs/*/*/")
@@ -47,7 +49,7 @@ def run(killed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str]:
-    """Weights and record of the run that nobody stopped."""
+    """Weights and record of the same run, not killed."""
     folder = tmp_path_factory.mktemp("whole")
     done = run_warm([TRAIN, *ARGUMENTS], folder)
     assert done.returncode == 0, done.stderr
@@ -78,7 +80,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_the_checkpoint_before_is_taken(
+def test_a_damaged_checkpoint_is_replaced_by_the_one_before(
     command: Command, run: Path, whole: tuple[dict[str, Any], str], damage: str
 ) -> None:
     DAMAGES[damage](run / "checkpoints" / "last.ckpt")
@@ -91,7 +93,7 @@ def test_the_checkpoint_before_is_taken(
 
 
 @pytest.mark.parametrize("names", [["last.ckpt", "previous.ckpt"], ["best.ckpt"]])
-def test_without_a_good_one_it_begins_again(
+def test_without_a_good_checkpoint_the_run_starts_again(
     command: Command, run: Path, whole: tuple[dict[str, Any], str], names: list[str]
 ) -> None:
     for name in names:
@@ -103,7 +105,7 @@ def test_without_a_good_one_it_begins_again(
     assert outcome(run) == whole
 
 
-def test_named_by_resume_it_needs_no_other_word(
+def test_resume_needs_no_other_option(
     command: Command, run: Path, whole: tuple[dict[str, Any], str]
 ) -> None:
     done = command(f"resume={run}", "logger=none")
@@ -114,11 +116,11 @@ def test_named_by_resume_it_needs_no_other_word(
     assert (done.returncode, done.stdout) == (0, f"{run} is finished: nothing is left to do\n")
 
 
-def test_all_its_words_may_be_said_again(command: Command, run: Path) -> None:
+def test_resume_accepts_the_options_of_its_run(command: Command, run: Path) -> None:
     assert command(f"resume={run}", "sim=lorenz", "model=gru", *SETTING).returncode == 0
 
 
-def test_never_begins_another_run(command: Command, run: Path) -> None:
+def test_resume_never_begins_another_run(command: Command, run: Path) -> None:
     assert command(*ARGUMENTS, "resume=never").returncode == 0
     assert len(list(run.parent.iterdir())) == 2
     assert not (run / "report.html").exists()
@@ -131,7 +133,7 @@ def test_another_command_is_another_run(command: Command, run: Path) -> None:
 
 
 def refused(done: Done, *words: str) -> None:
-    """Before any work, in one line."""
+    """Check that a command was refused before any work, in one line that has these words."""
     assert done.returncode == 2, done.stderr
     assert done.stderr.count("\n") == 1
     for word in words:
@@ -180,18 +182,18 @@ def test_another_cpu_is_a_warning(command: Command, run: Path) -> None:
         (["trust=[3]"], "trust"),
     ],
 )
-def test_wrong_words_beside_resume(
+def test_wrong_options_with_resume_are_refused(
     command: Command, run: Path, arguments: list[str], reason: str
 ) -> None:
     refused(command(f"resume={run}", *arguments), reason)
 
 
 @pytest.mark.parametrize("place", ["nowhere", "runs", "data", "/"])
-def test_a_folder_that_is_no_run(command: Command, run: Path, place: str) -> None:
+def test_a_folder_without_a_run_is_refused(command: Command, run: Path, place: str) -> None:
     refused(command(f"resume={place}"), f"resume={place} is no run's folder: it has no config.yaml")
 
 
-def test_a_run_at_work_is_left_alone(command: Command, run: Path) -> None:
+def test_a_run_at_work_in_another_process_is_refused(command: Command, run: Path) -> None:
     import fcntl
 
     with (run / ".lock").open("w") as lock:
@@ -213,7 +215,7 @@ HOSTILE: dict[str, tuple[tuple[str, ...], Any, str]] = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_a_run_of_somebody_else_can_do_nothing(command: Command, run: Path, kind: str) -> None:
+def test_a_hostile_configuration_is_refused(command: Command, run: Path, kind: str) -> None:
     (*groups, key), value, reason = HOSTILE[kind]
     path = run / "config.yaml"
     config = node = yaml.safe_load(path.read_text())

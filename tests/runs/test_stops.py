@@ -1,4 +1,4 @@
-"""What stops a run: numbers that are not finite, a disk that is full. Nothing is lost by it."""
+"""Numbers that are not finite and a full disk stop a run; its checkpoints stay good."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,8 @@ from support import AIDS, DROPPING, FEW, SMALL, Command, small_disk
 
 from sirve.forecasting import forecaster
 from sirve.io import checkpoints
+
+pytestmark = pytest.mark.usefixtures("blank_reports_in_module")
 
 BREAKING = [
     "sim=lorenz",
@@ -35,7 +37,9 @@ def only_run(folder: Path) -> Path:
 
 @pytest.mark.parametrize("where", ["loss", "gradient"])
 @pytest.mark.parametrize("value", ["nan", "inf"])
-def test_it_stops_before_the_step(command: Command, tmp_path: Path, where: str, value: str) -> None:
+def test_a_loss_or_gradient_that_is_not_finite_stops_before_the_step(
+    command: Command, tmp_path: Path, where: str, value: str
+) -> None:
     done = command(*BREAKING, env={"BREAK": f"{where}={value}"})
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
@@ -47,7 +51,7 @@ def test_it_stops_before_the_step(command: Command, tmp_path: Path, where: str, 
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_validation_score_that_is_no_number_stops_it(
+def test_a_validation_score_that_is_not_finite_stops_the_run(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: float
 ) -> None:
     scores = iter([-1.0, value])
@@ -60,10 +64,10 @@ def test_a_validation_score_that_is_no_number_stops_it(
 
 
 @pytest.mark.parametrize("value", ["nan", "inf"])
-def test_forecasts_that_are_no_numbers_are_never_best(
+def test_forecasts_that_are_not_finite_are_never_best(
     command: Command, tmp_path: Path, value: str
 ) -> None:
-    """They count as the worst there is, an error of 10 deviations: any other is better."""
+    """They count as an error of 10 standard deviations, worse than any other forecast."""
     done = command(*BREAKING, env={"BREAK": f"late={value}"})
     assert done.returncode == 0, done.stderr
     run = only_run(tmp_path)
@@ -74,8 +78,10 @@ def test_forecasts_that_are_no_numbers_are_never_best(
     assert checkpoints.load(run / "checkpoints" / "best.ckpt")["global_step"] == 10
 
 
-def test_a_disk_that_fills_up_while_training(command: Command, tmp_path: Path) -> None:
-    """The run stops by the next checkpoint, the earlier ones are good, and with room it goes on."""
+def test_a_disk_that_fills_up_stops_training_and_can_be_resumed(
+    command: Command, tmp_path: Path
+) -> None:
+    """The run stops by the next checkpoint, the earlier ones are good, and with room it resumes."""
     with small_disk(tmp_path / "runs", "600k") as grow:
         ballast = tmp_path / "runs" / "ballast"
         ballast.write_bytes(bytes(280_000))

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import ROOT, run_command
+from support import ROOT
+from warm import run_warm
 
 PROBLEMS = sorted(path.stem for path in (ROOT / "scripts" / "benchmark" / "solvers").glob("*.py"))
 
@@ -15,7 +16,7 @@ PROBLEMS = sorted(path.stem for path in (ROOT / "scripts" / "benchmark" / "solve
 def benchmark(folder: Path, *arguments: str) -> tuple[dict[str, Any], str]:
     file = folder / "measured.json"
     command = [str(ROOT / "scripts" / "benchmark.py"), *arguments, "--json", str(file)]
-    done = run_command(command, folder)
+    done = run_warm(command, folder)
     assert done.returncode == 0, done.stderr
     return json.loads(file.read_text())["results"], done.stdout
 

@@ -13,6 +13,8 @@ from scripts.study.solver_comparison.system import System
 from sirve import metrics
 from sirve.report.load import load_run
 
+pytestmark = pytest.mark.usefixtures("blank_reports_in_module")
+
 SYSTEMS = {  # with the largest residual of the truth, the error of solver and storage
     "lorenz": (["sim.system.rho={uniform: [26, 32]}", "observe.stride=2"], 1e-9),
     "pendulum": ([], 1e-9),  # driven: its equations depend on time

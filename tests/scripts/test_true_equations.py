@@ -14,6 +14,8 @@ from scripts.study.solver_comparison.equation_forecast import equation_errors
 from sirve.errors import UserError
 from sirve.report.load import load_run
 
+pytestmark = pytest.mark.usefixtures("blank_reports_in_module")
+
 TOLERANCES = ("1e-03", "1e-06", "1e-10")
 
 

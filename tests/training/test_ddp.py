@@ -7,6 +7,8 @@ import pytest
 import torch
 from support import FEW, SMALL, TWO, Command
 
+pytestmark = pytest.mark.usefixtures("blank_reports_in_module")
+
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     (path,) = folder.rglob("last.ckpt")

@@ -9,6 +9,8 @@ from sirve.cores import GRU, Core, Recurrent, ResidualStacked
 from sirve.cores.lift import images
 from sirve.training.objectives.squared_error import SquaredError, turned
 
+pytestmark = pytest.mark.usefixtures("blank_reports_in_module")
+
 
 def core_and_window(length: int) -> tuple[Core, torch.Tensor]:
     torch.manual_seed(0)

@@ -13,7 +13,7 @@ from simulators import Family, Lorenz
 from sirve.cores import GRU, LSTM, ConvRecurrent, Linear, Recurrent
 from sirve.cores.lift import images
 from sirve.data.simulated.recipe import describe
-from sirve.data.states import Held
+from sirve.data.states import StatesInMemory
 from sirve.errors import UserError
 from sirve.forecasting.forecaster import Forecaster
 from sirve.forecasting.normaliser import Normaliser
@@ -21,6 +21,8 @@ from sirve.io.instantiate import build
 from sirve.metrics.validation import log_error
 from sirve.training.fits import Fit, Readout, Ridge, fit_for
 from sirve.training.ridge_search import Search
+
+pytestmark = pytest.mark.usefixtures("blank_reports_in_module")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +41,7 @@ def search(x: np.ndarray, plan: Ridge, core: Any = None) -> tuple[Search, dict[s
     core.scale.copy_(torch.as_tensor(np.diff(x, axis=1).std((0, 1)) / std))
     forecaster = Forecaster(core, Normaliser(mean, std, 0), {}, info, std.tolist())
     valid = x[8:, :20], x[8:, 20:220]
-    found = Search(plan, forecaster, Held(torch.as_tensor(x[:8])), valid, 200, seed=1)
+    found = Search(plan, forecaster, StatesInMemory(torch.as_tensor(x[:8])), valid, 200, seed=1)
     return found, found.run(plan.settings(core))
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from sirve.cores import GRU, LSTM, RNN, Cell, ConvRecurrent, Core, Linear, Persistence, Recurrent
-from sirve.data.states import Held
+from sirve.data.states import StatesInMemory
 from sirve.data.windows import Windows
 from sirve.forecasting.rollout import rollout
 from sirve.training.varpro import LM, SOAP, Descent, VarPro
@@ -150,7 +150,7 @@ def descent(plan: VarPro, seed: int = 0) -> Descent:
     """Of a GRU of four units on waves."""
     t = torch.arange(40, dtype=torch.float64) / 3 + torch.arange(6)[:, None]
     x = torch.stack([torch.sin(t), torch.cos(1.3 * t) * torch.sin(t)], dim=2)
-    windows = Windows(Held(x), plan.length, plan.batch, seed)
+    windows = Windows(StatesInMemory(x), plan.length, plan.batch, seed)
     core = Recurrent((2,), GRU(), hidden=4)
 
     @torch.no_grad()

@@ -12,6 +12,8 @@ from warm import run_warm
 from sirve.io import checkpoints
 from sirve.runs import signals
 
+pytestmark = pytest.mark.usefixtures("blank_reports_in_module")
+
 
 def tiny(fit: str = "varpro", sim: str = "lorenz") -> list[str]:
     """Return the overrides of a run of a second."""

@@ -18,7 +18,7 @@ from sirve.cores import LSTM, ConvRecurrent, Core, Recurrent
 from sirve.cores.fast import fused
 from sirve.cores.recurrent import Layer
 from sirve.data.shards import Info
-from sirve.data.states import Held
+from sirve.data.states import StatesInMemory
 from sirve.data.windows import Windows
 from sirve.forecasting.forecaster import Forecaster
 from sirve.forecasting.normaliser import Normaliser
@@ -129,7 +129,7 @@ def epoch(options: argparse.Namespace) -> dict[str, Any]:
 
     def bare() -> None:
         model = forecaster()
-        windows = Windows(Held(x), objective.length, BATCH, 0)
+        windows = Windows(StatesInMemory(x), objective.length, BATCH, 0)
         descend = optimizer(model.core.parameters())
         for step in range(count):
             descend.zero_grad()
@@ -139,7 +139,7 @@ def epoch(options: argparse.Namespace) -> dict[str, Any]:
     def ours() -> None:
         plan = TrainingPlan(objective, optimizer, count)
         with tempfile.TemporaryDirectory() as folder:
-            data = TrainingData(Held(x), x[:1, :5].numpy(), x[:1, 5:6].numpy())
+            data = TrainingData(StatesInMemory(x), x[:1, :5].numpy(), x[:1, 5:6].numpy())
             module = TrainingModule(forecaster(), plan)
             train(module, data, Path(folder), Hardware(), [], BATCH, Monitoring(1))
 

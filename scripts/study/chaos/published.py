@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from sirve.errors import UserError, shown
+from sirve.errors import UserError, printable
 from sirve.io.hdf5 import UNREADABLE, opened
 from sirve.metrics import smape
 
@@ -69,7 +69,8 @@ def load(path: Path) -> Published:
         except UNREADABLE as error:
             if isinstance(error, UserError):
                 raise
-            raise UserError(f"{path} is damaged ({shown(str(error))}); copy it again") from error
+            why = printable(str(error))
+            raise UserError(f"{path} is damaged ({why}); copy it again") from error
     _require_one_size(path, arrays)
     found = Published(
         names=[str(name) for name in arrays.pop("name")],
@@ -121,7 +122,10 @@ def require_fit(path: Path, found: Published) -> None:
             if not np.isfinite(x).all():
                 at = int(np.argmin(np.isfinite(x)))
                 raise UserError(
-                    f"{path}: '{name}' of {shown(system)} is {x[at]} at point {at}; leave it out"
+                    f"{path}: '{name}' of {printable(system)} is {x[at]} at point {at}; "
+                    "leave it out"
                 )
             if x[: len(x) - more].std() == 0:
-                raise UserError(f"{path}: '{name}' of {shown(system)} is constant; leave it out")
+                raise UserError(
+                    f"{path}: '{name}' of {printable(system)} is constant; leave it out"
+                )

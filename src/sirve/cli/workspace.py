@@ -15,7 +15,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from sirve.errors import UserError, refusing, shown
+from sirve.errors import UserError, printable, refusing
 
 RUNS = 50  # shown at once, at most
 TIMEOUT = 20  # seconds that the server has for an answer
@@ -80,7 +80,7 @@ def save(target: str, sim: str | None) -> str:
     """
     match = re.fullmatch(r"([\w.-]+)/([\w.-]+)", target)
     if not match:
-        raise UserError(f"{shown(target)} is no project of W&B; give ENTITY/PROJECT")
+        raise UserError(f"{printable(target)} is no project of W&B; give ENTITY/PROJECT")
     try:
         import wandb
         import wandb_workspaces  # noqa: F401

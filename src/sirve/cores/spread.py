@@ -56,11 +56,11 @@ class Learned(nn.Module):
 SPREADS = {"constant": Constant, "learned": Learned}
 
 
-def give_spread(core: Core, kind: str) -> None:
+def set_spread(core: Core, kind: str) -> None:
     """Set the spread of ``core`` to a new one, of a kind in SPREADS."""
     core.spread = SPREADS[kind](core).to(core.scale)
 
 
-def spread_of(core: Core) -> str | None:
+def spread_kind(core: Core) -> str | None:
     """Return the kind of the spread of ``core``, or None."""
     return next((kind for kind, cls in SPREADS.items() if isinstance(core.spread, cls)), None)

@@ -15,7 +15,7 @@ import yaml
 from sirve.data.info import Info
 from sirve.data.moments import StepMoments
 from sirve.data.shards import read_parameter, read_shard, rows_of
-from sirve.errors import UserError, one_line, shown
+from sirve.errors import UserError, one_line, printable
 from sirve.io.files import read_json, require_inside, sha256, write_text
 
 SPLITS = ("train", "valid", "test")
@@ -64,7 +64,7 @@ class Manifest:
         try:
             content = read_json(path, _REMEDY)
             if content["format"] != FORMAT:
-                raise ValueError(f"format {shown(content['format'])}, not {FORMAT}")
+                raise ValueError(f"format {printable(content['format'])}, not {FORMAT}")
             found = Manifest(
                 content["config"],
                 {split: Info.of(content["infos"][split]) for split in SPLITS},
@@ -85,7 +85,7 @@ class Manifest:
         if not isinstance(self.config, dict):
             raise ValueError("config is no object")
         if type(self.block) is not int or not 0 < self.block < 2**31:
-            raise ValueError(f"block is {shown(self.block)}, not a positive whole number")
+            raise ValueError(f"block is {printable(self.block)}, not a positive whole number")
         if not isinstance(self.shards, dict) or not all(
             isinstance(value, str) for value in self.shards.values()
         ):

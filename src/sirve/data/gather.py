@@ -12,7 +12,7 @@ from sirve.data.dataset import Dataset
 from sirve.data.info import dtype_of
 from sirve.data.moments import Moments, StepMoments
 from sirve.data.observe import Observe
-from sirve.data.states import Held, States, Stored, with_covariates
+from sirve.data.states import States, StatesInMemory, StatesOnDisk, with_covariates
 from sirve.errors import UserError
 
 
@@ -52,10 +52,10 @@ def gather(
                 f"channel '{name}' is constant in the training data, so errors have no unit; leave "
                 "it out by observe.channels, or change sim.system"
             )
-    train: States = Stored(dataset, counts["train"], observe, moments.std, seed)
+    train: States = StatesOnDisk(dataset, counts["train"], observe, moments.std, seed)
     if prod(train.shape) * np.dtype(dtype_of(observe.info(info))).itemsize <= memory * 2**20:
         whole = np.concatenate(list(train.blocks()))
-        train = Held(torch.as_tensor(whole), dataset.manifest.block)
+        train = StatesInMemory(torch.as_tensor(whole), dataset.manifest.block)
 
     seen, clean = {}, {}
     for split in ("valid", "test"):

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sirve.errors import UserError, shown
+from sirve.errors import UserError, printable
 from sirve.io.files import require_name
 
 CHANNELS = 100_000  # most channels of a system
@@ -69,22 +69,22 @@ class Info:
             *(*self.channels, *self.units, *self.covariates),
         ):
             if not isinstance(word, str) or not word.isprintable() or len(word) > 1000:
-                raise ValueError(f"info holds {shown(word)}, not a word")
+                raise ValueError(f"info holds {printable(word)}, not a word")
         for name in self.channels:
             if not name or name.startswith(".") or "/" in name:
-                raise ValueError(f"info.channels holds {shown(name)}, not a name")
+                raise ValueError(f"info.channels holds {printable(name)}, not a name")
 
     def _require_values(self) -> None:
         for n in self.shape:
             if type(n) is not int or not 0 < n < 2**31:
-                raise ValueError(f"info.shape holds {shown(n)}, not a positive whole number")
+                raise ValueError(f"info.shape holds {printable(n)}, not a positive whole number")
         if len(self.shape) > 3 or not self.shape[0] == len(self.channels) == len(self.units):
-            raise ValueError(f"info.shape {shown(self.shape)} does not fit its channels")
+            raise ValueError(f"info.shape {printable(self.shape)} does not fit its channels")
         for key, value in (("dt", self.dt), ("unit", self.unit)):
             if type(value) not in (int, float) or not 0 < value < 1e300:
-                raise ValueError(f"info.{key} is {shown(value)}, not a positive number")
+                raise ValueError(f"info.{key} is {printable(value)}, not a positive number")
         if self.frames not in ("float32", "float64"):
-            raise ValueError(f"info.frames is {shown(self.frames)}, not float32 or float64")
+            raise ValueError(f"info.frames is {printable(self.frames)}, not float32 or float64")
         if self.boundary not in (None, *BOUNDARIES) or not isinstance(self.parameters, dict):
             raise ValueError("info.boundary or info.parameters is not valid for a system")
         try:

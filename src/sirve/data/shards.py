@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from sirve.data.info import Info, dtype_of
-from sirve.errors import UserError, shown
+from sirve.errors import UserError, printable
 from sirve.io.files import move, sha256
 from sirve.io.hdf5 import create, reading
 
@@ -69,7 +69,9 @@ def read_shard(path: Path, info: Info, rows: int | None = None) -> np.ndarray:
     with reading(path, _REMEDY) as file:
         found = [file.get(f"t0_fields/{name}") for name in info.channels]
         if not all(isinstance(field, h5py.Dataset) for field in found):
-            raise UserError(f"{path} lacks one of the channels {shown(info.channels)}; {_REMEDY}")
+            raise UserError(
+                f"{path} lacks one of the channels {printable(info.channels)}; {_REMEDY}"
+            )
         states = {field.shape[:2] for field in found}
         if len(states) > 1 or any(
             field.ndim < 2 or field.shape[2:] != info.shape[1:] for field in found
@@ -91,7 +93,9 @@ def rows_of(path: Path, info: Info) -> int:
     with reading(path, _REMEDY) as file:
         field = file.get(f"t0_fields/{info.channels[0]}")
         if not isinstance(field, h5py.Dataset) or field.ndim < 2:
-            raise UserError(f"{path} lacks one of the channels {shown(info.channels)}; {_REMEDY}")
+            raise UserError(
+                f"{path} lacks one of the channels {printable(info.channels)}; {_REMEDY}"
+            )
         return int(field.shape[0])
 
 
@@ -100,7 +104,7 @@ def read_parameter(path: Path, name: str, rows: int) -> np.ndarray:
     with reading(path, _REMEDY) as file:
         found = file.get(f"scalars/{name}")
         if not isinstance(found, h5py.Dataset) or found.ndim != 1 or len(found) < rows:
-            raise UserError(f"{path} lacks the parameter {shown(name)}; {_REMEDY}")
+            raise UserError(f"{path} lacks the parameter {printable(name)}; {_REMEDY}")
         return found[:rows].astype(np.float64)
 
 

@@ -22,7 +22,7 @@ OPEN = 128  # most shards open at once
 class States(ABC):
     """Observed training trajectories (n, T, *shape).
 
-    Law: ``Held`` and ``Stored`` give the same windows and the same blocks, bit for bit.
+    Law: ``StatesInMemory`` and ``Stored`` give the same windows and the same blocks, bit for bit.
     """
 
     shape: tuple[int, ...]
@@ -44,7 +44,7 @@ class States(ABC):
         return torch.device("cpu")
 
 
-class Held(States):
+class StatesInMemory(States):
     """States in memory, as one tensor, so that a batch is one gather."""
 
     def __init__(self, x: Tensor, block: int = 16) -> None:
@@ -58,18 +58,18 @@ class Held(States):
         for part in self.x.split(self.block):
             yield part.cpu().numpy()
 
-    def to(self, device: torch.device) -> "Held":
+    def to(self, device: torch.device) -> "StatesInMemory":
         """Move to ``device`` if the states take at most half of its free memory."""
         if device.type == "cuda" and self.x.nbytes > torch.cuda.mem_get_info(device)[0] / 2:
             return self
-        return Held(self.x.to(device), self.block)
+        return StatesInMemory(self.x.to(device), self.block)
 
     @property
     def device(self) -> torch.device:
         return self.x.device
 
 
-class Stored(States):
+class StatesOnDisk(States):
     """States on disk: a window is one read of each channel, so memory stays constant."""
 
     def __init__(

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from sirve import metrics
-from sirve.cores.spread import spread_of
+from sirve.cores.spread import spread_kind
 from sirve.evaluation.rollouts import Result, Test
 from sirve.forecasting.forecaster import Forecaster
 from sirve.forecasting.likelihood import negative_log_density
@@ -45,17 +45,17 @@ def judge(
         ensemble = forecaster.ensemble(
             test.seen[at, : test.context], test.steps, members, own_seed, covariates
         )
-        found = scores.of_members(ensemble, test.truth[at], result.prediction[at], test.std)
+        found = scores.member_scores(ensemble, test.truth[at], result.prediction[at], test.std)
         if ensemble.ndim == 4:
             found["fan"] = np.moveaxis(np.quantile(ensemble[..., 0], FAN, axis=0), 0, -1)
         parts.append(found)
     arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     info, truth = test.info, test.truth
-    entry = scores.of_ensemble(arrays, truth, result.error, members, info.dt, info.unit)
+    entry = scores.ensemble_scores(arrays, truth, result.error, members, info.dt, info.unit)
     seconds = (time.perf_counter() - start) / test.steps
     entry = {
         "members": members,
-        "spread_kind": spread_of(forecaster.core),
+        "spread_kind": spread_kind(forecaster.core),
         **entry,
         "one_step_log_likelihood": one_step_log_likelihood(forecaster, test),
         "seconds_per_step": seconds,

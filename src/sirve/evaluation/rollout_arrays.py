@@ -18,9 +18,9 @@ class Rollouts:
     """Forecasts, the truth, and what else is known of them: the arguments of ``score.score``.
 
     ``futures`` are the members of an ensemble; a run keeps ``ensemble`` instead, the arrays of
-    ``metrics.scores.of_members`` of ``members`` members. float32 stays float32, so that scores of a
-    run are computed from the same bits; all else becomes float64. Raises UserError where a shape
-    does not fit, or the truth or the context is not finite.
+    ``metrics.scores.member_scores`` of ``members`` members. float32 stays float32, so that scores
+    of a run are computed from the same bits; all else becomes float64. Raises UserError where a
+    shape does not fit, or the truth or the context is not finite.
     """
 
     truth: np.ndarray

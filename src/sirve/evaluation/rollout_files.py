@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sirve.errors import UserError, one_line, shown
+from sirve.errors import UserError, one_line, printable
 from sirve.evaluation.rollout_arrays import Rollouts, as_floats, truth_std
 from sirve.evaluation.score_parts import ENSEMBLE
 from sirve.io.hdf5_arrays import Outline, outline
@@ -75,15 +75,15 @@ def read_rollouts(path: Path, options: FileOptions) -> tuple[Rollouts, str]:
 def _array(file: Outline, name: str, option: str = "") -> np.ndarray:
     if name not in file.arrays:
         why = file.others.get(name)
-        known = ", ".join(sorted(map(shown, file.arrays))[:10]) or "none"
+        known = ", ".join(sorted(map(printable, file.arrays))[:10]) or "none"
         reason = why or f"is not there; the file has {known}: name it by --{option}"
-        raise UserError(f"{file.path}: the array {shown(name)} {reason}")
+        raise UserError(f"{file.path}: the array {printable(name)} {reason}")
     array = file.arrays[name]
     try:
         return as_floats(array.read(()))
     except MemoryError:
         raise UserError(
-            f"{file.path}: {shown(name)} of shape {array.shape} is more than fits in memory; "
+            f"{file.path}: {printable(name)} of shape {array.shape} is more than fits in memory; "
             "score a part of the rollouts"
         ) from None
 
@@ -109,7 +109,7 @@ def _times(file: Outline, options: FileOptions) -> tuple[float, float, str]:
 def _number(file: Outline, name: str) -> float | None:
     value = file.attribute("/", name)
     if isinstance(value, str):
-        raise UserError(f"{file.path}: {name}={shown(value)} must be a positive number")
+        raise UserError(f"{file.path}: {name}={printable(value)} must be a positive number")
     return None if value is None else float(value)
 
 

@@ -83,7 +83,7 @@ def score(forecaster: Forecaster, test: Test) -> Result:
     error = metrics.normalised_error(test.truth, prediction, test.std)
     paths = invariant_paths(test, prediction)
     dt, unit = test.info.dt, test.info.unit
-    found = scores.of_forecast(test.truth, prediction, error, test.std, dt, unit)
+    found = scores.forecast_scores(test.truth, prediction, error, test.std, dt, unit)
     found["invariants"] = {name: scores.drift(path) for name, path in paths.items()}
     return Result(prediction, error, paths, found, seconds)
 

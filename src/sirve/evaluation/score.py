@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sirve.evaluation.rollout_arrays import Rollouts, truth_std
-from sirve.evaluation.score_parts import PARTS, Nested, of_ensemble, reasons_against
+from sirve.evaluation.score_parts import PARTS, Nested, ensemble_scores, reasons_against
 
 
 def score(
@@ -87,7 +87,7 @@ def score_rollouts(r: Rollouts) -> Scored:
             left_out |= dict.fromkeys(names, missing[0])
         else:
             _merge(found, compute(r))
-    found |= of_ensemble(r, left_out)
+    found |= ensemble_scores(r, left_out)
     found["peers"] = found.pop("peers")  # last
     return Scored(found, left_out)
 

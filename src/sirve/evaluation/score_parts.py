@@ -35,7 +35,7 @@ def reasons_against(r: Rollouts) -> dict[str, str]:
 def _error(r: Rollouts) -> Nested:
     vlachas = metrics.vpt_vlachas(r.error, r.dt, r.unit)
     return {
-        **scores.of_errors(r.error, r.dt, r.unit),
+        **scores.error_scores(r.error, r.dt, r.unit),
         "diverged": metrics.diverged(r.truth, r.prediction, _std(r)),
         "peers": {
             "vpt_chepuri_0.9": metrics.vpt_chepuri(r.truth, r.prediction, _std(r), r.dt, r.unit),
@@ -45,7 +45,7 @@ def _error(r: Rollouts) -> Nested:
 
 
 def _field(r: Rollouts) -> Nested:
-    found = scores.of_fields(r.truth, r.prediction)
+    found = scores.field_scores(r.truth, r.prediction)
     for level in LEVELS:
         steps = metrics.correlated_steps(r.truth, r.prediction, level)
         found["peers"][f"correlated_steps_{level}"] = steps
@@ -142,7 +142,7 @@ PARTS: Sequence[tuple[Sequence[str], Sequence[str], Callable[[Rollouts], Nested]
 )
 
 
-def of_ensemble(r: Rollouts, left_out: dict[str, str]) -> Nested:
+def ensemble_scores(r: Rollouts, left_out: dict[str, str]) -> Nested:
     """Score the members of an ensemble, or the arrays that a run keeps of them.
 
     Reasons for what is left out go into ``left_out``.
@@ -152,7 +152,7 @@ def of_ensemble(r: Rollouts, left_out: dict[str, str]) -> Nested:
         left_out["ensemble"] = NO_STD
         return {}
     if r.futures is not None:
-        arrays = scores.of_members(r.futures, r.truth, r.prediction, _std(r))
+        arrays = scores.member_scores(r.futures, r.truth, r.prediction, _std(r))
         members = len(r.futures)
     missing = [name for name in ENSEMBLE if name not in arrays]
     if missing:
@@ -162,7 +162,7 @@ def of_ensemble(r: Rollouts, left_out: dict[str, str]) -> Nested:
     if members < 2:
         left_out["ensemble"] = "fewer than two members, or their number is not stored"
         return {}
-    found = scores.of_ensemble(arrays, r.truth, r.error, members, r.dt, r.unit)
+    found = scores.ensemble_scores(arrays, r.truth, r.error, members, r.dt, r.unit)
     for level in scores.LEVELS:
         if f"coverage_{level}" not in arrays:
             del found["coverage"][str(level)]

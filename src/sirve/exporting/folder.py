@@ -13,7 +13,7 @@ from sirve.exporting import model_files
 from sirve.exporting.step_program import Step, iterate, program
 from sirve.forecasting import checkpoint
 from sirve.forecasting.forecaster import Forecaster
-from sirve.io.files import whole_folder
+from sirve.io.files import atomic_folder
 from sirve.io.instantiate import trusted
 
 CONTEXT, STEPS = 4, 8  # of the check forecast: short, so that chaos does not amplify rounding
@@ -33,7 +33,7 @@ def export(run: str | Path, path: str | Path, trust: Sequence[str] = ()) -> None
         raise UserError(f"{target} exists already; give another folder, or remove it first")
     original = load(run, trust).requires_grad_(False)
     try:
-        with whole_folder(target) as folder:
+        with atomic_folder(target) as folder:
             _write(original, folder)
             _verify(original, folder, trust)
     except OSError as error:

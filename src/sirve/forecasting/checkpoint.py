@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from sirve.cores import Core
-from sirve.cores.spread import give_spread, spread_of
+from sirve.cores.spread import set_spread, spread_kind
 from sirve.data.shards import Info
-from sirve.errors import UserError, one_line, shown
+from sirve.errors import UserError, one_line, printable
 from sirve.forecasting.forecaster import Forecaster
 from sirve.forecasting.normaliser import Normaliser
 from sirve.io import checkpoint_sizes, checkpoints
@@ -26,7 +26,7 @@ def describe(forecaster: Forecaster) -> dict[str, Any]:
         "model": forecaster.model_config,
         "info": asdict(forecaster.info),
         "std": forecaster.std,
-        "spread": spread_of(forecaster.core),
+        "spread": spread_kind(forecaster.core),
         "dtype": str(forecaster.core.scale.dtype).removeprefix("torch."),
     }
 
@@ -81,12 +81,12 @@ def assemble(
     dtype = {"float32": torch.float32, "float64": torch.float64}[description["dtype"]]
     std = description["std"]
     if len(std) != shape[0] or not all(type(s) is float and math.isfinite(s) for s in std):
-        raise ValueError(f"std is {shown(std)}, not {shape[0]} numbers")
+        raise ValueError(f"std is {printable(std)}, not {shape[0]} numbers")
 
     def make() -> Core:
         core = make_core(description["model"], info, trust)
         if (kind := description.get("spread")) is not None:
-            give_spread(core, kind)
+            set_spread(core, kind)
         return core
 
     checkpoint_sizes.require_fits(make, state, "core.", ("normaliser.mean", "normaliser.std"))

@@ -10,7 +10,7 @@ import re
 import zipfile
 from pathlib import Path
 
-from sirve.errors import one_line, shown
+from sirve.errors import one_line, printable
 
 PLAN = 2_000_000  # most bytes of the pickle that describes the tensors; sirve's have about 10 000
 ENTRIES = 100_000
@@ -49,7 +49,7 @@ def _pickle_entry(archive: zipfile.ZipFile, size: int) -> zipfile.ZipInfo:
         raise ValueError("a zip with two entries of the same name, or very many")
     for entry in entries:
         if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
-            raise ValueError(f"a zip whose entry {shown(entry.filename)} is compressed")
+            raise ValueError(f"a zip whose entry {printable(entry.filename)} is compressed")
     if sum(entry.file_size for entry in entries) > size:
         raise ValueError("a zip whose entries declare more bytes than the file has")
     plans = [entry for entry in entries if entry.filename.lower().endswith("data.pkl")]
@@ -63,4 +63,4 @@ def _require_known_calls(pickle: bytes) -> None:
         if opcode.name in _NAMING:
             raise ValueError(f"a pickle with {opcode.name}")
         if opcode.name == "GLOBAL" and not _BUILDERS.fullmatch(str(word)):
-            raise ValueError(f"a pickle that calls {shown(str(word).replace(' ', '.'))}")
+            raise ValueError(f"a pickle that calls {printable(str(word).replace(' ', '.'))}")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from sirve.errors import shown
+from sirve.errors import printable
 
 SHARED = 4  # most times that weights may be shared, as tied ones are
 ROOM = 1_000_000  # bytes that tensors may declare beyond that
@@ -61,15 +61,17 @@ def require_fits(
         raise ValueError(f"it has no weights, or more than {WEIGHTS} tensors of them")
     for name, value in state.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise ValueError(f"among its weights {shown(name)} is a {type(value).__name__}")
+            raise ValueError(f"among its weights {printable(name)} is a {type(value).__name__}")
         if value.dtype not in (torch.float32, torch.float64):
-            raise ValueError(f"its weights {shown(name)} are {value.dtype}, not floating")
+            raise ValueError(f"its weights {printable(name)} are {value.dtype}, not floating")
     shapes = {f"{prefix}{name}": shape for name, shape in _declared(make, len(state)).items()}
     found = {name: tuple(value.shape) for name, value in state.items() if name not in set(others)}
     wrong = sorted(name for name in {*shapes, *found} if shapes.get(name) != found.get(name))
     if wrong:
         has, should = found.get(wrong[0]), shapes.get(wrong[0])
-        raise ValueError(f"its weights {shown(wrong[0])} have shape {has}, its model's {should}")
+        raise ValueError(
+            f"its weights {printable(wrong[0])} have shape {has}, its model's {should}"
+        )
 
 
 def _declared(make: Callable[[], nn.Module], limit: int) -> dict[str, tuple[int, ...]]:

@@ -10,7 +10,7 @@ from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from sirve.errors import Stopped, UserError, one_line
 from sirve.io import checkpoint_format, checkpoint_sizes
-from sirve.io.files import sha256, whole, write_text
+from sirve.io.files import atomic_file, sha256, write_text
 
 BEST, LAST, PREVIOUS = "best.ckpt", "last.ckpt", "previous.ckpt"
 
@@ -46,7 +46,7 @@ def save(checkpoint: dict[str, Any], path: Path) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole(path) as temporary:
+        with atomic_file(path) as temporary:
             _write(checkpoint, temporary)
             if path.name == LAST and (known := _intact_checksum(path)):
                 _keep(path, path.with_name(PREVIOUS), known)

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from sirve.errors import UserError, one_line, shown
+from sirve.errors import UserError, one_line, printable
 
 MB = 1_000_000
 _REMEDY = "correct or remove it"
@@ -25,7 +25,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the folder of ``path``; on success fsync it and move it into place.
 
     The move is one atomic rename, so a process killed at any instant leaves the old file or the
@@ -48,7 +48,7 @@ def move(temporary: Path, path: Path) -> None:
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder that becomes ``path`` on success; ``path`` must not exist yet."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -64,7 +64,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` to ``path`` as a whole, or not at all."""
-    with whole(path) as temporary:
+    with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
@@ -78,7 +78,7 @@ def require_name(name: str) -> None:
     """Raise UserError unless ``name`` is a plain name of a folder; ../x is not."""
     if not _NAME.fullmatch(name):
         raise UserError(
-            f"the name {shown(name)} must be letters, digits, '.', '_' and '-', at most 100"
+            f"the name {printable(name)} must be letters, digits, '.', '_' and '-', at most 100"
         )
 
 
@@ -170,7 +170,7 @@ def parse_yaml(text: str, name: str) -> Any:
             if getattr(event, "anchor", None) is not None:
                 reason = "an anchor or alias"
             elif (tag := getattr(event, "tag", None)) is not None:
-                reason = f"the tag {shown(tag)}"
+                reason = f"the tag {printable(tag)}"
             elif depth > _YAML_DEPTH:
                 reason = f"more than {_YAML_DEPTH} levels"
             elif isinstance(event, yaml.ScalarEvent) and len(event.value) > _YAML_WORD:

@@ -9,7 +9,7 @@ from pathlib import Path
 import h5py
 
 from sirve.errors import UserError, one_line
-from sirve.io.files import whole
+from sirve.io.files import atomic_file
 from sirve.io.hdf5_check import Refused, require_own_kind
 
 UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, TypeError)  # raised by h5py
@@ -32,7 +32,7 @@ def create(path: Path) -> Iterator[h5py.File]:
         yield file
         file.flush()
         image = file.id.get_file_image()
-    with whole(path) as temporary:
+    with atomic_file(path) as temporary:
         temporary.write_bytes(image)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from h5py import h5a, h5d, h5t, h5z
 
-from sirve.errors import UserError, shown
+from sirve.errors import UserError, printable
 from sirve.io.hdf5 import UNREADABLE, opened, unreadable
 from sirve.io.hdf5_check import NUMBERS, Refused, chunk_bytes, describe, filters_of, walk
 
@@ -82,8 +82,8 @@ class Hdf5Array:
             raise Refused("has no numbers in it")
         if size > EXPANSION * room:
             raise Refused(
-                f"of shape {shown(self.shape)} declares {size} bytes, more than {EXPANSION} times "
-                "the size of the file",
+                f"of shape {printable(self.shape)} declares {size} bytes, more than {EXPANSION} "
+                "times the size of the file",
                 "write the numbers themselves",
             )
         if set(_PACKING) <= set(filters_of(dataset)):
@@ -101,7 +101,7 @@ class Hdf5Array:
                 return np.asarray(file[self.name][key])
             except Refused as error:
                 raise UserError(
-                    f"{self.path}: {shown(self.name)} {error}; {error.remedy}"
+                    f"{self.path}: {printable(self.name)} {error}; {error.remedy}"
                 ) from None
             except UNREADABLE as error:
                 raise UserError(unreadable(self.path, error, _REMEDY)) from error

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from h5py import h5a, h5d, h5g, h5l, h5o, h5s, h5t, h5z
 
-from sirve.errors import shown
+from sirve.errors import printable
 
 OBJECTS = 10_000  # most groups and datasets of a file, and most attributes
 ROOM = 1_000_000  # bytes that a file may declare beyond its size
@@ -119,7 +119,7 @@ def require_own_kind(file: Any, size: int) -> None:
     """
     left, attributes = size + ROOM, 0
     for path, item in walk(file):
-        where = shown(f"/{path}")
+        where = printable(f"/{path}")
         if isinstance(item, Refused):
             raise Refused(f"{where} {item}")
         attributes += h5a.get_num_attrs(item)

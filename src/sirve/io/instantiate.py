@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, TypeVar
 
-from sirve.errors import UserError, cut, nearest, one_line, shown
+from sirve.errors import UserError, cut, nearest, one_line, printable
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ def trusted(packages: Sequence[str]) -> tuple[str, ...]:
         isinstance(name, str) and _DOTTED.fullmatch(name) for name in packages
     ):
         raise UserError(
-            f"trust={shown(packages)} must be a list of packages, such as ['mine.cores']"
+            f"trust={printable(packages)} must be a list of packages, such as ['mine.cores']"
         )
     return (*TRUSTED, *packages)
 
@@ -120,7 +120,7 @@ class _Check:
         elif isinstance(value, str):
             if self.trust is not None and "${" in value:
                 raise UserError(
-                    f"{place}: {shown(value)} refers to another value, which an untrusted file "
+                    f"{place}: {printable(value)} refers to another value, which an untrusted file "
                     "may not; write the value itself"
                 )
         elif not isinstance(value, int | float | None):
@@ -130,7 +130,9 @@ class _Check:
         self._require_room(len(node), place, depth)
         for key, value in node.items():
             if not isinstance(key, str) or not _KEY.fullmatch(key):
-                raise UserError(f"{place}: the key {shown(key)} is not a name; use letters and _")
+                raise UserError(
+                    f"{place}: the key {printable(key)} is not a name; use letters and _"
+                )
             if key.startswith("_") and key != "_target_":
                 raise UserError(
                     f"{place}.{key}: a name that begins with _ is no parameter; leave it out"
@@ -171,7 +173,7 @@ def _resolve(node: Any, expected: type[T], place: str, trust: Sequence[str] | No
     target = node["_target_"]
     module, _, name = target.rpartition(".")
     if not module or len(target) > 200 or not _DOTTED.fullmatch(target):
-        raise UserError(f"{place}: cannot import {shown(target)}; write package.module.Class")
+        raise UserError(f"{place}: cannot import {printable(target)}; write package.module.Class")
     _require_trusted(target, place, trust)
     try:
         cls = getattr(import_module(module), name)

@@ -34,7 +34,7 @@ def crps(ensemble: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return _finite(score)
 
 
-def deviation(ensemble: np.ndarray) -> np.ndarray:
+def standard_deviation(ensemble: np.ndarray) -> np.ndarray:
     """Return the standard deviation over members, from the variance divided by m - 1."""
     with np.errstate(all="ignore"):
         return _finite(np.std(ensemble, axis=0, ddof=1, dtype=np.float64))
@@ -46,7 +46,7 @@ def spread(ensemble: np.ndarray, std: np.ndarray) -> np.ndarray:
     s is the standard deviation over members of ``ensemble`` (m, n, steps, C, *space). The unit is
     that of ``normalised_error``.
     """
-    return root_mean_square(deviation(ensemble), std)
+    return root_mean_square(standard_deviation(ensemble), std)
 
 
 def root_mean_square(values: np.ndarray, std: np.ndarray) -> np.ndarray:
@@ -141,7 +141,7 @@ def log_likelihood(ensemble: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """
     with np.errstate(all="ignore"):
         mean = np.mean(ensemble, axis=0, dtype=np.float64)
-        score = norm.logpdf(truth, mean, deviation(ensemble))
+        score = norm.logpdf(truth, mean, standard_deviation(ensemble))
     return np.where(np.isfinite(score), score, -np.inf)
 
 

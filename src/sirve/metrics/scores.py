@@ -26,7 +26,7 @@ def at_horizons(values: np.ndarray) -> dict[str, float | None]:
     return {str(h): metrics.or_null(values[h - 1]) for h in HORIZONS if h <= len(values)}
 
 
-def of_errors(error: np.ndarray, dt: float, unit: float) -> Scores:
+def error_scores(error: np.ndarray, dt: float, unit: float) -> Scores:
     """Return the scores that follow from e_k (n, steps) alone."""
     return {
         "nrmse": at_horizons(metrics.nrmse(error)),
@@ -37,7 +37,7 @@ def of_errors(error: np.ndarray, dt: float, unit: float) -> Scores:
     }
 
 
-def of_fields(truth: np.ndarray, prediction: np.ndarray) -> Scores:
+def field_scores(truth: np.ndarray, prediction: np.ndarray) -> Scores:
     """Return the scores of fields that need no standard deviation; {} for vectors."""
     if truth.ndim == 3:
         return {}
@@ -52,7 +52,7 @@ def of_fields(truth: np.ndarray, prediction: np.ndarray) -> Scores:
     }
 
 
-def of_forecast(
+def forecast_scores(
     truth: np.ndarray,
     prediction: np.ndarray,
     error: np.ndarray,
@@ -61,10 +61,10 @@ def of_forecast(
     unit: float,
 ) -> Scores:
     """Return all scores of a forecast with errors e_k (n, steps), without those of invariants."""
-    fields = of_fields(truth, prediction)
+    fields = field_scores(truth, prediction)
     chepuri = metrics.vpt_chepuri(truth, prediction, std, dt, unit)
     return {
-        **of_errors(error, dt, unit),
+        **error_scores(error, dt, unit),
         **fields,
         "diverged": metrics.diverged(truth, prediction, std),
         "peers": {"vpt_chepuri_0.9": chepuri, **fields.get("peers", {})},
@@ -77,7 +77,7 @@ def drift(path: np.ndarray) -> float | None:
         return metrics.or_null(np.median(np.abs(path - path[:, :1]).max(1)))
 
 
-def of_members(
+def member_scores(
     ensemble: np.ndarray, truth: np.ndarray, prediction: np.ndarray, std: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Return the scores of an ensemble for each rollout and step, (n, steps).
@@ -94,7 +94,7 @@ def of_members(
     sigma, points = metrics.shaped(std, truth.ndim), tuple(range(2, truth.ndim))
     with np.errstate(all="ignore"):
         mean = ensemble.mean(0, dtype=np.float64)
-        spread = probabilistic.deviation(ensemble)
+        spread = probabilistic.standard_deviation(ensemble)
         found = {
             "mean": mean,
             "spread": spread,
@@ -112,7 +112,7 @@ def of_members(
     return found
 
 
-def of_ensemble(
+def ensemble_scores(
     arrays: Mapping[str, np.ndarray],
     truth: np.ndarray,
     deterministic: np.ndarray,
@@ -123,7 +123,7 @@ def of_ensemble(
     """Return the entry of an ensemble in metrics.json, over all rollouts.
 
     Args:
-        arrays: the result of ``of_members``.
+        arrays: the result of ``member_scores``.
         truth: (n, steps, C, *space).
         deterministic: errors (n, steps) of the deterministic forecast.
         members: m.

@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import torch
 
 from sirve.cores import Core
-from sirve.cores.spread import give_spread
+from sirve.cores.spread import set_spread
 from sirve.data.dataset import SPLITS
 from sirve.data.observe import Observe
 from sirve.data.open_source import open_source, wanted_of
@@ -59,7 +59,7 @@ def prepare(config: dict[str, Any], plain: str) -> Job:
     fit = fit_for(core, asked)
     checks.spread(objective, fit)
     if objective.spread:
-        give_spread(core, objective.spread)
+        set_spread(core, objective.spread)
     if fit.kind != "none":
         optimizer(core.parameters())  # to refuse a wrong one now
     run_folder.require_writable(Path(config["data"]["root"]), "data.root")

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from sirve import metrics
 from sirve.cores import Core
-from sirve.cores.spread import Constant, give_spread
+from sirve.cores.spread import Constant, set_spread
 from sirve.forecasting.forecaster import Forecaster
 from sirve.forecasting.rollout import forced, rollout
 from sirve.forecasting.sampling import futures
@@ -41,7 +41,7 @@ def calibrate(
     x = forecaster.read(torch.as_tensor(seen).to(forecaster.device))
     truth = forecaster.normaliser(torch.as_tensor(clean).to(forecaster.device).double())
     std = _residual(core, x, truth, context)
-    give_spread(core, "constant")
+    set_spread(core, "constant")
     assert isinstance(core.spread, Constant)
     core.spread.assign(std)
     read, future = x[:, :context], truth[:, context:].cpu().numpy()
@@ -53,7 +53,7 @@ def calibrate(
     factor = 1.0
     for _ in range(ROUNDS):
         ensemble = futures(core, read, steps, MEMBERS, seed).cpu().numpy()
-        mean, spread = ensemble.mean(0), probabilistic.deviation(ensemble)
+        mean, spread = ensemble.mean(0), probabilistic.standard_deviation(ensemble)
         found = probabilistic.standardised_error(mean, spread, future[:, :steps], MEMBERS)
         found = found[np.isfinite(found) & (found > 0)]
         factor *= float(np.exp(np.log(found).mean())) if len(found) else 1.0

@@ -17,7 +17,7 @@ from sirve.data.own.source import Imported
 from sirve.data.own.stack import Part, Segment, Stack, split
 from sirve.data.source import Wanted
 from sirve.errors import UserError
-from sirve.io.files import require_name, whole_folder
+from sirve.io.files import atomic_folder, require_name
 from sirve.io.hdf5_arrays import Key
 
 STATE = 4_000_000  # most numbers of one state
@@ -192,7 +192,7 @@ def _write(source: Imported, folder: Path) -> None:
     counts = {name: part.count for name, part in source.parts.items()}
     states = {name: part.states for name, part in source.parts.items()}
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with whole_folder(folder) as temporary:
+    with atomic_folder(folder) as temporary:
         wanted = Wanted(states, counts, temporary, block=16, workers=1)
         source.inspect(wanted)
         source.copy(temporary, wanted)

@@ -20,7 +20,7 @@ import h5py
 import numpy as np
 
 from sirve.data.own.stack import Array
-from sirve.errors import UserError, one_line, shown
+from sirve.errors import UserError, one_line, printable
 from sirve.io.hdf5_arrays import EXPANSION, Key, outline
 
 MEMBERS = 1000  # most arrays in an archive
@@ -86,11 +86,13 @@ class Npy:
         if self.dtype.kind not in "biuf":
             raise ValueError(f"holds {self.dtype}, not plain numbers")
         if not self.shape or min(self.shape) < 1:
-            raise ValueError(f"has the shape {shown(self.shape)}, which holds nothing")
+            raise ValueError(f"has the shape {printable(self.shape)}, which holds nothing")
         self.offset = header.tell()
         needed = self.offset + prod(self.shape) * self.dtype.itemsize
         if needed > size:
-            raise ValueError(f"has the shape {shown(self.shape)}, {needed} bytes, in {size} bytes")
+            raise ValueError(
+                f"has the shape {printable(self.shape)}, {needed} bytes, in {size} bytes"
+            )
 
     def read(self, key: Key) -> np.ndarray:
         """Return a copy of a part; raises UserError if it cannot be read."""

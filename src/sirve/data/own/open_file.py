@@ -12,7 +12,7 @@ from sirve.data.own.numpy_files import arrays
 from sirve.data.own.options import Options
 from sirve.data.own.stack import AXES, Array, Stack
 from sirve.data.own.survey import step_of
-from sirve.errors import UserError, nearest, shown
+from sirve.errors import UserError, nearest, printable
 from sirve.io.files import sha256
 from sirve.io.hdf5_arrays import outline
 
@@ -79,9 +79,9 @@ def open_arrays(
     for key in names:
         if key not in found:
             reason = others.get(key) or f"is not there; {nearest(key, found)}"
-            raise UserError(f"{place}: sim.dataset={shown(key)} {reason}")
+            raise UserError(f"{place}: sim.dataset={printable(key)} {reason}")
     if not names:
-        why = "; ".join(f"{shown(key)} {reason}" for key, reason in list(others.items())[:3])
+        why = "; ".join(f"{printable(key)} {reason}" for key, reason in list(others.items())[:3])
         raise UserError(
             f"{place} holds no array of numbers{f': {why}' if why else '; name another'}"
         )
@@ -98,7 +98,7 @@ def open_arrays(
         _set_step(opened, found[times[0]], opened.stacks["train"][0])
     left = [key for key in (*found, *others) if key not in (*names, *times)]
     if left:
-        opened.notes.append(f"left out: {', '.join(map(shown, left[:5]))}")
+        opened.notes.append(f"left out: {', '.join(map(printable, left[:5]))}")
     return opened
 
 

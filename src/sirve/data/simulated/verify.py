@@ -12,7 +12,7 @@ from sirve.data.dataset import LOCK, MANIFEST, SPLITS, STATS, WORKERS, Dataset, 
 from sirve.data.info import Info
 from sirve.data.moments import StepMoments
 from sirve.data.shards import read_parameter, read_shard
-from sirve.errors import UserError, one_line, shown
+from sirve.errors import UserError, one_line, printable
 from sirve.io.files import read_yaml, sha256
 
 PICTURES = "look"  # folder of the pictures of a dataset
@@ -97,7 +97,9 @@ def _manifest(dataset: Dataset) -> Iterator[Damage]:
                 yield Damage(MANIFEST, f"{path}: {key} of {split} differs from its configuration")
     for name in manifest.shards:
         if block_of(name) is None:
-            yield Damage(MANIFEST, f"{path} lists {shown(name)}, which is not the name of a shard")
+            yield Damage(
+                MANIFEST, f"{path} lists {printable(name)}, which is not the name of a shard"
+            )
     for split in SPLITS:
         there = {block[1] for name in manifest.names(split) if (block := block_of(name))}
         for number in range(max(there, default=-1)):
@@ -148,7 +150,7 @@ def _shard(
             isinstance(value, dict)
             and not np.isfinite(read_parameter(path, parameter, len(x))).all()
         ):
-            raise UserError(f"{path} holds a parameter {shown(parameter)} that is not finite")
+            raise UserError(f"{path} holds a parameter {printable(parameter)} that is not finite")
     return x
 
 

@@ -1,4 +1,4 @@
-"""What holds of the code as a whole: layers, no unsafe loading, nothing of this machine."""
+"""Rules for all source code: layers, no unsafe loading, no path of this machine."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ CODE = sorted(p for top in ("src", "simulators", "scripts") for p in (ROOT / top
 UNSAFE = {"eval", "exec", "os.system", "os.popen", "yaml.load", "yaml.unsafe_load"}
 
 
-def test_layers_hold() -> None:
+def test_no_import_goes_up_a_layer() -> None:
     linter = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run(
         [str(linter), "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False
@@ -22,7 +22,7 @@ def test_layers_hold() -> None:
 
 
 @pytest.mark.parametrize("path", CODE, ids=lambda p: str(p.relative_to(ROOT)))
-def test_nothing_runs_what_a_file_says(path: Path) -> None:
+def test_no_code_unpickles_or_evaluates_text(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import | ast.ImportFrom):
             names = {alias.name for alias in node.names} | {getattr(node, "module", None)}
@@ -39,7 +39,7 @@ def test_nothing_runs_what_a_file_says(path: Path) -> None:
             assert keywords.get("weights_only") == "True", f"{path}:{node.lineno}"
 
 
-def test_no_file_names_this_machine() -> None:
+def test_no_file_contains_a_path_of_this_machine() -> None:
     tracked = subprocess.run(
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split()
@@ -49,7 +49,7 @@ def test_no_file_names_this_machine() -> None:
             assert not re.search(rb"(?<![\w./])/(work|home|root|Users)/\w", data), name
 
 
-def test_every_test_that_security_claims_is_there() -> None:
+def test_the_tests_that_security_md_names_exist() -> None:
     claims = set(re.findall(r"`(tests/[\w/]+\.py)`", (ROOT / "SECURITY.md").read_text("utf-8")))
     assert len(claims) >= 5
     assert not [path for path in claims if not (ROOT / path).exists()]
