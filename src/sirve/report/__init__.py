@@ -6,11 +6,11 @@ Reads files only; knows nothing of training or of the simulators.
 from pathlib import Path
 
 from sirve.io.files import write_text
-from sirve.report.figures import write_figures
 from sirve.report.load import Run as Run
 from sirve.report.load import RunError as RunError
 from sirve.report.load import load_run as load_run
 from sirve.report.page import report_page
+from sirve.report.pictures import write_figures
 
 
 def write_report(run: Path) -> Path:

@@ -88,3 +88,9 @@ def duration(seconds: Any) -> str:
 def literal(text: str) -> str:
     """``text`` for Plotly, which takes some mark-up in names for its own but no quoted quotes."""
     return escape(text, quote=False)
+
+
+def share(value: Any) -> str:
+    """Return a share as per cent."""
+    x = number(value)
+    return MISSING if x is None else f"{digits(100 * x)} %"

@@ -1,4 +1,4 @@
-"""States of test rollouts for the page that compares runs: quantised, deflated, within a budget."""
+"""States of test rollouts for a page: quantised, compressed, and cut to a budget of characters."""
 
 import base64
 import zlib
@@ -12,17 +12,19 @@ from sirve.metrics import valid_steps
 from sirve.report.compare.scores import Entry
 from sirve.report.compare.sections import Section
 from sirve.report.load import MODEL, Run
-from sirve.report.style import THRESHOLD, digits, units
+from sirve.report.stats import lead_steps, pick
+from sirve.report.style import THRESHOLD
 
 BUDGET = 10_000_000  # characters of states in a page, all systems together
+_KINDS = ("vector", "field", "frame")
 _CHANNELS = {"vector": 6, "field": 3, "frame": 3}
 _TIMES = {"vector": 1000, "field": 360, "frame": 100}
-_WIDE = 8  # a vector of more channels, all of one unit, is shown as a field on a line
+_WIDE = 8  # a vector of more channels, all of one unit, is drawn as a field on a line
 _SIGNED = 0.25  # a range is signed where the smaller side has this share of the larger
 
 
-class Rung(NamedTuple):
-    """How much is shown of a section."""
+class Detail(NamedTuple):
+    """How much of a section is drawn."""
 
     starts: int
     times: float  # share of _TIMES
@@ -30,114 +32,127 @@ class Rung(NamedTuple):
     cells: int  # along a side, at most
 
 
-LADDER = (
-    Rung(24, 1.0, 16, 128),
-    Rung(16, 1.0, 12, 64),
-    Rung(12, 0.8, 12, 64),
-    Rung(10, 0.6, 10, 64),
-    Rung(8, 0.5, 8, 64),
-    Rung(6, 0.4, 6, 32),
-    Rung(5, 0.3, 5, 32),
-    Rung(4, 0.25, 4, 32),
-    Rung(3, 0.2, 3, 32),
-    Rung(2, 0.1, 2, 16),
-    Rung(1, 0.1, 1, 16),
+LEVELS = (
+    Detail(24, 1.0, 16, 128),
+    Detail(16, 1.0, 12, 64),
+    Detail(12, 0.8, 12, 64),
+    Detail(10, 0.6, 10, 64),
+    Detail(8, 0.5, 8, 64),
+    Detail(6, 0.4, 6, 32),
+    Detail(5, 0.3, 5, 32),
+    Detail(4, 0.25, 4, 32),
+    Detail(3, 0.2, 3, 32),
+    Detail(2, 0.1, 2, 16),
+    Detail(1, 0.1, 1, 16),
 )
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What a section can show: its models, from the best on."""
+class Drawable:
+    """A section and its models, the best first."""
 
     section: Section
     ranked: Sequence[tuple[int, Run]]  # number of the entry, and its first run
 
     @property
     def truth(self) -> Run:
-        """The longest of the runs: its truth is shown."""
+        """The run with the longest rollouts, whose truth is drawn."""
         return max((run for _, run in self.ranked), key=lambda run: run.steps)
 
     @property
     def kind(self) -> str:
         return "field" if _is_wide(self.truth) else self.truth.kind
 
-    def size(self, rung: Rung) -> int:
-        """Bytes before deflation."""
+    def size(self, detail: Detail) -> int:
+        """Return the number of bytes before compression."""
         run, kind = self.truth, self.kind
-        wide, space = _is_wide(run), run.shape[1:]
-        sides = run.shape if wide else space
-        cells = np.prod([min(side, rung.cells) for side in sides]) if sides else 1
-        channels = 1 if wide else min(run.shape[0], _CHANNELS[kind])
-        times = min(run.steps, int(_TIMES[kind] * rung.times))
-        many = min(run.n, rung.starts) * (1 + min(len(self.ranked), rung.models))
+        sides = run.shape if _is_wide(run) else run.shape[1:]
+        cells = np.prod([min(side, detail.cells) for side in sides]) if sides else 1
+        channels = 1 if _is_wide(run) else min(run.shape[0], _CHANNELS[kind])
+        times = min(run.steps, int(_TIMES[kind] * detail.times))
+        many = min(run.n, detail.starts) * (1 + min(len(self.ranked), detail.models))
         return int(many * times * channels * cells * (2 if kind == "vector" else 1))
 
 
-def shown(section: Section, found: Sequence[Entry], order: Sequence[Entry]) -> Shown:
-    """The models, in the order of their rank."""
-    return Shown(section, [(found.index(one), one.first) for one in order if one.name == MODEL])
+def drawable(section: Section, found: Sequence[Entry], order: Sequence[Entry]) -> Drawable:
+    """Return a section with its models in the order of their rank."""
+    return Drawable(section, [(found.index(one), one.first) for one in order if one.name == MODEL])
 
 
-def states(parts: Sequence[Shown], budget: int = BUDGET) -> list[dict[str, Any]]:
-    """Of every section what fits: those that need little leave the rest to the others."""
+def states(parts: Sequence[Drawable], budget: int = BUDGET) -> list[dict[str, Any]]:
+    """Return what fits of every section; small sections leave the rest to the others."""
     found: dict[int, dict[str, Any]] = {}
-    for done, k in enumerate(sorted(range(len(parts)), key=lambda k: parts[k].size(LADDER[0]))):
-        share = budget // (len(parts) - done)
-        found[k] = _fitting(parts[k], share)
+    for done, k in enumerate(sorted(range(len(parts)), key=lambda k: parts[k].size(LEVELS[0]))):
+        found[k] = _fitting(parts[k], budget // (len(parts) - done))
         budget -= found[k]["size"]
     return [found[k] for k in range(len(parts))]
 
 
-def _fitting(part: Shown, share: int) -> dict[str, Any]:
-    """The richest rung that fits in ``share`` characters, else the poorest."""
-    for rung in LADDER[:-1]:
-        if part.size(rung) < 4 * share:  # no state deflates by more, as a rule
-            found = _encoded(part, rung)
-            if found["size"] <= share:
+def _fitting(part: Drawable, budget: int) -> dict[str, Any]:
+    """Return the most detailed version within ``budget`` characters, else the least detailed."""
+    for detail in LEVELS[:-1]:
+        if part.size(detail) < 4 * budget:  # states rarely compress by more
+            found = _encoded(part, detail)
+            if found["size"] <= budget:
                 return found
-    return _encoded(part, LADDER[-1])
+    return _encoded(part, LEVELS[-1])
 
 
-def _encoded(part: Shown, rung: Rung) -> dict[str, Any]:
+def _encoded(part: Drawable, detail: Detail) -> dict[str, Any]:
     run, kind = part.truth, part.kind
-    models = part.ranked[: rung.models]
-    chosen = starts([one for _, one in models], rung.starts)
-    limit = max(2, int(_TIMES[kind] * rung.times))
-    at = slice(None, None, -(-run.steps // limit))
-    truths = [_states(run, i, at, rung) for i, _ in chosen]
+    models = part.ranked[: detail.models]
+    chosen = pick([one for _, one in models], detail.starts)
+    stride = -(-run.steps // max(2, int(_TIMES[kind] * detail.times)))
+    lead = lead_steps(run) if kind == "vector" else 0
+    before = run.time[0] - run.step * np.arange(lead, 0, -1)[::-1][::stride][::-1]
+    truths = [_states(run, start.index, stride, detail, lead, 0) for start in chosen]
     low, high = _range(truths, 0.5 if kind == "vector" else 0.0)
     length, shape = len(truths[0]), truths[0].shape[1:]
-    guesses = {
-        k: [
-            _encode(_until(_states(one, i, at, rung, 1), length), low, high, kind)
-            for i, _ in chosen
-        ]
-        for k, one in models
-    }
+    guesses = {}
+    for k, one in models:
+        read = (_states(one, start.index, stride, detail, lead, 1) for start in chosen)
+        guesses[k] = [_encode(_padded(x, length), low, high, kind) for x in read]
     known = [_encode(x, low, high, kind) for x in truths]
     size = sum(map(len, known)) + sum(len(text) for some in guesses.values() for text in some)
     names = ["value"] if _is_wide(run) else run.channels[: shape[0]]
+    time = np.concatenate([before, run.time[::stride]])
+    valid = {k: [_valid_time(one, start.index) for start in chosen] for k, one in models}
     return {
         "kind": kind,
         "shape": list(shape),
         "channels": [{"name": n, "low": float(a), "high": float(b), "signed": bool(a == -b)}
                      for n, a, b in zip(names, low, high, strict=False)],
-        "time": [float(f"{t:.5g}") for t in run.time[at]],
-        "starts": [label for _, label in chosen],
+        "time": [float(f"{t:.5g}") for t in time],
+        "starts": [start.label for start in chosen],
         "truth": known,
         "models": guesses,
+        "valid": valid,
         "size": size,
-        "note": _note(part, rung, len(chosen), length, shape),
+        "note": _note(part, detail, len(chosen), length - len(before), shape),
     }  # fmt: skip
 
 
-def _states(run: Run, i: int, at: slice, rung: Rung, which: int = 0) -> np.ndarray:
-    """Truth or prediction of rollout ``i``, (times, channels, *space) of what is shown."""
-    x = run.states(i, at)[which]
+def _valid_time(run: Run, start: int) -> float | None:
+    """Return when the error passes the threshold; None where it never does."""
+    steps = int(valid_steps(run.errors[MODEL][start : start + 1], THRESHOLD)[0])
+    return None if steps == run.steps else float(f"{steps * run.step:.5g}")
+
+
+def _states(run: Run, i: int, stride: int, detail: Detail, lead: int, which: int) -> np.ndarray:
+    """Read truth (0) or prediction (1) of rollout ``i``, (times, channels, *space).
+
+    ``lead`` states of the context come first; a prediction is missing there, but for the last.
+    """
+    x = run.states(i, slice(None, None, stride))[which]
+    if lead:
+        context = run.before(i, lead)[::-1][::stride][::-1]
+        if which:
+            context = np.where(np.arange(len(context))[:, None] < len(context) - 1, np.nan, context)
+        x = np.concatenate([context, x])
     if _is_wide(run):
         x = x[:, None]
-    x = x[:, : _CHANNELS[("vector", "field", "frame")[x.ndim - 2]]]
-    strides = tuple(slice(None, None, -(-side // rung.cells)) for side in x.shape[2:])
+    x = x[:, : _CHANNELS[_KINDS[x.ndim - 2]]]
+    strides = tuple(slice(None, None, -(-side // detail.cells)) for side in x.shape[2:])
     return x[(slice(None), slice(None), *strides)]
 
 
@@ -149,18 +164,18 @@ def _is_wide(run: Run) -> bool:
     return len({str(c.get("unit")) for c in known if isinstance(c, dict)}) == 1
 
 
-def _until(x: np.ndarray, length: int) -> np.ndarray:
-    """``x`` with ``length`` times: a shorter forecast is missing after its end."""
+def _padded(x: np.ndarray, length: int) -> np.ndarray:
+    """Return ``x`` with ``length`` times, missing after its end."""
     room = np.full((max(0, length - len(x)), *x.shape[1:]), np.nan, x.dtype)
     return np.concatenate([x[:length], room])
 
 
 def _range(truths: Sequence[np.ndarray], room: float) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest value of each channel; a signed one is symmetric."""
+    """Return the lowest and highest value of each channel; a signed range is symmetric."""
     flat = np.concatenate([np.moveaxis(x, 1, 0).reshape(x.shape[1], -1) for x in truths], 1)
     low, high = flat.min(1).astype("f8"), flat.max(1).astype("f8")
-    extra = np.where(high > low, room * (high - low), 0.5)
     if room:
+        extra = np.where(high > low, room * (high - low), 0.5)
         return low - extra, high + extra
     most = np.maximum(-low, high)
     signed = (low < 0) & (np.minimum(-low, high) > _SIGNED * most)
@@ -169,9 +184,9 @@ def _range(truths: Sequence[np.ndarray], room: float) -> tuple[np.ndarray, np.nd
 
 
 def _encode(x: np.ndarray, low: np.ndarray, high: np.ndarray, kind: str) -> str:
-    """Base64 of the deflated levels of ``x``: two bytes a number of a vector, else one.
+    """Return base64 of the compressed levels of ``x``: 16 bits for a vector, else 8 bits.
 
-    Beyond the range a level is the first or last; the highest number of all is a missing value.
+    Values beyond the range have the first or last level. The highest number is a missing value.
     """
     missing, kind_of = (65535, "<u2") if kind == "vector" else (255, "u1")
     one = (-1, *[1] * (x.ndim - 2))
@@ -183,41 +198,20 @@ def _encode(x: np.ndarray, low: np.ndarray, high: np.ndarray, kind: str) -> str:
     return base64.b64encode(zlib.compress(levels.tobytes(), 9)).decode("ascii")
 
 
-def starts(runs: Sequence[Run], limit: int) -> list[tuple[int, str]]:
-    """Test trajectories spread from the longest to the shortest valid time, the median first."""
-    valid = np.mean([valid_steps(run.errors[MODEL], THRESHOLD) * run.step for run in runs], axis=0)
-    order = np.argsort(-valid, kind="stable")
-    n = len(order)
-    ranks = np.unique(np.linspace(0, n - 1, min(n, limit)).round().astype(int)).tolist()
-    middle = (n - 1) // 2
-    if middle not in ranks:
-        ranks[int(np.argmin(np.abs(np.array(ranks) - middle)))] = middle
-    ranks.remove(middle)
-    words = {middle: "median", 0: "best", n - 1: "worst"}
-    unit, many = units(runs[0].metrics.get("time_unit")), " on average" if len(runs) > 1 else ""
-    found = []
-    for rank in [middle, *ranks]:
-        i = int(order[rank])
-        word = f"{words[rank]}: " if rank in words and n > 1 else ""
-        held = f"held {digits(valid[i])} {unit}{many}"
-        found.append((i, f"{word}trajectory {i + 1} of {n}, {held}"))
-    return found
-
-
-def _note(part: Shown, rung: Rung, chosen: int, times: int, shape: tuple[int, ...]) -> str:
-    """What is left out so that the page stays small."""
+def _note(part: Drawable, detail: Detail, starts: int, times: int, shape: tuple[int, ...]) -> str:
+    """Return a sentence on what the page leaves out."""
     run, models = part.truth, len(part.ranked)
+    sides = run.shape if _is_wide(run) else run.shape[1:]
     less = []
-    if chosen < run.n:
-        less.append(f"{chosen} of {run.n} starts")
-    if rung.models < models:
-        less.append(f"the best {rung.models} of {models} models")
+    if starts < run.n:
+        less.append(f"{starts} of {run.n} starts")
+    if detail.models < models:
+        less.append(f"the best {detail.models} of {models} models")
     if times < run.steps:
         less.append(f"{times} of {run.steps} times")
-    sides = run.shape if _is_wide(run) else run.shape[1:]
     if shape[1:] != tuple(sides):
-        full = " x ".join(map(str, sides))
-        less.append(f"{' x '.join(map(str, shape[1:]))} of {full} cells")
+        cells, full = (" x ".join(map(str, some)) for some in (shape[1:], sides))
+        less.append(f"{cells} of {full} cells")
     if not _is_wide(run) and shape[0] < run.shape[0]:
         less.append(f"{shape[0]} of {run.shape[0]} channels")
-    return f"To keep the page small, {', '.join(less)} are pictured." if less else ""
+    return f"To keep the page small, it shows {', '.join(less)}." if less else ""

@@ -1,19 +1,5 @@
-"use strict";
-// The page that compares runs: what is chosen, and the tables. Text is set as text, never as HTML.
-const root = document.documentElement;
-const wrong = (words) => { root.dataset.errors = `${root.dataset.errors || ""}${words}; `; };
-addEventListener("error", (event) => wrong(event.message));
-addEventListener("unhandledrejection", (event) => wrong(event.reason));
-const byId = (id) => document.getElementById(id);
-const parsed = (id) => JSON.parse(byId(id).textContent);
-const page = parsed("page");
-const chosen = { section: null, on: new Set(), start: 0, column: 1, descending: true };
-
-function element(tag, text = "", properties = {}) {
-  const node = Object.assign(document.createElement(tag), properties);
-  if (text) node.textContent = text;
-  return node;
-}
+// The table of scores, which can be sorted, and the table of settings.
+const rises = (column) => column.key === "valid_time" || column.key === "censored"; // more is better
 
 function name(text) { // which may break after a dot or an underscore
   const node = element("span");
@@ -21,70 +7,12 @@ function name(text) { // which may break after a dot or an underscore
   return node;
 }
 
-function options(select, names, value = 0) {
-  select.replaceChildren(...names.map((name, k) => element("option", name, { value: k })));
-  select.value = value;
-  select.parentElement.hidden = names.length < 2;
-}
-
-function line(entry) { // as it is in the plots
+function line(entry) { // a sample of the entry's line in the plots
   const styles = { dash: "dashed", dot: "dotted", dashdot: "dashed", solid: "solid" };
   const node = element("span", "", { className: "line" });
   node.style.borderTop = `.2rem ${styles[entry.dash]} ${entry.colour}`;
   return node;
 }
-
-function chooseSection(k) {
-  const section = parsed(`section-${k}`);
-  chosen.section = section;
-  chosen.on = new Set(section.entries.keys());
-  section.entries.forEach((entry, e) => { if (!entry.on) chosen.on.delete(e); });
-  Object.assign(chosen, { start: 0, column: 1, descending: true });
-  byId("system").value = k;
-  for (const button of document.querySelectorAll(".verdicts button")) {
-    button.setAttribute("aria-pressed", String(button.value === String(k)));
-  }
-  byId("scores").textContent = `Scores: ${section.title}`;
-  byId("alike").textContent = section.alike && `These runs saw the same of the same test: ${section.alike}.`;
-  byId("models").replaceChildren(...section.entries.map(box));
-  options(byId("start"), section.states.starts);
-  byId("seeds").hidden = !section.rows.some((row) => row.seed);
-  const titles = (flag) => section.columns.filter((c) => c[flag]).map((c) => c.title);
-  options(byId("cost"), titles("cost"), titles("cost").indexOf("training (s)"));
-  options(byId("skill"), titles("skill"));
-  fillChannels(section.states);
-  show();
-}
-
-function box(entry, e) {
-  const input = element("input", "", { type: "checkbox", checked: chosen.on.has(e), value: e });
-  input.addEventListener("change", () => {
-    if (input.checked) chosen.on.add(e); else chosen.on.delete(e);
-    show();
-  });
-  const label = element("label");
-  label.append(input, line(entry), name(entry.name));
-  return label;
-}
-
-function show() {
-  showTable();
-  showErrors();
-  showTradeoff();
-  showSettings();
-  return showStates();
-}
-
-function chooseStart(k) {
-  const count = chosen.section.states.starts.length;
-  chosen.start = (k + count) % count;
-  byId("start").value = chosen.start;
-  return showStates();
-}
-
-// -- tables ----------------------------------------------------------------------------------------
-
-const rises = (column) => column.key === "valid_time"; // the more the better
 
 function sorted(rows) {
   const { column, descending } = chosen;
@@ -92,10 +20,10 @@ function sorted(rows) {
   const known = (row) => value(row) !== null;
   const compare = (a, b) => (value(a) < value(b) ? -1 : value(a) > value(b) ? 1 : 0);
   const inOrder = rows.filter(known).sort((a, b) => (descending ? compare(b, a) : compare(a, b)));
-  return [...inOrder, ...rows.filter((row) => !known(row))]; // what is not known is last
+  return [...inOrder, ...rows.filter((row) => !known(row))]; // unknown values come last
 }
 
-function showTable() {
+function drawTable() {
   const { columns, rows, entries } = chosen.section;
   const shown = rows.filter((row) => chosen.on.has(row.entry));
   const heads = shown.filter((row) => !row.seed);
@@ -127,7 +55,7 @@ function tableHead(columns) {
     button.addEventListener("click", () => {
       chosen.descending = chosen.column === c ? !chosen.descending : c > 0 && rises(columns[c - 1]);
       chosen.column = c;
-      showTable();
+      drawTable();
     });
     cell.append(button);
     row.append(cell);
@@ -138,8 +66,7 @@ function tableHead(columns) {
 }
 
 function tableRow(row, entry, best) {
-  const kind = row.seed ? "seed" : entry.model ? "model" : "baseline";
-  const node = element("tr", "", { className: kind });
+  const node = element("tr", "", { className: row.seed ? "seed" : entry.model ? "model" : "baseline" });
   const first = element("td");
   if (!row.seed) first.append(line(entry), " ");
   first.append(name(row.name));
@@ -151,12 +78,11 @@ function tableRow(row, entry, best) {
   return node;
 }
 
-function showSettings() {
+function drawSettings() {
   const { settings: { keys, values }, entries } = chosen.section;
   const models = [...chosen.on].filter((e) => entries[e].model).sort((a, b) => a - b);
   const differing = [...keys.keys()].filter((k) => new Set(models.map((e) => values[e][k])).size > 1);
-  const table = element("table");
-  const head = element("tr");
+  const table = element("table"), head = element("tr");
   head.append(element("th", "setting"), ...models.map((e) => element("th", entries[e].name)));
   table.append(element("thead"), element("tbody"));
   table.tHead.append(head);
@@ -165,6 +91,6 @@ function showSettings() {
     row.append(element("td", keys[k]), ...models.map((e) => element("td", values[e][k] ?? "–")));
     table.tBodies[0].append(row);
   }
-  const none = element("p", "None: fewer than two models are chosen, or they do not differ.");
+  const none = element("p", "None: fewer than two models are chosen, or their settings are equal.");
   byId("settings").replaceChildren(differing.length ? table : none);
 }
