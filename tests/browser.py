@@ -10,15 +10,32 @@ CHROMIUM = next(
 )
 
 
+# A reader of the report of one run: another initial condition, and the film, change the pictures.
 CHOOSE = """
 <script>
-const select = document.querySelector("select");
-select.value = "1";
-select.dispatchEvent(new Event("change"));
-document.querySelectorAll(".controls button").forEach((b) => { b.click(); b.click(); });
-const wrong = [...document.querySelectorAll(".forecasts .plot")].flatMap((plot) =>
-  (plot.data || []).filter((t) => t.meta && t.visible !== (t.meta.forecast === 1)));
-document.documentElement.dataset.chosen = String(wrong.length);
+(async () => {
+  const wait = () => new Promise((done) => setTimeout(done, 400));
+  const canvases = () => [...document.querySelectorAll("#views canvas")].map((c) => c.toDataURL());
+  const paths = () => ["series", "phase"].flatMap((id) => {
+    const plot = document.getElementById(id);
+    return plot && plot.data ? plot.data.map((trace) => JSON.stringify(Array.from(trace.y))) : [];
+  });
+  await wait();
+  const images = canvases().join(), curves = paths();
+  const select = document.getElementById("start");
+  select.value = "1";
+  select.dispatchEvent(new Event("change"));
+  await wait();
+  const wrong = paths().filter((path, k) => path === curves[k]);
+  if (canvases().join() === images) wrong.push("start");
+  const stopped = canvases().join();
+  document.getElementById("play").click();
+  await wait();
+  document.getElementById("play").click();
+  if (canvases().join() === stopped) wrong.push("play");
+  document.documentElement.dataset.chosen = String(wrong.length);
+  document.documentElement.dataset.paths = String(curves.length);
+})();
 </script></body>"""
 
 
@@ -41,7 +58,7 @@ COMPARED = """
   for (const option of all("#system option")) {
     await change("system", option.value);
     const one = { title: document.getElementById("scores").textContent, rows: names() };
-    one.alike = document.getElementById("alike").textContent;
+    one.conditions = document.getElementById("conditions").textContent;
     one.curves = document.getElementById("error").data.length;
     one.before = pixels().length;
     const first = pixels();

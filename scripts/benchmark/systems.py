@@ -26,7 +26,7 @@ from sirve.cli.hydra_errors import CONF
 from sirve.data.simulated.generate import generators
 from sirve.data.simulated.recipe import Recipe, family
 from sirve.io.files import whole, write_text
-from sirve.report.stills import STYLE, tidy
+from sirve.report.figures.draw import STYLE, tidy
 
 TRAJECTORIES = 16
 COLUMNS = 4

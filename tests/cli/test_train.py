@@ -79,7 +79,7 @@ def test_a_run_leaves_the_whole_folder(
     assert there >= RUN_FILES
     assert bool((run / "metrics.jsonl").read_text()) == trained
     assert not [name for name in there if "tmp" in name]
-    for word in (model, "persistence", "linear", "holds for", "report"):
+    for word in (model, "persistence", "linear", "valid for", "report"):
         assert word in done.stdout
     assert "Error" not in done.stderr
     check_scores_from_rollouts(run)

@@ -194,7 +194,7 @@ def test_a_run_with_an_ensemble(command: Command, tmp_path: Path, extra: list[st
         context, mean = file["context"][:], file["ensemble/mean"][:]
     assert "Ensemble</h2>" in (run / "report.html").read_text()
     assert (run / "figures" / "ensemble.png").stat().st_size > 10_000
-    assert "its 4 futures it trusts itself for" in done.stdout
+    assert "its 4 sampled forecasts stays below that error for" in done.stdout
     again = sirve.load(run).ensemble(context, 60, members=4)
     assert again.shape == (4, *mean.shape)
     if entry["spread_kind"] == "constant":

@@ -117,10 +117,14 @@ def test_runs_that_differ_in_more_than_the_seed(tmp_path: Path) -> None:
     assert markdown(runs[:1]).count("\n") == 3
 
 
-def configured(folder: Path, noise: float = 0, rho: Any = 28, told: str = "", **more: Any) -> Run:
+def configured(
+    folder: Path, noise: float = 0, rho: Any = 28, covariates: str = "", **more: Any
+) -> Run:
     train, shift = more.pop("train", 64), more.pop("shift", 0)
     run = make_run(folder, **more)
-    observe = f"{{_target_: sirve.data.observe.Channels, noise: {noise}, parameters: [{told}]}}"
+    observe = (
+        f"{{_target_: sirve.data.observe.Channels, noise: {noise}, parameters: [{covariates}]}}"
+    )
     sim = f"{{system: {{rho: {rho}}}, trajectories: {{train: {train}, test: 5}}, states: 9}}"
     (run / "config.yaml").write_text(f"model: {{lr: 1}}\nobserve: {observe}\nsim: {sim}\n")
     with h5py.File(run / "rollouts.h5", "r+") as file:
@@ -128,14 +132,14 @@ def configured(folder: Path, noise: float = 0, rho: Any = 28, told: str = "", **
     return load_run(run)
 
 
-def test_only_runs_that_saw_the_same_of_the_same_test_are_compared(tmp_path: Path) -> None:
+def test_only_runs_with_the_same_test_set_and_observations_are_compared(tmp_path: Path) -> None:
     drawn = "{uniform: [26, 32]}"
     runs = [
         configured(tmp_path / "a"),
         configured(tmp_path / "b", noise=0.0, train=4, seed=1, data_seed=0, steps=40),
         configured(tmp_path / "c", noise=0.01, train=4),
         configured(tmp_path / "d", rho=drawn, shift=1),
-        configured(tmp_path / "e", rho=drawn, shift=1, told="rho"),
+        configured(tmp_path / "e", rho=drawn, shift=1, covariates="rho"),
         configured(tmp_path / "f", shift=2, data_seed=7),
         configured(tmp_path / "g", shift=3),
         configured(tmp_path / "h", sim="heat"),
@@ -147,14 +151,16 @@ def test_only_runs_that_saw_the_same_of_the_same_test_are_compared(tmp_path: Pat
         "waves": ["a", "b"],
         "waves · noise 0.01": ["c"],
         "waves · rho 26 to 32": ["d"],
-        "waves · told rho · rho 26 to 32": ["e"],
+        "waves · covariates rho · rho 26 to 32": ["e"],
         "waves · data seed 7": ["f"],
         "waves (2)": ["g"],
     }
-    alike = {part.title: part.alike for part in found}
-    assert alike["waves · noise 0.01"] == "noise 0.01, told nothing, rho 28, data seed 0"
-    assert alike["waves · told rho · rho 26 to 32"].startswith("no noise, told rho, rho 26 to 32")
-    assert alike["heat"] == ""
+    conditions = {part.title: part.conditions for part in found}
+    assert conditions["waves · noise 0.01"] == "noise 0.01, no covariates, rho 28, data seed 0"
+    assert conditions["waves · covariates rho · rho 26 to 32"].startswith(
+        "no noise, covariates rho, rho 26 to 32"
+    )
+    assert conditions["heat"] == ""
     (waves,) = (part for part in found if part.title == "waves")
     assert [g.label for g in waves.groups] == [
         "lstm sim.trajectories.train=4",
@@ -205,7 +211,7 @@ def test_comparison_in_a_browser(tmp_path: Path, comparison: tuple[Path, str]) -
     )
     assert {"lstm", "rnn", "esn"} <= set(clean["rows"]) and "gru|x" not in clean["rows"]
     assert "gru|x" in noisy["rows"] and not {"lstm", "rnn", "esn"} & set(noisy["rows"])
-    assert "no noise" in clean["alike"] and "noise 0.05" in noisy["alike"]
+    assert "no noise" in clean["conditions"] and "noise 0.05" in noisy["conditions"]
     (heat,) = (one for one in seen if "heat" in one["title"])
     assert {"convgru", "linear", "lstm"} <= set(heat["rows"])
     assert heat["start"] and heat["played"]
@@ -213,20 +219,20 @@ def test_comparison_in_a_browser(tmp_path: Path, comparison: tuple[Path, str]) -
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
-def test_no_name_is_too_long_for_a_telephone(tmp_path: Path) -> None:
+def test_long_names_fit_a_narrow_screen(tmp_path: Path) -> None:
     runs = []
-    for kind, told in (("vector", "a"), ("vector", "b"), ("frame", "c")):
+    for kind, letter in (("vector", "a"), ("vector", "b"), ("frame", "c")):
         channels = [{"name": "temperature_of_the_upper_layer", "unit": "kg m^-1 s^-2"}] * 3
         names = {"sim": f"{kind}_of_a_long_name_of_its_own_" * 2, "model": "network_" * 12}
-        run = make_run(tmp_path / told, kind, **names, channels=channels, time_unit="turns" * 12)
-        (run / "config.yaml").write_text(f"observe: {{parameters: [{told * 50}]}}\n")
+        run = make_run(tmp_path / letter, kind, **names, channels=channels, time_unit="turns" * 12)
+        (run / "config.yaml").write_text(f"observe: {{parameters: [{letter * 50}]}}\n")
         runs.append(load_run(run))
     widths = narrow_widths(write_comparison(runs, tmp_path / "compare.html"), tmp_path)
     assert len(widths) == 3
     assert all(wanted <= there <= 390 for wanted, there in widths), widths
 
 
-def test_a_best_that_is_behind_start_by_start_is_told_so() -> None:
+def test_the_verdict_says_where_the_best_is_worse_on_most_starts() -> None:
     def entry(values: np.ndarray, label: str) -> Any:
         def scores(_: float) -> list[np.ndarray]:
             return [values]
@@ -235,7 +241,7 @@ def test_a_best_that_is_behind_start_by_start_is_told_so() -> None:
 
     even, mixed = entry(np.full(16, 1.0), "a"), entry(np.array([0.5] * 15 + [10.0]), "b")
     text = _against(even, mixed, 1.0, by_error=True)  # nRMSE 1.0 and 2.5
-    assert "Start by start it is behind: its error there is 1.6" in text
+    assert "On most starts it is worse: its error there is 1.6" in text
     assert "Its error there is 0.6" in _against(mixed, even, 1.0, by_error=True)
     longer, shorter = entry(np.array([2.0] * 16), "a"), entry(np.array([1.0] * 9 + [9.0] * 7), "b")
-    assert "Start by start it is behind: -2.5" in _against(longer, shorter, 1.0, by_error=False)
+    assert "On most starts it is worse: -2.5" in _against(longer, shorter, 1.0, by_error=False)

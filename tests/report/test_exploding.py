@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from reports import make_run
 
 from sirve.report import load_run
-from sirve.report.figures import write_figures
+from sirve.report.figures.images import image
 from sirve.report.media import media_of
-from sirve.report.stills import image
+from sirve.report.pictures import write_figures
 
 WILD = (1e38, -3e38, np.inf, -np.inf, np.nan)
 

@@ -12,8 +12,10 @@ from reports import (
 )
 
 from sirve.report import load_run
-from sirve.report.frames import json_text
-from sirve.report.stats import Curve, early, error_range, pick, pooled, quartiles, thin
+from sirve.report.figures.chart import Curve
+from sirve.report.figures.curves import error_range
+from sirve.report.pages import json_text
+from sirve.report.stats import early, pick, pooled, quartiles, thin
 from sirve.report.style import MISSING, count, digits, duration, moments, units
 
 
@@ -72,7 +74,7 @@ def test_choice_of_steps() -> None:
 
 def test_axis_of_errors_without_any_number() -> None:
     gap = np.full(3, np.nan)
-    low, high = error_range([Curve("x", gap, gap, gap, gap, "#000000")])
+    low, high = error_range([Curve("x", gap, gap, low=gap, high=gap)])
     assert 0 < low < 0.4 < high
 
 
@@ -83,13 +85,14 @@ def test_forecasts_shown_are_best_median_and_worst(tmp_path: Path) -> None:
         error[i, crossing:] = 1.0
     with h5py.File(run / "rollouts.h5", "a") as file:
         file["error/model"][:] = error
-    best, others = {}, pick(load_run(run))
-    for chosen in others:
-        best[chosen.label.split(":")[0]] = (chosen.index, chosen.valid, chosen.censored)
-    assert best["Median"] == (0, pytest.approx(6.0), False)
-    assert best["Best"] == (2, pytest.approx(12.0), True)
-    assert best["Worst"] == (1, pytest.approx(2.0), False)
-    assert len({chosen.index for chosen in others}) == 5
+    found, picks = {}, pick([load_run(run)], 5)
+    for chosen in picks:
+        found[chosen.label.split(":")[0]] = (chosen.index, chosen.valid, chosen.censored)
+    assert found["median"] == (0, pytest.approx(6.0), False)
+    assert found["best"] == (2, pytest.approx(12.0), True)
+    assert found["worst"] == (1, pytest.approx(2.0), False)
+    assert len({chosen.index for chosen in picks}) == 5
+    assert [one.index for one in pick([load_run(run)], 1)] == [0]
 
 
 def test_pooled_interval_covers_seeds_and_starts() -> None:

@@ -19,8 +19,8 @@ from reports import (
 
 from sirve.report import RunError, load_run, write_report
 from sirve.report.compare.sections import markdown
+from sirve.report.figures.curves import drift_curves
 from sirve.report.page import report_page
-from sirve.report.stats import drift_curves
 
 
 @pytest.mark.parametrize(
@@ -40,8 +40,8 @@ def test_report_of_every_kind(tmp_path: Path, kind: str, figures: set[str]) -> N
     for words in ("6.12 periods", "median of 5 forecasts", "5.61 to 6.51", "persistence 0.108"):
         assert words in page
     assert "linear at least 12.0" in page
-    assert "1 of 5 never passed that error" in page
-    assert "20.0 % diverged" in page
+    assert "1 of 5 never exceeded it" in page
+    assert "20.0 % of the forecasts diverged" in page
     assert "12\u202f345" in page
     assert ("Phase portrait" in page) == (kind == "vector")
     assert "lr: 0.1" in page
@@ -96,25 +96,25 @@ EXPONENTS = {"value": [0.9056, 0.0], "error": [0.012, 0.01]}
     [
         (
             {"exponents": EXPONENTS, "twin": "LSODA", "ceiling": {"0.4": LEVEL}},
-            ["5.00 periods (against LSODA)", "0.906 ± 0.01", "agrees with itself for 5.00 only"],
+            ["5.00 periods (compared with LSODA)", "0.906 ± 0.01", "is reliable up to 5.00;"],
             True,
         ),
-        ({"twin": "LSODA", "ceiling": {"0.4": UNSEEN}}, ["beyond what was looked at"], False),
-        ({"twin": None, "ceiling": None}, ["none: the solution is exact"], False),
+        ({"twin": "LSODA", "ceiling": {"0.4": UNSEEN}}, ["longer than was compared"], False),
+        ({"twin": None, "ceiling": None}, ["any time: the solution is exact"], False),
         ({"twin": 3, "ceiling": [1], "exponents": {"value": "x"}}, [], False),
         ([1], [], False),
     ],
 )
-def test_no_forecast_is_praised_beyond_the_ceiling(
+def test_the_report_says_where_the_truth_is_not_reliable(
     tmp_path: Path, limits: Any, words: list[str], line: bool
 ) -> None:
-    """The run holds for 6.12 periods."""
+    """The run is valid for 6.12 periods."""
     run = make_run(tmp_path / "run", limits=limits)
     page = write_report(run).read_text()
     for word in words:
         assert word in page
-    assert ("solver's own ceiling\"" in page.replace("\\u0027", "'")) == line
-    assert ("only: what holds longer" in page) == line
+    assert ('"reference solution reliable up to here"' in page) == line
+    assert ("longer valid times are not meaningful" in page) == line
     assert (load_run(run).ceiling == 5.0) == line
 
 
@@ -129,10 +129,9 @@ def test_hostile_strings_are_escaped(evil: Path) -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "<script>alert" not in page
     assert "<img" not in page
-    assert "\\u003cimg" not in page  # Plotly itself reads mark-up in names
     tags = Tags(page)
     data = tags.attributes.count(("type", "application/json"))
-    assert tags.names.count("script") == data + 2  # Plotly and page.js
+    assert tags.names.count("script") == data + 2  # Plotly and the page's own
 
 
 @pytest.mark.parametrize("value", ["<b>", 10**400, {"a": [1]}, True])
@@ -170,7 +169,9 @@ def test_page_in_a_browser(tmp_path: Path, evil: Path) -> None:
     root = document[: document.index("<head>")]
     assert "data-errors" not in root
     assert 'data-chosen="0"' in root
-    drawn = {"vector": 5, "frame": 4}[evil.parent.name]
-    assert f'data-ready="{drawn}"' in root
-    assert document.count('class="main-svg"') >= 3
+    kind = evil.parent.name
+    assert 'data-charts="2"' in root  # invariants and training
+    assert "data-ready=" in root  # the error and the states
+    assert ('data-paths="0"' in root) == (kind != "vector")
+    assert document.count('class="main-svg"') >= {"vector": 5, "frame": 3}[kind]
     assert "<img" not in document.replace(get_plotlyjs(), "")

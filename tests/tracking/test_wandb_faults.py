@@ -1,4 +1,4 @@
-"""Whatever W&B does, the run is bitwise the same, says so once, and loses little time. Real W&B."""
+"""Whatever W&B does, the run is bitwise the same, with one warning, and loses little time."""
 
 import json
 import os
@@ -14,7 +14,7 @@ import torch
 from support import FEW, ROOT, SMALL, Done
 from warm import run_warm
 
-from sirve.tracking.wandb_folder import last_record
+from sirve.tracking.wandb_folder import last_record, new_id, stored_id
 from sirve.tracking.wandb_tracker import WandB
 
 ARGUMENTS = ["sim=lorenz", "model=gru", *SMALL["lorenz"], *FEW]
@@ -52,10 +52,10 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, torch.Ten
 
 
 def check(done: Done, folder: Path, plain: Any, reason: str) -> None:
-    """The run is right, one line says what happened, and little time was lost."""
+    """Require the right result, one line on what happened, and little lost time."""
     assert done.returncode == 0, done.stderr
     assert done.stderr.startswith(f"warning: W&B stopped tracking ({reason}"), done.stderr
-    assert done.stderr.endswith("; the run goes on and metrics.jsonl is complete\n")
+    assert done.stderr.endswith("; the run continues and metrics.jsonl is complete\n")
     assert done.stderr.count("\n") == 1
     weights, rows = outcome(folder)
     assert rows == plain[1]
@@ -65,7 +65,7 @@ def check(done: Done, folder: Path, plain: Any, reason: str) -> None:
 
 
 def lost(folder: Path) -> None:
-    """W&B held the run up for little, as tests/aids/fault_at.py measured it."""
+    """Require that W&B took little time, as tests/aids/fault_at.py measured it."""
     seconds = Counter(json.loads((folder / "seconds.json").read_text()))
     print(dict(seconds))
     seconds["WandB.finish"] -= seconds["media_of"]  # drawing is ours
@@ -92,7 +92,7 @@ def test_offline(tmp_path: Path, plain: Any, fault: tuple[str, int, str], reason
 
 
 def test_a_full_disk(tmp_path: Path, plain: Any) -> None:
-    """W&B says nothing of it, or far too much."""
+    """W&B does not report a full disk, or reports it on every line."""
     probe = tmp_path / "probe"
     probe.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=32k", "none", str(probe)]
@@ -126,7 +126,7 @@ def test_no_network(tmp_path: Path, plain: Any) -> None:
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An environment without W&B's settings, and a run's folder."""
+    """Give the folder of a run, in an environment without W&B's settings."""
     for key in [key for key in os.environ if key.startswith("WANDB_")]:
         monkeypatch.delenv(key)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -161,7 +161,7 @@ def test_it_cannot_start(
 @pytest.mark.parametrize(
     "fault", ["nothing", pytest.param("killed", marks=SLOW), pytest.param("stopped", marks=SLOW)]
 )
-def test_abort_is_quick_and_says_nothing(
+def test_abort_is_quick_and_silent(
     here: Path, capfd: pytest.CaptureFixture[str], fault: str
 ) -> None:
     import fault_at
@@ -182,7 +182,7 @@ def test_abort_is_quick_and_says_nothing(
 
 @pytest.mark.slow
 def test_the_next_run_of_a_sweep_is_tracked(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """What one run's W&B came to is no matter of the next run's, in the same process."""
+    """A failure of W&B in one run does not affect the next run in the same process."""
     import fault_at
 
     for fault, wait, folder in (("stopped", 1, here), ("nothing", 4, here / "next")):
@@ -198,10 +198,10 @@ def test_the_next_run_of_a_sweep_is_tracked(here: Path, capfd: pytest.CaptureFix
 
 
 @pytest.mark.slow
-def test_one_that_answers_slowly_holds_nothing_up(
+def test_a_slow_wandb_does_not_delay_the_run(
     here: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every call ends soon, but so many are left at the end that all would take half a minute."""
+    """Each call is short, but all calls left at the end would take half a minute."""
     import wandb
 
     quick = wandb.Run.log
@@ -234,7 +234,7 @@ def test_a_run_that_is_stopped_ends_its_wandb_run(tmp_path: Path) -> None:
 
 
 @SLOW
-def test_a_run_gone_on_with_is_one_wandb_run(tmp_path: Path, plain: Any) -> None:
+def test_a_resumed_run_is_one_wandb_run(tmp_path: Path, plain: Any) -> None:
     killed = run_warm([str(AIDS / "kill_at.py"), LOG, "3", TRAIN, *ARGUMENTS], tmp_path)
     assert killed.returncode == -9
     done = run_warm([TRAIN, *ARGUMENTS], tmp_path)
@@ -242,6 +242,7 @@ def test_a_run_gone_on_with_is_one_wandb_run(tmp_path: Path, plain: Any) -> None
     folders = sorted(path.name for path in only_run(tmp_path).glob("wandb/offline-run-*"))
     assert len(folders) == 2
     assert len({name.rpartition("-")[2] for name in folders}) == 1
+    assert (only_run(tmp_path) / "wandb" / "run_id").read_text() == folders[0].rpartition("-")[2]
     assert outcome(tmp_path)[1] == plain[1]
 
 
@@ -260,3 +261,13 @@ def test_online_the_data_arrive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert sum("rollout/model" in row for row in rows) == 60
     assert any(path.endswith(".png") for path in backend.uploads)
     lost(tmp_path)
+
+
+def test_the_id_of_a_wandb_run_is_found_again(tmp_path: Path) -> None:
+    assert stored_id(tmp_path) is None
+    (tmp_path / "offline-run-20261129_105400-abcd1234").mkdir()  # of an older run
+    assert stored_id(tmp_path) == "abcd1234"
+    new = new_id(tmp_path)
+    assert stored_id(tmp_path) == new
+    (tmp_path / "run_id").write_text("../../etc")
+    assert stored_id(tmp_path) is None

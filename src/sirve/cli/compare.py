@@ -1,4 +1,4 @@
-"""Compare finished runs: one page, and on demand a table in Markdown.
+"""Compares finished runs on one page and, with --markdown, in a table.
 
 sirve compare RUN [RUN ...] [--out compare.html] [--markdown]
 

@@ -1,10 +1,10 @@
-"""What happens inside the networks of finished runs, laid over each other on one page.
+"""Compares what happens inside the networks of finished runs, on one page.
 
 sirve inside RUN [RUN ...] [--out inside.html]
 sirve inside RUN [RUN ...] --time 200 [--orbits 32] [--exponents 3]
 
-RUN is the folder of a run, or a folder above any number of them. With --time the Lyapunov exponents
-are measured again, over that time of each orbit, after a quarter as much.
+RUN is the folder of a run, or a folder above any number of them. With --time, the Lyapunov exponents
+are measured again: averaged over that time of each orbit, after a transient of a quarter of it.
 """
 
 import argparse
@@ -30,19 +30,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "runs", nargs="+", type=Path, metavar="RUN", help="a run, or a folder above"
     )
     parser.add_argument("--out", type=Path, default=Path("inside.html"), help="the page to write")
-    parser.add_argument("--time", type=float, help="of each orbit, in the system's unit")
+    parser.add_argument(
+        "--time", type=float, help="averaging time of each orbit, in the system's unit"
+    )
     parser.add_argument("--orbits", type=int, default=32)
     parser.add_argument("--exponents", type=int, default=3)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     runs = find_runs(options.runs)
-    found = [look(run, options) for run in runs]
+    found = [load_or_measure(run, options) for run in runs]
     for path in write_inside(runs, found, options.out):
         print(path)
 
 
-def look(run: Run, options: argparse.Namespace) -> Inside:
-    """What the run has kept, measured where it has not, and its exponents for longer."""
+def load_or_measure(run: Run, options: argparse.Namespace) -> Inside:
+    """Read the measurements of a run, or make them; with --time, measure its exponents again."""
     found = load_inside(run.path)
     if found and not options.time:
         return found

@@ -1,4 +1,4 @@
-"""The short table at the end of a run: how far the forecast holds, and where to look."""
+"""Prints the summary at the end of a run: a table of scores, and where the results are."""
 
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,12 @@ from sirve.report.style import units
 
 
 def show(metrics: dict[str, Any], run: Path, report: Path, tracked: str | None) -> None:
-    """Print the scores of the model beside the baselines."""
+    """Print the scores of the model and the baselines."""
     unit = units(metrics["time_unit"])
-    title = f"{metrics['sim']} · {metrics['model']}: how far it holds, in {unit}"
+    title = f"{metrics['sim']} · {metrics['model']}: valid time in {unit}"
     table = Table(title=title, title_justify="left")
     table.add_column("", no_wrap=True)
-    table.add_column("holds for", justify="right", no_wrap=True)
+    table.add_column("valid for", justify="right", no_wrap=True)
     table.add_column("95 % interval", justify="right", no_wrap=True)
     horizons = list(metrics["scores"]["model"]["nrmse"])[:3]
     for horizon in horizons:
@@ -33,14 +33,14 @@ def show(metrics: dict[str, Any], run: Path, report: Path, tracked: str | None) 
     console = Console()
     console.print(table)
     console.print(
-        f"Holds: median time until the error exceeds {THRESHOLD} standard deviations, over "
+        f"Valid for: median time until the error exceeds {THRESHOLD} standard deviations, over "
         f"{metrics['steps']} steps of {metrics['dt']:g}.",
         highlight=False,
     )
     if "ensemble" in metrics:
         ensemble = metrics["ensemble"]
         console.print(
-            f"By the spread of its {ensemble['members']} futures it trusts itself for "
+            f"The spread of its {ensemble['members']} sampled forecasts stays below that error for "
             f"{ensemble['trusted_time']['median']:.3g} {unit}.",
             highlight=False,
         )
@@ -48,8 +48,8 @@ def show(metrics: dict[str, Any], run: Path, report: Path, tracked: str | None) 
     if ceiling is not None:
         more = "≥ " if ceiling["censored"] else ""
         console.print(
-            f"The solver agrees with itself for {more}{ceiling['median']:.3g} {unit}: no forecast "
-            "can be judged beyond.",
+            f"The reference solution is reliable up to {more}{ceiling['median']:.3g} {unit}; longer "
+            "valid times are not meaningful.",
             highlight=False,
         )
     lines = [f"report   {report}", f"run      {run}"]
@@ -59,7 +59,7 @@ def show(metrics: dict[str, Any], run: Path, report: Path, tracked: str | None) 
 
 
 def _reaches_end(time: dict[str, Any], metrics: dict[str, Any]) -> bool:
-    """Whether the median forecast still held when the test ended."""
+    """Return whether the median forecast was still valid at the end of the test."""
     length = metrics["steps"] * metrics["dt"] / metrics["unit"]
     return bool(time["median"] >= length * (1 - 1e-9))
 

@@ -1,6 +1,6 @@
-"""The report of a finished run: one self-contained page and the figures for a paper.
+"""The report of a finished run: one self-contained page, and figures as PNG files.
 
-Reads files only; knows nothing of training or of the simulators.
+It is made from the files of the run only, without training code or simulators.
 """
 
 from pathlib import Path

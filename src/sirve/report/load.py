@@ -1,4 +1,4 @@
-"""Reads a finished training run from its folder."""
+"""Reads a finished run from its folder."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,18 +16,18 @@ from sirve.metrics import THRESHOLD
 MODEL = "model"  # the name of the trained model among the scores and the errors
 _BASELINES = ("persistence", "linear", "climatology")
 _REMEDY = "give the folder of a finished run"
-_NAMES = 20  # invariants, at most: each has a plot of its own
-_MOST = 1e30  # of a number that can be drawn
+_NAMES = 20  # invariants, at most: each has its own plot
+_MOST = 1e30  # larger numbers are not drawn
 _NEEDED = ("time", "truth", "prediction", "context", f"error/{MODEL}")
 
 
 class RunError(UserError):
-    """A folder that is no finished run: the message names the path, the reason and the remedy."""
+    """A folder is no finished run: the message names the path, the reason and the remedy."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a report needs of a run. States stay in the file until ``states`` reads them."""
+    """A finished run. Its states stay in the file until ``states`` reads them."""
 
     path: Path
     metrics: dict[str, Any]
@@ -64,12 +64,12 @@ class Run:
 
     @property
     def kind(self) -> str:
-        """How a state looks: "vector" (C,), "field" (C, N) or "frame" (C, H, W)."""
+        """Kind of a state: "vector" (C,), "field" (C, N) or "frame" (C, H, W)."""
         return ("vector", "field", "frame")[len(self.shape) - 1]
 
     @property
     def channels(self) -> list[str]:
-        """One label for every channel, with its unit unless it is dimensionless."""
+        """Label of every channel, with its unit unless it is dimensionless."""
         known = self.metrics.get("channels")
         known = known if isinstance(known, list) else []
         labels = []
@@ -84,36 +84,37 @@ class Run:
         return [name for name in self.errors if name != MODEL]
 
     def score(self, name: str, *keys: str) -> Any:
-        """The entry of ``scores`` under ``name`` and ``keys``; None where any level is missing."""
+        """Return the entry of ``scores`` under ``name`` and ``keys``; None where it is missing."""
         return entry(self.metrics, "scores", name, *keys)
 
     @property
     def ceiling(self) -> float | None:
-        """How long the solver agrees with itself at THRESHOLD, in ``time_unit``; None: unknown,
+        """Time up to which the reference solution is reliable, in ``time_unit``.
 
-        or longer than was looked at.
+        Two solvers agree to THRESHOLD until then. None where it is unknown, or longer than was
+        compared.
         """
         value = entry(self.metrics, "limits", "ceiling", str(THRESHOLD))
         if not isinstance(value, dict):
             return None
         median, high = number(value.get("median")), number(value.get("high"))
-        # Where half of the pairs never part, the median is only how long was looked.
+        # Where half of the pairs always agree, the median is only the length of the comparison.
         unseen = (number(value.get("censored")) or 0) > 0 and median == high
         return None if unseen or median is None or median < 0 else median
 
     @property
     def drawn_ceiling(self) -> float | None:
-        """The same where it is not far beyond the end of the forecasts."""
+        """The same, or None where it is far beyond the end of the forecasts."""
         near = self.ceiling is not None and self.ceiling <= 1.25 * float(self.time[-1])
         return self.ceiling if near else None
 
     def entries(self, name: str, key: str) -> set[str]:
-        """What ``score(name, key)`` holds values for."""
+        """Return the keys of ``score(name, key)``."""
         value = self.score(name, key)
         return set(value) if isinstance(value, dict) else set()
 
     def states(self, i: int, at: np.ndarray | slice = slice(None)) -> tuple[np.ndarray, np.ndarray]:
-        """Truth and prediction of rollout ``i`` at the steps ``at``, (steps, *shape) each."""
+        """Read truth and prediction of rollout ``i`` at the steps ``at``, (steps, *shape) each."""
         with reading(self.path / "rollouts.h5", _REMEDY) as file, np.errstate(over="ignore"):
             truth, prediction = (np.asarray(file[k][i, at], "f4") for k in ("truth", "prediction"))
         if not np.isfinite(truth).all():
@@ -121,25 +122,25 @@ class Run:
         return truth, prediction
 
     def before(self, i: int, steps: int) -> np.ndarray:
-        """The last ``steps`` states of the context of rollout ``i``."""
+        """Read the last ``steps`` states of the context of rollout ``i``."""
         with reading(self.path / "rollouts.h5", _REMEDY) as file:
             return np.asarray(file["context"][i, self.context - steps :], "f4")
 
 
 def entry(value: Any, *keys: str) -> Any:
-    """The entry of nested dictionaries under ``keys``, or None."""
+    """Return the entry of nested dictionaries under ``keys``; None where it is missing."""
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     return value
 
 
 def number(value: Any) -> float | None:
-    """``value`` as a finite float, or None."""
+    """Return ``value`` as a finite float; None where it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
         return float(value) if np.isfinite(float(value)) else None
-    except OverflowError:  # JSON knows whole numbers of any length
+    except OverflowError:  # JSON has integers of any length
         return None
 
 
@@ -166,7 +167,7 @@ def load_run(path: Path) -> Run:
 
 
 def find_runs(paths: Iterable[Path]) -> list[Run]:
-    """The runs at or below ``paths``, each once. Raises RunError for a path without any."""
+    """Read all runs at or below ``paths``, each once. Raises RunError for a path without any."""
     found: dict[Path, Path] = {}
     for path in paths:
         below = sorted(p.parent for p in path.rglob("metrics.json")) if path.is_dir() else []
@@ -179,12 +180,12 @@ def find_runs(paths: Iterable[Path]) -> list[Run]:
 
 
 def _order(name: str) -> int:
-    """Baselines from the simplest on, unknown ones last."""
+    """Order baselines from the simplest on, unknown ones last."""
     return _BASELINES.index(name) if name in _BASELINES else len(_BASELINES)
 
 
 def _read_log(path: Path) -> list[dict[str, float]]:
-    """The numbers of every line, or of every other where there are very many."""
+    """Read the finite numbers of every line."""
     rows = json_rows(path, 16 * MB)
     numbers = [{k: number(v) for k, v in row.items()} for row in rows]
     return [{k: x for k, x in row.items() if x is not None and abs(x) < _MOST} for row in numbers]
@@ -208,17 +209,14 @@ def _read_rollouts(path: Path, model: str) -> dict[str, Any]:
         errors = {}
         for name in sorted(file["error"], key=lambda n: (n != MODEL, _order(n), n)):
             if name == model != MODEL:
-                continue  # a baseline that was run as the model is shown once
+                continue  # a baseline that is also the model appears once
             error = array(file["error"], name, (n, steps))
             errors[str(name)] = np.where(np.isnan(error), np.inf, error)
         return {
             "time": time,
             "errors": errors,
             "invariants": {
-                name: (
-                    array(group, "truth", (n, steps + 1)),
-                    array(group, "prediction", (n, steps + 1)),
-                )
+                name: tuple(array(group, key, (n, steps + 1)) for key in ("truth", "prediction"))
                 for name, group in _groups(file, "invariants")
             },
             "shape": tuple(shape[2:]),
@@ -227,7 +225,7 @@ def _read_rollouts(path: Path, model: str) -> dict[str, Any]:
 
 
 def _unit(file: h5py.File) -> float:
-    """An attribute that is no number is not read: one text can stand in it any number of times."""
+    """Return the attribute ``unit``, without reading it where it is no number: it may be huge."""
     if "unit" not in file.attrs:
         return 1.0
     unit = file.attrs.get_id("unit")
@@ -245,6 +243,7 @@ def _groups(file: h5py.File, name: str) -> list[tuple[str, h5py.Group]]:
 
 
 def array(group: h5py.Group, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Read an array. Raises ValueError for another shape."""
     item = group.get(name)
     if not isinstance(item, h5py.Dataset) or item.shape != shape:
         raise ValueError(f"rollouts.h5 holds no {shown(name)} of the shape {shape}")

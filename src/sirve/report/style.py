@@ -1,14 +1,13 @@
-"""Colours and numbers, the same in every figure and page. Safe for colour-blind readers."""
+"""Colours and text for numbers, the same in all figures. Safe for colour-blind readers."""
 
 import math
 from collections.abc import Iterable
-from html import escape
 from typing import Any
 
 from sirve.metrics import THRESHOLD as THRESHOLD
 from sirve.report.load import number
 
-MISSING = "\u2013"  # a dash, for a number that is not known
+MISSING = "\u2013"  # a dash, for an unknown number
 TRUTH = "#2b2b2b"
 MODEL_COLOUR = "#0b57d0"
 
@@ -20,11 +19,10 @@ _BASELINES = {
 _SPARE = (("#7d7a3c", "dash"), ("#8f8f8f", "dot"), ("#8a6d4f", "dashdot"))
 _RUNS = ("#0b57d0", "#d55e00", "#009e73", "#b2589a", "#b8860b", "#3fa7dc")
 DASHES = ("solid", "dash", "dot", "dashdot")
-MATPLOTLIB_DASHES = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-."}
 
 
 def baseline_style(name: str, names: list[str]) -> tuple[str, str]:
-    """Colour and dash of the baseline ``name`` among ``names``."""
+    """Return colour and dash of the baseline ``name`` among ``names``."""
     if name in _BASELINES:
         return _BASELINES[name]
     spare = [n for n in names if n not in _BASELINES]
@@ -32,12 +30,12 @@ def baseline_style(name: str, names: list[str]) -> tuple[str, str]:
 
 
 def run_style(group: int, member: int) -> tuple[str, str]:
-    """Colour of a model and dash of one of its seeds, for the comparison of runs."""
+    """Return the colour of a model and the dash of one of its seeds."""
     return _RUNS[group % len(_RUNS)], DASHES[(group // len(_RUNS) + member) % len(DASHES)]
 
 
 def digits(value: Any, missing: str = MISSING) -> str:
-    """A number with three significant digits and at most eight characters."""
+    """Return a number with three significant digits and at most eight characters."""
     x = number(value)
     if x is None:
         return missing
@@ -51,26 +49,26 @@ def digits(value: Any, missing: str = MISSING) -> str:
 
 
 def moments(times: Iterable[float]) -> list[str]:
-    """Times as text, whole numbers without decimals if all are whole."""
+    """Return times as text, without decimals if all are whole numbers."""
     values = [float(t) for t in times]
     whole = all(abs(t - round(t)) < 1e-6 for t in values)
     return [str(round(t)) if whole else digits(t) for t in values]
 
 
 def count(value: Any, missing: str = MISSING) -> str:
-    """A whole number with thin spaces between the thousands."""
+    """Return a whole number with thin spaces between the thousands."""
     x = number(value)
     return missing if x is None else f"{round(x):,}".replace(",", "\u202f")
 
 
 def units(time_unit: Any, value: float | None = None) -> str:
-    """The name of the unit of time, in the singular only for exactly one."""
+    """Return the name of the unit of time, in the singular only for exactly one."""
     name = str(time_unit or "step").replace("lyapunov", "Lyapunov")
     return name if value == 1 or name.endswith("s") else f"{name}s"
 
 
 def duration(seconds: Any) -> str:
-    """Seconds in the unit that reads best."""
+    """Return seconds in a unit of suitable size."""
     x = number(seconds)
     if x is None:
         return MISSING
@@ -83,11 +81,6 @@ def duration(seconds: Any) -> str:
         if x < limit:
             return f"{digits(x / scale)} {unit}"
     return f"{digits(x / 3600)} h"
-
-
-def literal(text: str) -> str:
-    """``text`` for Plotly, which takes some mark-up in names for its own but no quoted quotes."""
-    return escape(text, quote=False)
 
 
 def share(value: Any) -> str:

@@ -110,7 +110,7 @@ def ensemble_table(run: Run) -> Table | None:
 
 REACH = (
     "Norm of the gradient ∂L(T)/∂h(t) of the loss of one prediction with respect to the memory "
-    "T − t steps before it, relative to lag 0: median over test windows, and the middle half."
+    "T - t steps before it, relative to lag 0: median over test windows, and the middle half."
 )
 BELT = " Dashed: with respect to the conveyor belt C."
 BEFORE = " Before training: the initial recurrent weights with the trained readout."
@@ -130,8 +130,8 @@ def reach(run: Run) -> str:
                 if number(lag := found.get(key)) is not None
             ]
             most = count(_measured(run, "reach", "lags"))
-            fall = f"falls {', '.join(falls)}" if falls else f"does not fall to 1/e within {most} steps"
-            words += f" For {symbol} it {fall}."
+            none = f"does not fall to 1/e within {most} steps"
+            words += f" For {symbol} it {'falls ' + ', '.join(falls) if falls else none}."
     return words
 
 

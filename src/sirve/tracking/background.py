@@ -1,4 +1,4 @@
-"""Calls that nobody may have to wait for: made one after another in a thread of their own."""
+"""Calls in the background, so that a hung W&B cannot block the run."""
 
 import threading
 from collections.abc import Callable
@@ -6,10 +6,11 @@ from queue import SimpleQueue
 from typing import Any
 
 
-class Aside:
-    """A thread that makes the calls it is given, in order, until one of them fails.
+class BackgroundQueue:
+    """Runs calls in order on a daemon thread, until one of them fails.
 
-    A daemon: one that hangs keeps no process from ending.
+    A daemon thread that hangs does not keep the process from ending. ``error`` is what a call
+    raised, or None.
     """
 
     def __init__(self, name: str) -> None:
@@ -18,24 +19,24 @@ class Aside:
         self._calls: SimpleQueue[Callable[[], Any] | threading.Event | None] = SimpleQueue()
         threading.Thread(target=self._work, name=name, daemon=True).start()
 
-    def do(self, call: Callable[[], Any]) -> None:
-        """Make this call after those before it."""
+    def put(self, call: Callable[[], Any]) -> None:
+        """Add ``call`` to the end of the queue."""
         self._calls.put(call)
 
-    def settle(self, seconds: float) -> None:
-        """Wait for all calls so far, ``seconds`` at most, however many they are.
+    def wait(self, seconds: float) -> None:
+        """Wait until all calls so far are done, ``seconds`` at most for all of them together.
 
-        Raises TimeoutError, and what a call raised.
+        Raises TimeoutError, and whatever a call raised.
         """
-        settled = threading.Event()
-        self._calls.put(settled)
-        if not settled.wait(seconds):
+        done = threading.Event()
+        self._calls.put(done)
+        if not done.wait(seconds):
             raise TimeoutError(f"not done after {seconds:g} s")
         if self.error is not None:
             raise self.error
 
     def close(self) -> None:
-        """Make no further call, and end the thread."""
+        """Skip the calls that are left, and end the thread."""
         self._open = False
         self._calls.put(None)
 
@@ -46,5 +47,5 @@ class Aside:
             elif self._open and self.error is None:
                 try:
                     call()
-                except BaseException as error:  # SystemExit, too: this is no thread to exit from
+                except BaseException as error:  # SystemExit too: it must not end this thread
                     self.error = error

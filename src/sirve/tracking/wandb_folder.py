@@ -1,26 +1,41 @@
-"""What W&B leaves in a run's folder, read without W&B."""
+"""Files of W&B in a run's folder: the id of the W&B run, and its record, read without W&B."""
 
 import re
+import secrets
 import struct
 from pathlib import Path
 
-_RUN = re.compile(r"(?:offline-)?run-\d{8}_\d{6}-([a-z0-9]{8})")
+from sirve.io.files import read_text, write_text
+
+_ID = re.compile(r"[a-z0-9]{8}")
 _HEADER, _BLOCK = 7, 32768  # bytes
 
 
-def known(folder: Path) -> str | None:
-    """The id of the W&B run as which an earlier part of this run was tracked."""
-    for path in sorted(folder.iterdir()):
-        if match := _RUN.fullmatch(path.name):
-            return match[1]
-    return None
+def stored_id(folder: Path) -> str | None:
+    """Return the id of the W&B run that tracked an earlier part of this run; None for a new run.
+
+    Runs from before the file ``run_id`` have the id in the name of W&B's own folder.
+    """
+    file = folder / "run_id"
+    if file.is_file():
+        names = [read_text(file, 100).strip()]
+    else:
+        names = [path.name.rpartition("-")[2] for path in sorted(folder.glob("*run-*-*"))]
+    return next(filter(_ID.fullmatch, names), None)
+
+
+def new_id(folder: Path) -> str:
+    """Store a new id in the file ``run_id`` and return it."""
+    found = secrets.token_hex(4)
+    write_text(folder / "run_id", found)
+    return found
 
 
 def last_record(folder: Path) -> bytes:
-    """The last record of the .wandb file, a protocol buffer; empty where the file breaks off.
+    """Return the last record of the .wandb file, a protocol buffer; empty where it is cut off.
 
-    The format is LevelDB's log: pieces of records, each behind its checksum, size and kind (1
-    whole, 2 first, 3 middle, 4 last), in blocks that no piece crosses.
+    The format is the log of LevelDB: records in pieces, each after a header (checksum, size and
+    kind: 1 whole, 2 first, 3 middle, 4 last), in blocks that no piece crosses.
     """
     (path,) = folder.glob("run-*.wandb")
     content = path.read_bytes()

@@ -5,14 +5,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from browser import CHROMIUM, in_browser
 from PIL import Image
 from reports import make_run
 
 from sirve.evaluation.inside import Inside
 from sirve.report import load_run, write_report
-from sirve.report.inside.load import load_inside, memory_curves, reach_curves, system_exponents
+from sirve.report.figures.inside import (
+    exponents_chart,
+    gates_chart,
+    memory_curves,
+    reach_chart,
+    reach_curves,
+)
+from sirve.report.inside.load import load_inside, system_exponents
 from sirve.report.inside.page import write_inside
-from sirve.report.inside.plots import exponents_figure, gates_figure, reach_figure
 
 LAGS, STEPS, TIMES, FIGURES = 30, 60, 40, ("reach", "gates", "memory", "exponents")
 LIMITS = {"exponents": {"value": [0.9, 0.0], "error": [0.01, 0.02]}}
@@ -53,8 +60,8 @@ def test_a_report_shows_what_was_measured(tmp_path: Path) -> None:
     page = write_report(run).read_text("utf-8")
     for title in ("Inside the network", "Gates and memory", "Does the memory drift?"):
         assert title in page
-    assert "Of h it falls to 1/e after 2 steps, to 1 % after 7 steps." in page
-    assert "Of C it does not fall to 1/e within 30 steps." in page
+    assert "For h it falls to 1/e after 2 steps, to 1 % after 7 steps." in page
+    assert "For C it does not fall to 1/e within 30 steps." in page
     assert "2 orbits left the range of the data" in page
     assert "forget gate f" in page
     for name in FIGURES:
@@ -86,16 +93,17 @@ def test_curves_are_those_of_the_file(tmp_path: Path) -> None:
     initial, h, c = reach_curves(inside, "lstm", "#000000")
     assert [curve.name for curve in (h, c)] == ["lstm, h", "lstm, C"]
     assert initial.name == "lstm before training"
-    np.testing.assert_allclose(h.middle[:7], 0.01 ** np.arange(7))
-    assert np.isnan(h.middle[7:]).all()  # below what is drawn
+    np.testing.assert_allclose(h.y[:7], 0.01 ** np.arange(7))
+    assert np.isnan(h.y[7:]).all()  # below what is drawn
     carried, reread = memory_curves(inside, run)
-    np.testing.assert_allclose(carried.middle, 2 * reread.middle)
+    np.testing.assert_allclose(carried.y, 2 * reread.y)
     assert system_exponents(run) == ([0.9, 0.0], [0.01, 0.02])
-    figure = exponents_figure(inside.exponents, system_exponents(run))  # type: ignore[arg-type]
-    titles = [note.text for note in figure.layout.annotations]
+    chart = exponents_chart(inside.exponents, system_exponents(run))  # type: ignore[arg-type]
+    titles = [panel.title for panel in chart.panels]
     assert titles[0] == "exponent 1: 0.90 ± 0.10, system 0.900 ± 0.010"
     assert "system" not in titles[2]
-    assert len(reach_figure([h, c]).data) == 4 + 2
+    (panel,) = reach_chart([h, c]).panels
+    assert [curve.low is not None for curve in panel.curves] == [True, True]
 
 
 def test_forecasts_that_diverged_and_names_of_strangers_are_drawn(tmp_path: Path) -> None:
@@ -105,8 +113,13 @@ def test_forecasts_that_diverged_and_names_of_strangers_are_drawn(tmp_path: Path
     run = looked_into(tmp_path / "run", found)
     page = write_report(run).read_text("utf-8")
     assert "<script>alert" not in page
-    title = gates_figure(load_inside(run), 0.1, "steps").layout.annotations[0].text
-    assert title.startswith("&lt;script&gt;")
+    title = gates_chart(load_run(run), load_inside(run)).panels[0].title
+    assert title.startswith("<script>")
+    if CHROMIUM is not None:  # the page escapes it for Plotly
+        document = in_browser(run / "report.html", tmp_path)
+        assert "data-errors" not in document[: document.index("<head>")]
+        assert "alert(1)&lt;|script&gt;" in document
+        assert "<script>alert" not in document
 
 
 def test_several_networks_lie_over_each_other(tmp_path: Path) -> None:

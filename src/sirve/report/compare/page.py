@@ -47,14 +47,15 @@ def explorer(parts: Sequence[Section], budget: int, points: int = 250) -> dict[s
     order = [ranked(some)[0] for some in found]
     able = [drawable(s, some, best) for s, some, best in zip(parts, found, order, strict=True)]
     data = [
-        _section(section, some, best, points) | {"states": pictured}
-        for section, some, best, pictured in zip(
+        _section(section, some, best, points) | {"states": drawn}
+        for section, some, best, drawn in zip(
             parts, found, order, states(able, budget), strict=True
         )
     ]
     page = {"threshold": THRESHOLD, "truth": TRUTH, "sections": len(data)}
     page |= {"maps": {key: colour_table(name) for key, name in _MAPS.items()}}
-    portrait = any(one["states"]["kind"] == "vector" and one["states"]["shape"][0] > 2 for one in data)
+    pictured = [one["states"] for one in data]
+    portrait = any(one["kind"] == "vector" and one["shape"][0] > 2 for one in pictured)
     return {"page": page, "sections": data, "portrait": portrait}
 
 

@@ -1,4 +1,4 @@
-"""Settings of runs: those that distinguish models, and the conditions that make scores comparable."""
+"""Settings of runs: what distinguishes models, and the conditions of comparable scores."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -107,7 +107,9 @@ def _distinguishing(found: Sequence[Mapping[str, str]]) -> list[str]:
     keys = sorted({k for one in found for k in one}, key=_rank)
     keys = [key for key in keys if len({one.get(key) for one in found}) > 1]
     absent = _KIND not in keys  # another kind of observation does not have the same settings
-    return [", ".join(_describe(k, one.get(k)) for k in keys if k in one or absent) for one in found]
+    return [
+        ", ".join(_describe(k, one.get(k)) for k in keys if k in one or absent) for one in found
+    ]
 
 
 def _distinguishing_keys(

@@ -58,7 +58,7 @@ def _remarks(run: Run, score: dict[str, object], median: float) -> str:
     text, censored = "", number(score.get("censored"))
     if censored:
         length = f"{digits(run.steps * run.step)} {units(run.metrics.get('time_unit'))}"
-        text = f" {round(censored)} of {run.n} never exceeded it within the test of {length}."
+        text = f" Within the test of {length}, {round(censored)} of {run.n} never exceeded it."
     text += _ceiling(run, median)
     diverged = number(run.score(MODEL, "diverged"))
     return text + (f" {digits(100 * diverged)} % of the forecasts diverged." if diverged else "")
@@ -129,7 +129,8 @@ def _against(best: Entry, other: Entry, end: float, by_error: bool) -> str:
         return f" The difference to the next, {name}, is not significant: {difference}."
     if high < 0:
         return f" On most starts it is worse: {difference} against {name}."
-    return f" That is {digits(middle)} [{digits(low)}, {digits(high)}] longer than {name}, the next."
+    lead = f"{digits(middle)} [{digits(low)}, {digits(high)}]"
+    return f" That is {lead} longer than {name}, the next."
 
 
 def paired(

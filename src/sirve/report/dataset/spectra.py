@@ -1,4 +1,4 @@
-"""Power spectra: of fields in space, of trajectories in time. By Parseval, both add up to power."""
+"""Power spectra of fields in space and of trajectories in time; both obey Parseval's theorem."""
 
 from collections.abc import Sequence
 
@@ -11,10 +11,12 @@ SEGMENT = 512  # states
 def in_space(
     x: np.ndarray, spacing: Sequence[float], boundary: str | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Wavenumbers k (K,), radians per unit of length, and E(k) (..., K) of fields x (..., *space).
+    """Return wavenumbers k (K,), radians per unit of length, and E(k) (..., K).
+
+    ``x`` (..., *space) are fields, ``spacing`` the distances of their cells.
 
     E(k) dk is the mean square of the modes with a wavenumber within dk around k, in the basis that
-    the walls give: cosines (neumann), sines (dirichlet), else waves. The mean is left out.
+    the boundary gives: cosines (neumann), sines (dirichlet), else waves. The mean is left out.
     """
     axes = tuple(range(x.ndim - len(spacing), x.ndim))
     sizes = [x.shape[axis] for axis in axes]
@@ -38,7 +40,7 @@ def in_space(
 
 
 def in_time(x: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray]:
-    """Frequencies f (F,), per unit of time, and P(f) (n, F, C) of trajectories x (n, T, C).
+    """Return frequencies f (F,), per unit of time, and P(f) (n, F, C) of trajectories x (n, T, C).
 
     Welch's estimate with a Hann window; the mean of each segment is left out.
     """

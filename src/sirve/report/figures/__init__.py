@@ -1,1 +1,1 @@
-"""Every figure of a report, defined once and drawn by Matplotlib or, on a page, by ``charts.js``."""
+"""Every figure, defined once: drawn by Matplotlib as PNG, and by ``charts.js`` on a page."""

@@ -63,7 +63,9 @@ def error_chart(
     return Chart([panel], xlabel, (0.0, end), height=2.9)
 
 
-def valid_time_marks(median: float, low: float, high: float, end: float, colour: str) -> list[Curve]:
+def valid_time_marks(
+    median: float, low: float, high: float, end: float, colour: str
+) -> list[Curve]:
     """Return a valid time and its 95 % interval, marked at the threshold."""
     level, censored = np.full(2, THRESHOLD), median >= end * (1 - 1e-6)
     name = "valid time, at least" if censored else "valid time, 95 % interval"
@@ -109,16 +111,14 @@ def drift_curves(run: Run, name: str) -> tuple[Curve, Curve, float | None]:
         change = np.abs(prediction[:, 1:] - prediction[:, :1])
     near = change[(run.errors[MODEL] <= _NEAR) & np.isfinite(change)]
     limit = max(10 * scale, near.max(initial=0.0)) or 1.0
-    curves = []
+    curves, far = [], False
     for values, label, colour in ((prediction, run.model, MODEL_COLOUR), (truth, "truth", TRUTH)):
         with np.errstate(invalid="ignore", over="ignore"):
             low, middle, high = quartiles(values[:, at] - values[:, :1])
         low, high = (np.clip(q, -100 * limit, 100 * limit) for q in (low, high))
         curves.append(Curve(label, x, middle, colour, width=2.0, low=low, high=high))
-    model, true = curves
-    bounds = np.concatenate([model.low, model.high])  # type: ignore[list-item]
-    far = np.abs(bounds).max() > limit
-    return model, true, limit if far else None
+        far = far or (label != "truth" and max(np.abs(low).max(), np.abs(high).max()) > limit)
+    return curves[0], curves[1], limit if far else None
 
 
 def invariants_chart(run: Run) -> Chart:
@@ -158,7 +158,7 @@ def ensemble_chart(run: Run, ensemble: Ensemble) -> Chart:
     """Chart of spread and error of the mean and, for a vector, the quantiles of one forecast."""
     spread = Curve("spread of the ensemble", ensemble.time, ensemble.spread, MODEL_COLOUR, width=2)
     look = {"colour": ERROR_COLOUR, "dash": "dash", "width": 2.0}
-    error = Curve("error of its mean", ensemble.time, ensemble.error, **look)  # type: ignore[arg-type]
+    error = Curve("error of its mean", ensemble.time, ensemble.error, **look)
     values = np.concatenate([ensemble.spread, ensemble.error])
     values = values[np.isfinite(values) & (values > 0)]
     low, high = max(float(values.min(initial=0.1)), 1e-14), float(values.max(initial=2.0))

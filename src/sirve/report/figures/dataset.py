@@ -105,8 +105,7 @@ def rows(sample: Sample) -> list[images.Row]:
     if len(sample.info.channels) > 1:
         found = [(sample.label(c), sample.x[0, :, c]) for c in range(len(sample.info.channels))]
         return [
-            images.Row("", x, float(x.min()), float(x.max()), label)
-            for label, x in found[:_IMAGES]
+            images.Row("", x, float(x.min()), float(x.max()), label) for label, x in found[:_IMAGES]
         ]
     x = sample.x[:_IMAGES, :, 0]
     ends, label = (float(x.min()), float(x.max())), sample.label(0)

@@ -129,7 +129,9 @@ def legend(figure: Figure, axes: Sequence[Axes]) -> None:
         figure.legend(list(found.values()), list(found), columnspacing=1.4, **place)
 
 
-def phase(paths: Sequence[Path3], labels: Sequence[str], bounds: np.ndarray | None = None) -> Figure:
+def phase(
+    paths: Sequence[Path3], labels: Sequence[str], bounds: np.ndarray | None = None
+) -> Figure:
     """Draw states as paths, two or three channels against each other.
 
     ``bounds`` (channels, 2) cut the paths and the axes; without them a dot marks the start of each
@@ -138,7 +140,7 @@ def phase(paths: Sequence[Path3], labels: Sequence[str], bounds: np.ndarray | No
     dims = min(len(labels), 3)
     options = {"subplot_kw": {"projection": "3d"}} if dims == 3 else {}
     figure, axes = grid(1, 1, (5.4, 4.7), **options)
-    ax = axes[0, 0] if dims == 3 else tidy(axes[0, 0])
+    ax: Any = axes[0, 0] if dims == 3 else tidy(axes[0, 0])
     for name, states, colour in paths:
         states = states[:, :dims]
         if bounds is not None:

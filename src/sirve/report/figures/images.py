@@ -133,9 +133,10 @@ def write_film(path: Path, frames: Iterable[np.ndarray], pixels: int = 192) -> P
         for number, frame in enumerate(frames):
             zoom = max(1, pixels // len(frame))
             picture = np.kron(np.uint8(255 * frame), np.ones((zoom, zoom, 1), np.uint8))
-            picture = picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]  # even sides
+            height, width = (side // 2 * 2 for side in picture.shape[:2])  # H.264 needs even sides
+            picture = picture[:height, :width]
             if number == 0:
-                stream.height, stream.width = picture.shape[:2]
+                stream.height, stream.width = height, width
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode())
     return path

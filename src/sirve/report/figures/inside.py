@@ -66,7 +66,7 @@ def reach_chart(curves: Sequence[Curve]) -> Chart:
     last = max(int(np.isfinite(curve.y).nonzero()[0][-1]) for curve in curves)
     end = min(1.1 * last + 5, max(float(curve.x[-1]) for curve in curves))
     panel = Panel(curves, "norm ‖∂L/∂h‖ relative to lag 0", ylim=ylim, log=True, levels=LEVELS)
-    return Chart([panel], "lag T − t (steps)", (0.0, end), height=2.9)
+    return Chart([panel], "lag T - t (steps)", (0.0, end), height=2.9)
 
 
 def gates_chart(run: Run, inside: Inside) -> Chart:

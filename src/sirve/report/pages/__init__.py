@@ -18,7 +18,8 @@ def render(template: str, page: dict[str, Any], **content: Any) -> str:
     ``page`` is JSON for the scripts: maps (colour tables), sections (their number), threshold,
     truth (its colour). Everything in ``content`` is escaped.
     """
-    return _environment().get_template(template).render(
+    found = _environment().get_template(template)
+    return found.render(
         page={"sections": 0, "maps": {}} | page,
         css=Markup(_asset("page.css")),
         script=Markup("".join(map(_asset, _SCRIPTS))),

@@ -84,7 +84,7 @@ function trace({ name, x, y, colour, dash = "solid", width = 1.6, marker = "" },
   if (marker === "dot") Object.assign(found, { mode: "lines+markers", marker: { size: 5 } });
   if (marker === "circle" || marker === "triangle") {
     const symbol = marker === "circle" ? "circle" : "triangle-right";
-    Object.assign(found, { mode: "markers", marker: { symbol, size: 10, color: "#fff", line: { color: colour, width: 2.5 } } });
+    Object.assign(found, { mode: "markers", cliponaxis: false, marker: { symbol, size: 10, color: "#fff", line: { color: colour, width: 2.5 } } });
     return { ...found, hovertemplate: `${literal(name)}: %{x:.3g}<extra></extra>` };
   }
   return { ...found, hovertemplate: `${name ? `${literal(name)}: ` : ""}%{y:.4g}<extra></extra>` };
