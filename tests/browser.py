@@ -18,7 +18,8 @@ CHOOSE = """
   const canvases = () => [...document.querySelectorAll("#views canvas")].map((c) => c.toDataURL());
   const paths = () => ["series", "phase"].flatMap((id) => {
     const plot = document.getElementById(id);
-    return plot && plot.data ? plot.data.map((trace) => JSON.stringify(Array.from(trace.y))) : [];
+    const drawn = plot && plot.data ? plot.data.filter((trace) => trace.y.length > 2) : [];
+    return drawn.map((trace) => JSON.stringify(Array.from(trace.y)));
   });
   await wait();
   const images = canvases().join(), curves = paths();

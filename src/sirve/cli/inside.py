@@ -3,8 +3,9 @@
 sirve inside RUN [RUN ...] [--out inside.html]
 sirve inside RUN [RUN ...] --time 200 [--orbits 32] [--exponents 3]
 
-RUN is the folder of a run, or a folder above any number of them. With --time, the Lyapunov exponents
-are measured again: averaged over that time of each orbit, after a transient of a quarter of it.
+RUN is the folder of a run, or a folder above any number of them. With --time, the Lyapunov
+exponents are measured again: averaged over that time of each orbit, after a transient of a quarter
+of it.
 """
 
 import argparse

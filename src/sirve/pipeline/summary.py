@@ -48,8 +48,8 @@ def show(metrics: dict[str, Any], run: Path, report: Path, tracked: str | None) 
     if ceiling is not None:
         more = "≥ " if ceiling["censored"] else ""
         console.print(
-            f"The reference solution is reliable up to {more}{ceiling['median']:.3g} {unit}; longer "
-            "valid times are not meaningful.",
+            f"The reference solution is reliable up to {more}{ceiling['median']:.3g} {unit}; "
+            "longer valid times are not meaningful.",
             highlight=False,
         )
     lines = [f"report   {report}", f"run      {run}"]
