@@ -89,9 +89,9 @@ def invariants(sample: Sample, found: dict[str, np.ndarray]) -> Chart:
     for name, value in found.items():
         first = value[:_LINES, :1]
         drift = np.abs(value[:_LINES] - first) / np.maximum(1.0, np.abs(first))
-        most = np.maximum.accumulate(drift, axis=1)
+        most, floor = np.maximum.accumulate(drift, axis=1), np.nan if drift.any() else 0.0
         curves = [
-            Curve("", sample.time, np.where(line > 0, line, np.nan), _colour(i))
+            Curve("", sample.time, np.where(line > 0, line, floor), _colour(i))
             for i, line in enumerate(most)
         ]
         still = "" if drift.any() else " (no change)"

@@ -84,7 +84,7 @@ def draw(chart: Chart) -> Figure:
         last.set_xlim(chart.xlim)
     figure.align_ylabels()
     head(figure, chart.title)
-    legend(figure, axes[:, 0])
+    legend(figure, axes[:, 0], "lower" if chart.title else "upper")
     return figure
 
 
@@ -117,15 +117,15 @@ def _draw_curve(ax: Axes, curve: Curve) -> None:
     ax.plot(curve.x, y, label=plain(curve.name) or None, **look)
 
 
-def legend(figure: Figure, axes: Sequence[Axes]) -> None:
-    """Write every label of ``axes`` once above the figure, in one line or two."""
+def legend(figure: Figure, axes: Sequence[Axes], side: str = "upper") -> None:
+    """Write every label of ``axes`` once above (or below) the figure, in one line or two."""
     found: dict[str, Any] = {}
     for ax in axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
     if found:
         columns = 6 if sum(map(len, found)) < 60 else (len(found) + 1) // 2
-        place: dict[str, Any] = {"loc": "outside upper left", "ncols": columns}
+        place: dict[str, Any] = {"loc": f"outside {side} left", "ncols": columns}
         figure.legend(list(found.values()), list(found), columnspacing=1.4, **place)
 
 

@@ -45,7 +45,7 @@ function react(div, traces, layout) {
 function drawChart(div, { panels, xlabel, xlim }, on = null) {
   const one = panels.length === 1, unit = one ? 330 : 125, gap = panels.some((panel) => panel.title) ? 44 : 22;
   const inner = panels.reduce((sum, panel) => sum + unit * panel.height, gap * (panels.length - 1));
-  const layout = { shapes: [], annotations: [] }, traces = [], names = new Set();
+  const layout = { shapes: [], annotations: [] }, traces = [], names = new Set(), narrow = div.clientWidth < 560;
   let top = 1;
   panels.forEach((panel, p) => {
     const share = (unit * panel.height) / inner, yaxis = p ? `y${p + 1}` : "y";
@@ -60,12 +60,12 @@ function drawChart(div, { panels, xlabel, xlim }, on = null) {
       const y = panel.log ? Math.log10(level) : level;
       layout.annotations.push(words(label, { xref: "paper", x: 1, xanchor: "left", yref: yaxis, y }));
     }
-    const head = { xref: "paper", x: 0, xanchor: "left", yref: "paper", y: top, yanchor: "bottom", font: { size: 13 } };
+    const head = { xref: "paper", x: 0, xanchor: "left", yref: "paper", y: top, yanchor: "bottom", font: { size: narrow ? 10.5 : 13 } };
     if (panel.title) layout.annotations.push(words(literal(panel.title), head));
     top -= share + gap / inner;
   });
   const legend = { orientation: "h", x: 0, y: 1, yref: "container", yanchor: "top", traceorder: "normal" };
-  const room = (names.size ? 24 + 20 * Math.ceil(names.size / (div.clientWidth < 560 ? 1.5 : 4)) : 6) + (gap > 22 ? 20 : 0);
+  const room = (names.size ? 24 + 20 * Math.ceil(names.size / (narrow ? 1.5 : 4)) : 6) + (gap > 22 ? 20 : 0);
   layout.xaxis = axis(xlabel, { anchor: one ? "y" : `y${panels.length}`, ...(xlim ? { range: xlim } : {}) });
   const margin = { l: 62, r: 34, t: room, b: 48 };
   div.style.height = `${inner + margin.t + margin.b}px`;

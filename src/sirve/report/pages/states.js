@@ -263,7 +263,7 @@ function drawPortrait(panels, states) { // three channels against each other, as
     return { type: "scatter3d", mode: "lines", x, y, z, line, opacity: 0.8, name: literal(panel.name), hoverinfo: "skip" };
   });
   const wall = { backgroundcolor: "#fff", gridcolor: "#dcdcdc", showspikes: false };
-  const div = byId("phase"), back = div.clientWidth < 560 ? 1.45 : 1; // a narrow screen needs more distance
+  const div = byId("phase"), back = div.clientWidth < 560 ? 1.25 : 1; // a narrow screen needs more distance
   const scene = { aspectmode: "cube", camera: { eye: { x: 1.6 * back, y: -1.6 * back, z: 0.65 * back }, center: { x: 0, y: 0, z: -0.08 } } };
   channels.forEach((channel, c) => {
     scene[`${"xyz"[c]}axis`] = { ...wall, title: { text: literal(channel.name) }, range: ranges[c] };
