@@ -1,4 +1,4 @@
-"""A page opened in a real browser, and what a reader does there."""
+"""Opens a page in a real browser and does what a reader does."""
 
 import re
 import shutil
@@ -40,7 +40,7 @@ CHOOSE = """
 </script></body>"""
 
 
-# A reader of the comparison, who writes down what is there after each thing done.
+# A reader of the comparison: records what is on the page after each action.
 COMPARED = """
 <script>
 (async () => {
@@ -83,7 +83,7 @@ COMPARED = """
 </script></body>"""
 
 
-# Of every system, how wide the page wants to be and how wide its window is.
+# Records for every system the width of the page and of its window.
 MEASURED = """
 <script>
 (async () => {
@@ -106,7 +106,7 @@ addEventListener("message", (event) => {
 
 
 def narrow_widths(page: Path, folder: Path, width: int = 390) -> list[list[int]]:
-    """The widths MEASURED on a telephone: in a frame, as a window has a least width of its own."""
+    """Return the widths that MEASURED records in a narrow frame; a window cannot be that narrow."""
     inner, outer = folder / "inner.html", folder / "outer.html"
     inner.write_text(page.read_text("utf-8").replace("</body>", MEASURED), "utf-8")
     frame = (
@@ -120,7 +120,7 @@ def narrow_widths(page: Path, folder: Path, width: int = 390) -> list[list[int]]
 
 
 def in_browser(page: Path, folder: Path, script: str = CHOOSE) -> str:
-    """The document after its scripts, and then ``script``, ran."""
+    """Return the document after its own scripts and then ``script`` have run."""
     assert CHROMIUM is not None
     copy = folder / "page.html"
     copy.write_text(page.read_text("utf-8").replace("</body>", script), "utf-8")

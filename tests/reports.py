@@ -1,4 +1,4 @@
-"""Synthetic finished runs, hostile ones too, and what holds of every page made of them."""
+"""Synthetic finished runs, hostile ones too, and checks of every page made from them."""
 
 import json
 import re
@@ -18,7 +18,7 @@ DT, UNIT = 0.1, 0.5
 def make_run(
     folder: Path, kind: str = "vector", n: int = 5, steps: int = 60, **changes: Any
 ) -> Path:
-    """A synthetic run; ``changes`` replace entries of metrics.json, None removes whole files."""
+    """Make a synthetic run; ``changes`` replace entries of metrics.json."""
     folder.mkdir(parents=True)
     shape = SHAPES.get(kind, (1,))
     rng = np.random.default_rng(int(changes.get("seed", 0)))
@@ -36,7 +36,7 @@ def make_run(
         squares = (((prediction - truth) / 0.7) ** 2).reshape(n, steps, -1)
         error = np.sqrt(squares.mean(-1))
     write_rollouts(folder, truth, prediction, context, std, error, changes)
-    content = head(kind, steps, shape, error) | changes
+    content = metrics_of(kind, steps, shape, error) | changes
     (folder / "metrics.json").write_text(json.dumps(content))
     (folder / "config.yaml").write_text(f"model:\n  lr: 0.1\nseed: {content['seed']}\n")
     lines = [{"step": s, "train/loss": 1 / s, "train/lr": 0.1} for s in range(1, 30)]
@@ -70,8 +70,8 @@ def write_rollouts(
         file[f"invariants/{changes.get('invariant', 'energy')}/prediction"] = 1 + drift
 
 
-def head(kind: str, steps: int, shape: tuple[int, ...], error: np.ndarray) -> dict[str, Any]:
-    """metrics.json of a healthy run, with numbers that a test can find again."""
+def metrics_of(kind: str, steps: int, shape: tuple[int, ...], error: np.ndarray) -> dict[str, Any]:
+    """Return metrics.json of a normal run, with numbers that a test can find again."""
     length = steps * DT / UNIT
     valid = {"median": 6.123, "mean": 6.0, "low": 5.611, "high": 6.514, "censored": 1}
     other = {"median": 0.108, "mean": 0.1, "low": 0.1, "high": 0.2, "censored": 0}
@@ -101,7 +101,7 @@ def head(kind: str, steps: int, shape: tuple[int, ...], error: np.ndarray) -> di
 
 
 class Tags(HTMLParser):
-    """The elements of a page, apart from Plotly's code, and what they would load or run."""
+    """Elements and attributes of a page, without Plotly's code."""
 
     def __init__(self, page: str) -> None:
         super().__init__()

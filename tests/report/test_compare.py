@@ -1,4 +1,4 @@
-"""The comparison of several runs, from files alone."""
+"""The comparison of several runs, made from files only."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""What a report shows of an ensemble, and that it opens no file that says something else."""
+"""The report shows an ensemble, and refuses arrays of other shapes."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A forecast that has left all range is drawn, and nothing overflows: warnings are errors."""
+"""A forecast that explodes is drawn without overflow; warnings are errors here."""
 
 from pathlib import Path
 

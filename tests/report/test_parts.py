@@ -1,4 +1,4 @@
-"""What reports share: words for numbers, quartiles, choices of steps and forecasts."""
+"""Parts of reports: text for numbers, quartiles, choices of steps and forecasts."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The report of a run, from files alone."""
+"""The report of a run, made from files only."""
 
 import json
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Ranks, error curves and table rows of the models of a section."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -117,7 +117,7 @@ def errors_chart(found: Sequence[Entry], points: int = _POINTS) -> Chart:
 
 
 def _of_entry(curve: Curve, entry: int) -> Curve:
-    return Curve(**(vars(curve) | {"entry": entry}))
+    return replace(curve, entry=entry)
 
 
 def horizons(names: Iterable[Iterable[str]]) -> list[str]:

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-_SCRIPTS = ("charts.js", "tables.js", "states.js", "page.js")
+_SCRIPTS = ("charts.js", "tables.js", "states.js", "vectors.js", "page.js")
 
 
 def render(template: str, page: dict[str, Any], **content: Any) -> str:
