@@ -96,7 +96,7 @@ function drawPortrait(panels, states) { // three channels against each other, as
   });
   const wall = { backgroundcolor: "#fff", gridcolor: "#dcdcdc", showspikes: false };
   const div = byId("phase"), back = div.clientWidth < 560 ? 1.25 : 1; // a narrow screen needs more distance
-  const scene = { aspectmode: "cube", camera: { eye: { x: 1.6 * back, y: -1.6 * back, z: 0.65 * back }, center: { x: 0, y: 0, z: -0.08 } } };
+  const scene = { aspectmode: "cube", camera: { eye: { x: 1.3 * back, y: -1.3 * back, z: 0.5 * back }, center: { x: 0, y: 0, z: -0.1 } } };
   channels.forEach((channel, c) => {
     scene[`${"xyz"[c]}axis`] = { ...wall, title: { text: literal(channel.name) }, range: ranges[c] };
   });
