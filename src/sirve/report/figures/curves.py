@@ -156,9 +156,9 @@ def training_chart(run: Run) -> Chart | None:
 
 def ensemble_chart(run: Run, ensemble: Ensemble) -> Chart:
     """Chart of spread and error of the mean and, for a vector, the quantiles of one forecast."""
-    spread = Curve("spread of the ensemble", ensemble.time, ensemble.spread, MODEL_COLOUR, width=2)
-    look = {"colour": ERROR_COLOUR, "dash": "dash", "width": 2.0}
-    error = Curve("error of its mean", ensemble.time, ensemble.error, **look)
+    time = ensemble.time
+    spread = Curve("spread of the ensemble", time, ensemble.spread, MODEL_COLOUR, width=2.0)
+    error = Curve("error of its mean", time, ensemble.error, ERROR_COLOUR, "dash", 2.0)
     values = np.concatenate([ensemble.spread, ensemble.error])
     values = values[np.isfinite(values) & (values > 0)]
     low, high = max(float(values.min(initial=0.1)), 1e-14), float(values.max(initial=2.0))
@@ -166,7 +166,7 @@ def ensemble_chart(run: Run, ensemble: Ensemble) -> Chart:
     ylim = (low / 1.5, 1.5 * min(high, 100.0))
     panels = [Panel([spread, error], "standard deviations", ylim=ylim, log=True, levels=levels)]
     if ensemble.fan is not None and ensemble.shown is not None:
-        panels.append(_fan_panel(run, ensemble.time, ensemble.fan, ensemble.shown))
+        panels.append(_fan_panel(run, time, ensemble.fan, ensemble.shown))
     return Chart(panels, time_label(run), height=2.6)
 
 
