@@ -112,7 +112,7 @@ def killed_twice(bench: Bench) -> None:
 )
 def changed(bench: Bench) -> None:
     run = bench.interrupted().relative_to(bench.folder)
-    asked = [f"resume={run}", "logger=none"]
+    asked = [f"resume={run}", "logger=none", "data.limits=false"]
     refused(bench.command(*asked, "seed=7"), "seed 0 (here 7)", "accept_changes=true")
     refused(bench.command(*asked, "model=lstm"), "no run of model=lstm")
     path = run / "environment.json"

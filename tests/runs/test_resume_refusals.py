@@ -141,7 +141,8 @@ def refused(done: Done, *words: str) -> None:
 
 
 def test_what_has_changed_is_refused_and_can_be_accepted(command: Command, run: Path) -> None:
-    changed = [f"resume={run}", "logger=none", "trainer.updates=33", "optimizer.lr=0.005"]
+    changed = [f"resume={run}", "logger=none", "data.limits=false"]
+    changed += ["trainer.updates=33", "optimizer.lr=0.005"]
     refused(
         command(*changed),
         f"{run} was started with trainer.updates 30 (here 33), optimizer.lr 0.01 (here 0.005): "
@@ -158,7 +159,7 @@ def test_what_has_changed_is_refused_and_can_be_accepted(command: Command, run: 
 def test_other_code_is_refused_and_can_be_accepted(command: Command, run: Path, key: str) -> None:
     path = run / "environment.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), key: "older"}))
-    asked = [f"resume={run}", "logger=none"]
+    asked = [f"resume={run}", "logger=none", "data.limits=false"]
     refused(command(*asked), f"{run} was started with {key} older (here ", "accept_changes=true")
     done = command(*asked, "accept_changes=true")
     assert done.returncode == 0

@@ -9,8 +9,6 @@ from support import AIDS, DROPPING, FEW, SMALL, Command, small_disk
 from sirve.forecasting import forecaster
 from sirve.io import checkpoints
 
-pytestmark = pytest.mark.usefixtures("blank_reports_in_module")
-
 BREAKING = [
     "sim=lorenz",
     *SMALL["lorenz"],
@@ -35,6 +33,7 @@ def only_run(folder: Path) -> Path:
     return found
 
 
+@pytest.mark.usefixtures("blank_report")
 @pytest.mark.parametrize("where", ["loss", "gradient"])
 @pytest.mark.parametrize("value", ["nan", "inf"])
 def test_a_loss_or_gradient_that_is_not_finite_stops_before_the_step(
@@ -50,6 +49,7 @@ def test_a_loss_or_gradient_that_is_not_finite_stops_before_the_step(
     assert all(bool(tensor.isfinite().all()) for tensor in saved["state_dict"].values())
 
 
+@pytest.mark.usefixtures("blank_report")
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_validation_score_that_is_not_finite_stops_the_run(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: float
@@ -63,6 +63,7 @@ def test_a_validation_score_that_is_not_finite_stops_the_run(
     assert checkpoints.load(only_run(tmp_path) / "checkpoints" / "best.ckpt")["global_step"] == 10
 
 
+@pytest.mark.usefixtures("blank_report")
 @pytest.mark.parametrize("value", ["nan", "inf"])
 def test_forecasts_that_are_not_finite_are_never_best(
     command: Command, tmp_path: Path, value: str
