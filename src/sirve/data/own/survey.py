@@ -103,7 +103,7 @@ def survey(
         for segment, mine in parts[name].within(rows)
         for piece in _pieces(segment, mine, states[name])
     ]
-    for piece in track(pieces, f"look at {info.name}", len(pieces)):
+    for piece in track(pieces, f"check {info.name}", len(pieces)):
         found.add(*piece)
     found.require_finite()
     return found
