@@ -19,7 +19,7 @@ from sirve.forecasting.forecaster import Forecaster
 from sirve.forecasting.normaliser import Normaliser
 from sirve.io.instantiate import build
 from sirve.metrics.validation import log_error
-from sirve.training.fits import Fit, Readout, Ridge, fit_for
+from sirve.training.fits import Fit, ReadoutSearch, Ridge, fit_for
 from sirve.training.ridge_search import Search
 
 pytestmark = pytest.mark.usefixtures("blank_reports_in_module")
@@ -140,12 +140,12 @@ def test_a_wrong_setting_is_named_before_any_work(change: dict[str, Any], named:
 
 
 def test_a_readout_search_has_the_defaults_of_the_fits() -> None:
-    names = Readout.__dataclass_fields__
+    names = ReadoutSearch.__dataclass_fields__
     for fit in ("ridge", "gradient_ridge", "varpro", "varpro_soap"):
         node = configure(f"fit={fit}")["fit"]
         readout = node.get("readout", node)
         given = {name: readout[name] for name in names}
-        assert Readout(**given | {"path": tuple(given["path"])}) == Readout()
+        assert ReadoutSearch(**given | {"path": tuple(given["path"])}) == ReadoutSearch()
 
 
 def test_gradient_ridge_keeps_the_weights_and_solves_for_the_readout(command: Command) -> None:

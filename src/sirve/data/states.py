@@ -22,7 +22,7 @@ OPEN = 128  # most shards open at once
 class States(ABC):
     """Observed training trajectories (n, T, *shape).
 
-    Law: ``StatesInMemory`` and ``Stored`` give the same windows and the same blocks, bit for bit.
+    Law: ``StatesInMemory`` and ``StatesOnDisk`` give the same windows and blocks, bit for bit.
     """
 
     shape: tuple[int, ...]

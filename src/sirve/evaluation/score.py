@@ -2,7 +2,7 @@
 
 For a run the numbers are those of metrics.json, bit for bit, by the same functions of the same
 arrays, and more. A score that cannot be computed is left out, by name, with its reason. What the
-names mean: docs/metrics.md.
+names mean: docs/metrics.md. A run itself is scored by sirve.evaluation.rollouts.
 """
 
 from collections.abc import Mapping

@@ -11,7 +11,7 @@ from sirve.data.sizes import require_sizes, require_whole
 from sirve.errors import UserError
 from sirve.training.fits import Fit
 from sirve.training.gradient import Hardware, Monitoring
-from sirve.training.objectives.squared_error import SquaredError
+from sirve.training.objectives.base import Objective
 from sirve.training.varpro import VarPro
 
 _CHOICES = {
@@ -32,7 +32,7 @@ def shapes(core: Core, splits: Mapping[str, tuple[int, ...]]) -> None:
             )
 
 
-def spread(objective: SquaredError, fit: Fit) -> None:
+def spread(objective: Objective, fit: Fit) -> None:
     """Refuse an objective that learns a standard deviation, where the fit would not learn it."""
     if objective.spread and fit.kind != "gradient":
         raise UserError(
@@ -87,7 +87,7 @@ def trainer(config: Mapping[str, Any], loaders: int) -> tuple[Hardware, Monitori
     return hardware, monitoring, plan
 
 
-def sizes(config: Mapping[str, Any], objective: SquaredError) -> None:
+def sizes(config: Mapping[str, Any], objective: Objective) -> None:
     """Refuse numbers out of range, and windows that do not fit into the trajectories."""
     sim, data, trainer = config["sim"], config["data"], config["trainer"]
     if not isinstance(config["runs"], str):

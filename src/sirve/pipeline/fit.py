@@ -17,7 +17,7 @@ from sirve.forecasting.normaliser import Normaliser
 from sirve.io.checkpoints import BEST, LAST
 from sirve.pipeline.job import Fitted, Job
 from sirve.training.calibration import calibrate
-from sirve.training.fits import Gradient, GradientRidge, NotFitted, Readout, Ridge
+from sirve.training.fits import Gradient, GradientRidge, NotFitted, ReadoutSearch, Ridge
 from sirve.training.gradient import TrainingData, device, train
 from sirve.training.least_squares import solve_readout
 from sirve.training.module import TrainingModule
@@ -129,7 +129,12 @@ def _varpro(
 
 
 def _search(
-    job: Job, data: Data, forecaster: Forecaster, readout: Readout, rank: int = 0, ranks: int = 1
+    job: Job,
+    data: Data,
+    forecaster: Forecaster,
+    readout: ReadoutSearch,
+    rank: int = 0,
+    ranks: int = 1,
 ) -> Search:
     valid = _validation(job, data)
     return Search(readout, forecaster, data.train, valid, job.steps, job.seed, rank, ranks)

@@ -26,14 +26,14 @@ from sirve.tracking.wandb_tracker import Tracker
 from sirve.training.fits import Fit, fit_for
 from sirve.training.gradient import Hardware, device_name
 from sirve.training.module import TrainingPlan
-from sirve.training.objectives.squared_error import SquaredError
+from sirve.training.objectives.base import Objective
 
 
-def prepare(config: dict[str, Any], plain: str) -> Job:
+def prepare(config: dict[str, Any], config_yaml: str) -> Job:
     """Build and check everything, then take a folder for the run; raise UserError before any work.
 
-    ``config`` is the composed configuration with its references resolved, ``plain`` the text of
-    config.yaml, in which references to the environment are not resolved.
+    ``config`` is the composed configuration with its references resolved, ``config_yaml`` the text
+    of config.yaml, in which references to the environment are not resolved.
     """
     # The composed configuration is trusted; that of a run folder is not.
     trust = None if resume.asked(config) is None else (*TRUSTED, *config["trust"])
@@ -41,7 +41,7 @@ def prepare(config: dict[str, Any], plain: str) -> Job:
     observe = build(config["observe"], Observe, place="observe")
     source, config = open_source(config, observe, trust)
     observe = observe.of(source.scene)
-    objective = build(config["objective"], SquaredError, place="objective")
+    objective = build(config["objective"], Objective, place="objective")
     checks.sizes(config, objective)
     hardware, monitoring, numbers = checks.trainer(config["trainer"], config["data"]["loaders"])
     # A run folder never says where to send things.
@@ -65,7 +65,7 @@ def prepare(config: dict[str, Any], plain: str) -> Job:
     run_folder.require_writable(Path(config["data"]["root"]), "data.root")
     wanted = wanted_of(config, observe)
     _print_findings(source, wanted)
-    run = _take_folder(config, plain, source, wanted, core, objective, hardware)
+    run = _take_folder(config, config_yaml, source, wanted, core, objective, hardware)
     return Job(
         names=config["names"],
         source=source,
@@ -108,11 +108,11 @@ def _print_findings(source: Source, wanted: Wanted) -> None:
 
 def _take_folder(
     config: dict[str, Any],
-    plain: str,
+    config_yaml: str,
     source: Source,
     wanted: Wanted,
     core: Core,
-    objective: SquaredError,
+    objective: Objective,
     hardware: Hardware,
 ) -> Path:
     """Return the folder of the run, new or to be resumed, with the record of what makes it."""
@@ -122,4 +122,4 @@ def _take_folder(
         source.digest(wanted),
         {type(part) for part in core.modules()},
     )
-    return resume.folder(config, plain, record)
+    return resume.folder(config, config_yaml, record)

@@ -1,5 +1,8 @@
 """Resume a run: find its folder, its configuration and its newest good checkpoint.
 
+In this order: ``asked`` reads ``resume=`` and ``configuration`` that run's settings (cli.train);
+``folder`` takes the folder and ``newest`` the checkpoint (pipeline.prepare).
+
 A run named by ``resume=`` is not trusted: its config.yaml may come from anyone. Settings that say
 where things are written or sent are taken from the command line, and the others must not refer to
 the environment.

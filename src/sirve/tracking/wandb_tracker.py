@@ -1,6 +1,6 @@
 """Tracks runs with Weights & Biases (W&B). No result depends on it.
 
-Only this folder imports wandb, and only when W&B is selected.
+wandb is imported only here and by the commands sync and workspace, when W&B is selected.
 """
 
 import logging

@@ -1,4 +1,7 @@
-"""The ways to fit a forecaster: one class for each file of conf/fit."""
+"""The settings of each way to fit a forecaster: one class for each file of conf/fit.
+
+sirve.pipeline.fit does the fitting that they describe.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,7 +45,7 @@ class Gradient(Fit):
 
 
 @dataclass(frozen=True)
-class Readout:
+class ReadoutSearch:
     """A search for the readout by least squares; what forecasts best is taken.
 
     ``noise`` lists standard deviations, in normalised units, of Gaussian noise on the observed
@@ -51,9 +54,9 @@ class Readout:
 
     First round: every setting of the random weights and every noise is fitted to
     ``screening_size`` trajectories, and forecasts the beginning of the validation set. Second
-    round: the best ``finalists`` are fitted to all trajectories and forecast the whole of it. The
-    best is taken whose forecast stays bounded over twice the steps of a test after a
-    ``perturbation`` of its context, in normalised units.
+    round: the best ``finalists`` are fitted to all trajectories and forecast the whole of it. Of
+    these the best one is taken whose forecast stays bounded, over twice the steps of a test, after
+    a ``perturbation`` of its context in normalised units; if none does, the best one.
     """
 
     path: Sequence[float] = PATH
@@ -75,7 +78,7 @@ class Readout:
 
 
 @dataclass(frozen=True)
-class Ridge(Readout, Fit):
+class Ridge(ReadoutSearch, Fit):
     """Random recurrent weights, and the readout by least squares.
 
     ``grid`` lists values to try of each number by which a core draws its random weights, such as
@@ -117,7 +120,7 @@ class Ridge(Readout, Fit):
 
 
 @dataclass(frozen=True)
-class GradientRidge(Readout, Fit):
+class GradientRidge(ReadoutSearch, Fit):
     """All weights by gradient descent, and afterwards the readout by least squares."""
 
     kind: ClassVar[str] = "gradient_ridge"

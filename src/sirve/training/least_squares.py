@@ -21,8 +21,8 @@ class IncrementalQR:
     """The factor R of a QR decomposition of all rows (columns, targets) added so far.
 
     It is all that least squares needs, and it is updated block by block, so that memory does not
-    grow with the data. The Gram matrix is never formed: its condition number is the square, which
-    halves the digits.
+    grow with the data. The Gram matrix is never formed: its condition number is the square
+    of that of the rows, which halves the digits.
 
     Source: G. Golub, C. Van Loan, Matrix Computations, 4th ed., sections 5.3 and 6.5.
     """
@@ -56,7 +56,7 @@ class IncrementalQR:
         features = self.factor.shape[1] - self.outputs
         r, qy = self.factor[:features, :features], self.factor[:features, features:]
         norm = r.norm(dim=0)
-        norm = torch.where(norm > 0, norm, 1.0)  # a column of zeros stays one, and gets weight 0
+        norm = torch.where(norm > 0, norm, 1.0)  # a column of zeros remains zero, and gets weight 0
         u, s, vt = torch.linalg.svd(r / norm, full_matrices=False)
         projected = u.T @ qy
         least = s[0] * len(s) * torch.finfo(r.dtype).eps

@@ -15,14 +15,14 @@ from sirve.errors import Stopped
 from sirve.forecasting import checkpoint as saved
 from sirve.forecasting.forecaster import Forecaster
 from sirve.metrics.validation import log_error
-from sirve.training.objectives.squared_error import SquaredError
+from sirve.training.objectives.base import Objective
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
     """How a forecaster learns: objective, optimizer and the budget in updates."""
 
-    objective: SquaredError
+    objective: Objective
     optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
     updates: int
     seed: int = 0

@@ -22,7 +22,7 @@ from sirve.forecasting.forecaster import Forecaster
 from sirve.forecasting.rollout import pieces
 from sirve.io.progress import track
 from sirve.metrics.validation import log_error
-from sirve.training.fits import Readout
+from sirve.training.fits import ReadoutSearch
 from sirve.training.least_squares import factorise, spare
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 SHARE = 8  # the first round forecasts 1 / SHARE of the validation steps
 NEAR = 2  # ridges on either side of the best that the second round tries again
 BOUND = 1.5  # times the largest training state: a forecast beyond it has run away
-STARTS = 4  # of the test of stability
+STARTS = 4  # contexts used to test stability
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Search:
         rank, ranks: this process, and how many share the trajectories in one process group.
     """
 
-    plan: Readout
+    plan: ReadoutSearch
     forecaster: Forecaster
     train: States
     valid: tuple[np.ndarray, np.ndarray]

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from sirve.cores import Core
 from sirve.forecasting.likelihood import negative_log_density
-from sirve.training.objectives.squared_error import Normal, SquaredError
+from sirve.training.objectives.base import Normal
+from sirve.training.objectives.squared_error import SquaredError
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,8 @@
 """The note's losses."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,12 +10,11 @@ from torch import Tensor
 from sirve.cores import Core
 from sirve.cores.base import require_positive
 from sirve.forecasting.rollout import rollout
-
-Normal = Callable[[Tensor], Tensor]
+from sirve.training.objectives.base import Normal, Objective
 
 
 @dataclass(frozen=True)
-class SquaredError:
+class SquaredError(Objective):
     """The note's losses over a window of ``warmup + context + horizon`` states.
 
         sum:   sum over t of (y_t - h_t)^2          mean:   (1/N) sum of (x_t - h_t)^2
@@ -26,10 +24,7 @@ class SquaredError:
     the context and free-running beyond its last state.
 
     Args:
-        context: states of a window that are read.
-        horizon: steps that are predicted beyond them; 1 is teacher forcing alone.
-        warmup: states before the context, read without a gradient and without a loss, so that the
-            network learns with a memory as full as in a long forecast.
+        context, horizon, warmup: parts of a window, see ``Objective``.
         horizon_curriculum: share of the training over which the horizon grows from 1 to its
             whole length.
         noise: standard deviation, in normalised units, of Gaussian noise on the observed states,
@@ -41,14 +36,10 @@ class SquaredError:
         reduction: "mean" or "sum".
     """
 
-    context: int = 30
-    horizon: int = 1
-    warmup: int = 0
     horizon_curriculum: float = 0.0
     noise: float = 0.0
     symmetry: bool = False
     reduction: str = "mean"
-    spread: ClassVar[str | None] = None  # the kind of spread that a core needs
 
     def __post_init__(self) -> None:
         require_positive(context=self.context, horizon=self.horizon)
@@ -64,19 +55,10 @@ class SquaredError:
         if self.reduction not in ("mean", "sum"):
             raise ValueError(f'reduction="{self.reduction}" is unknown: give "mean" or "sum"')
 
-    @property
-    def length(self) -> int:
-        """Number of states in a window."""
-        return self.warmup + self.context + self.horizon
-
     def __call__(
         self, core: Core, window: Tensor, normal: Normal = torch.randn_like, passed: float = 1.0
     ) -> Tensor:
-        """Return the loss of normalised windows (B, length, *shape).
-
-        ``normal`` samples noise and symmetries, new ones at each call; ``passed`` is the share of
-        the training that is done.
-        """
+        """Return the loss; see ``Objective``."""
         grown = passed / self.horizon_curriculum if passed < self.horizon_curriculum else 1.0
         horizon = max(1, math.ceil(grown * self.horizon))
         window = self.augmented(window, normal)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from sirve.cores import Core
 from sirve.cores.base import require_positive
 from sirve.errors import UserError, one_line
-from sirve.training.fits import Fit, Readout
+from sirve.training.fits import Fit, ReadoutSearch
 from sirve.training.varpro.problem import Batch, layer_of, put
 from sirve.training.varpro.separable import LevenbergMarquardt, solve
 
@@ -73,7 +73,7 @@ class VarPro(Fit):
     ridge: float = 1e-26
     validations: int = 10
     readout_size: int = 64
-    readout: Readout = field(default_factory=Readout)
+    readout: ReadoutSearch = field(default_factory=ReadoutSearch)
     hidden: int = 64
     readout_kernel: int = 3
 

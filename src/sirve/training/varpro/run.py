@@ -48,8 +48,8 @@ class Projection:
         """Train to the last update and keep the best weights; the readout is not fitted yet.
 
         Adds what was done to ``details``, where ``seconds`` is CPU time. Returns the seconds
-        spent, over all processes that resumed it. Raises Interrupted, and Stopped for a loss that
-        is not finite.
+        spent, including those of earlier, interrupted processes. Raises Interrupted, and Stopped
+        for a loss that is not finite.
         """
         descent, clock = self._descent(), _Clock()
         if saved is not None:
@@ -61,7 +61,8 @@ class Projection:
                 if not np.isfinite(row["train/loss"]):
                     raise Stopped(
                         f"training stopped at step {descent.step}: loss {row['train/loss']:g}; "
-                        "raise fit.ridge or lower fit.lr (the last checkpoint is untouched)"
+                        "raise fit.ridge, or lower fit.lr of fit=varpro_soap (the last checkpoint "
+                        "is untouched)"
                     )
                 for logger in self.loggers:
                     logger.log_metrics(row, descent.step)
@@ -106,7 +107,7 @@ class Projection:
 
     def _save(self, step: int, seconds: float, states: list[Any], done: bool = False) -> None:
         """Write last.ckpt in the form that ``Saved`` reads."""
-        best = 0.0 if done else float("inf")  # infinite: there is no best.ckpt yet
+        best = 0.0 if done else float("inf")  # Saved takes a finite score for an existing best.ckpt
         content = {
             "pytorch-lightning_version": pl.__version__,
             "epoch": 0,
