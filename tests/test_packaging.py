@@ -29,8 +29,8 @@ def test_the_wheel_holds_what_it_needs_and_nothing_else(wheel: Path) -> None:
     }
     for path in (ROOT / "conf").rglob("*.yaml"):
         assert f"sirve/{path.relative_to(ROOT)}" in names
-    for ending in ("page.html", "page.css", "page.js"):
-        assert f"sirve/report/{ending}" in names
+    for ending in ("base.html", "page.css", "page.js"):
+        assert f"sirve/report/pages/{ending}" in names
 
 
 def test_the_unpacked_wheel_runs(wheel: Path, tmp_path: Path) -> None:

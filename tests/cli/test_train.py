@@ -122,7 +122,7 @@ def test_the_metrics_log_and_the_checkpoints(command: Command, tmp_path: Path) -
     scores = {r["step"]: r["valid/log_error"] for r in rows if "valid/log_error" in r}
     assert best["global_step"] == min(scores, key=lambda step: scores[step])
     config = yaml.safe_load((run / "config.yaml").read_text())
-    assert config["trainer"]["steps"] == 12
+    assert config["trainer"]["updates"] == 12
     assert "${" not in (run / "config.yaml").read_text()
 
 

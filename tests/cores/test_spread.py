@@ -13,6 +13,7 @@ from sirve.forecasting import sampling
 from sirve.forecasting.rollout import rollout
 from sirve.forecasting.sampling import futures, normals, sample
 from sirve.io.instantiate import build
+from sirve.training.fits import Gradient, Ridge
 from sirve.training.objectives.log_likelihood import LogLikelihood
 
 A, S = 0.8, 0.3  # x_{t+1} = A x_t + S normal
@@ -167,5 +168,5 @@ def test_a_core_without_gradients_cannot_learn_a_likelihood() -> None:
     from sirve.pipeline import checks
 
     with pytest.raises(UserError, match="needs fit=gradient, but this model is fitted by ridge"):
-        checks.spread(LogLikelihood(), "ridge")
-    checks.spread(LogLikelihood(), "gradient")
+        checks.spread(LogLikelihood(), Ridge())
+    checks.spread(LogLikelihood(), Gradient())

@@ -152,7 +152,7 @@ def test_a_foreign_description_is_refused(copy: Path, text: str) -> None:
 def test_a_description_too_large_is_not_parsed(copy: Path) -> None:
     with (copy / "model.json").open("ab") as file:
         file.truncate(model_files.LARGEST + 1)
-    refused(copy, "damaged or not an exported model's")
+    refused(copy, "damaged or not from an exported model")
 
 
 HOSTILE: dict[str, tuple[Callable[[dict[str, Any], dict[str, Tensor]], Any], str]] = {
@@ -224,7 +224,7 @@ def test_an_existing_target_is_refused(exported: Path, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to("nowhere")
     for name in ("file", "folder", "link"):
-        with pytest.raises(UserError, match=f"{name} exists already; name another"):
+        with pytest.raises(UserError, match=f"{name} exists already; give another"):
             sirve.export(exported, tmp_path / name)
     assert (tmp_path / "file").read_text() == "mine"
     assert len(list(tmp_path.iterdir())) == 3

@@ -105,16 +105,16 @@ def killed_twice(bench: Bench) -> None:
 
 @fault(
     20,
-    "going on with another model, configuration, code or library",
+    "resuming with another model, configuration, code or library",
     "a size mismatch, or silence",
-    "refused, naming what differs; `accept_changes=true` goes on",
+    "refused, naming what differs; `accept_changes=true` resumes it",
     "runs/test_resume_refusals.py",
 )
 def changed(bench: Bench) -> None:
     run = bench.interrupted().relative_to(bench.folder)
     asked = [f"resume={run}", "logger=none", "data.limits=false"]
     refused(bench.command(*asked, "seed=7"), "seed 0 (here 7)", "accept_changes=true")
-    refused(bench.command(*asked, "model=lstm"), "no run of model=lstm")
+    refused(bench.command(*asked, "model=lstm"), "not a run of model=lstm")
     path = run / "environment.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "code": "older"}))
     refused(bench.command(*asked), "code older (here ")

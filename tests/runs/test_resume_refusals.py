@@ -152,7 +152,7 @@ def test_what_has_changed_is_refused_and_can_be_accepted(command: Command, run: 
     done = command(*changed, "accept_changes=true")
     assert done.returncode == 0, done.stderr
     assert '"step": 33' in (run / "metrics.jsonl").read_text()
-    assert yaml.safe_load((run / "config.yaml").read_text())["trainer"]["steps"] == 33
+    assert yaml.safe_load((run / "config.yaml").read_text())["trainer"]["updates"] == 33
 
 
 @pytest.mark.parametrize("key", ["code", "torch", "numpy"])
@@ -177,7 +177,7 @@ def test_another_cpu_is_a_warning(command: Command, run: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["model=lstm"], "is no run of model=lstm; leave model= out, or name another"),
+        (["model=lstm"], "is not a run of model=lstm; leave model= out, or name another"),
         (["trainer=gpu"], "resume= takes the run's own trainer: leave trainer=gpu out"),
         (["trainer.updatez=3"], "unknown key 'trainer.updatez'; did you mean 'trainer.updates'?"),
         (["trust=[3]"], "trust"),
@@ -191,7 +191,10 @@ def test_wrong_options_with_resume_are_refused(
 
 @pytest.mark.parametrize("place", ["nowhere", "runs", "data", "/"])
 def test_a_folder_without_a_run_is_refused(command: Command, run: Path, place: str) -> None:
-    refused(command(f"resume={place}"), f"resume={place} is no run's folder: it has no config.yaml")
+    refused(
+        command(f"resume={place}"),
+        f"resume={place} is not the folder of a run: it has no config.yaml",
+    )
 
 
 def test_a_run_at_work_in_another_process_is_refused(command: Command, run: Path) -> None:
@@ -199,7 +202,7 @@ def test_a_run_at_work_in_another_process_is_refused(command: Command, run: Path
 
     with (run / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        refused(command(f"resume={run}"), f"{run} is at work in another process")
+        refused(command(f"resume={run}"), f"{run} is in use by another process")
 
 
 HOSTILE: dict[str, tuple[tuple[str, ...], Any, str]] = {
@@ -233,5 +236,5 @@ def test_a_link_in_a_run_is_not_followed(command: Command, run: Path, tmp_path: 
     record = run / "metrics.jsonl"
     record.unlink()
     record.symlink_to(victim)
-    refused(command(f"resume={run}"), "metrics.jsonl is a link, which a run's folder does not hold")
+    refused(command(f"resume={run}"), "metrics.jsonl is a link, which a run's folder must not hold")
     assert victim.read_text() == "precious"

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from support import AIDS, DROPPING, FEW, SMALL, Command, small_disk
 
-from sirve.forecasting import forecaster
 from sirve.io import checkpoints
+from sirve.training import module
 
 BREAKING = [
     "sim=lorenz",
@@ -55,7 +55,7 @@ def test_a_validation_score_that_is_not_finite_stops_the_run(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: float
 ) -> None:
     scores = iter([-1.0, value])
-    monkeypatch.setattr(forecaster, "log_error", lambda _: next(scores))
+    monkeypatch.setattr(module, "log_error", lambda _: next(scores))
     done = command(*BREAKING, env={"BREAK": "nowhere=0"})
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1

@@ -13,7 +13,7 @@ from support import FEW, ROOT, SMALL, configure
 
 from sirve.io.files import read_json
 from sirve.report.load import Run
-from sirve.training.ridge_search import Ridge
+from sirve.training.fits import Ridge
 
 spec = spec_from_file_location("tables_script", ROOT / "scripts" / "study" / "tables.py")
 assert spec is not None

@@ -116,6 +116,8 @@ def _overridden_keys() -> list[str]:
         key = override.lstrip("+").partition("=")[0]
         if key in ("sim", "model"):
             keys.append(f"names.{key}")
+        elif key == "fit":
+            keys.append("fit._target_")
         elif not (CONF / key).is_dir():
             keys.append(key)
         elif key not in ("logger", "launcher"):
