@@ -67,6 +67,7 @@ def simulate(
     steps: int | None = None,
     seed: int = 0,
     split: str = "train",
+    system: Mapping[str, Any] | None = None,
     root: str | Path | None = None,
     **settings: Any,
 ) -> Trajectories:
@@ -78,6 +79,7 @@ def simulate(
         steps: states of each; None for the number in conf/sim.
         seed: of the initial states (data.seed on the command line).
         split: "train", "valid" or "test": their trajectories differ.
+        system: parameters of the system, such as ``{"rho": 30}``; others are those of conf/sim.
         root: folder in which the dataset is kept for the next call; None keeps nothing.
         **settings: further settings, as for ``fit``.
 
@@ -88,6 +90,7 @@ def simulate(
         raise UserError(f"split={split} is unknown; give one of {', '.join(SPLITS)}")
     with _folder(root) as folder:
         base: dict[str, Any] = {"sim": sim, "data.seed": seed, "data.root": str(folder)}
+        base |= {f"sim.system.{name}": value for name, value in (system or {}).items()}
         config, _ = configuration({**base, **settings})
         numbers = config["sim"]
         counts = dict.fromkeys(SPLITS, 1) | {split: trajectories or numbers["trajectories"][split]}
@@ -106,7 +109,8 @@ def simulate(
 
 
 def fit(
-    data: Any = None,
+    x: Any = None,
+    /,
     *,
     dt: float | None = None,
     model: str | Mapping[str, Any] = "gru",
@@ -120,7 +124,7 @@ def fit(
     of conf/training/file.yaml.
 
     Args:
-        data: an array (trajectory, time, channel[, x, y]), ``Trajectories``, or the path of a
+        x: an array (trajectory, time, channel[, x, y]), ``Trajectories``, or the path of a
             file. None simulates: give ``sim="lorenz"``.
         dt: time from one state to the next, for an array.
         model: a file name of conf/model, or a dict with it under "name" and its settings.
@@ -136,13 +140,13 @@ def fit(
     Raises:
         UserError: for settings or data that cannot be used, before any work.
     """
-    if data is None and "sim" not in settings:
+    if x is None and "sim" not in settings:
         raise UserError('nothing to fit: give an array with dt=, or sim="lorenz"')
     with _folder(None) as scratch:
         chosen = {"logger": "none", "resume": "never", "model": model, **settings}
         chosen.setdefault("runs", str(runs or scratch / "runs"))
-        if data is not None:
-            chosen |= _as_file(data, dt, scratch, settings)
+        if x is not None:
+            chosen |= _as_file(x, dt, scratch, settings)
         elif runs is None:
             chosen.setdefault("data.root", str(scratch / "data"))
         with _restored():
@@ -215,7 +219,7 @@ def _as_file(
     data: Any, dt: float | None, scratch: Path, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the settings that read ``data`` as ``sim=file`` does."""
-    sim = dict(settings.get("sim") or {})
+    sim = dict(settings.get("sim") or {})  # settings of sim=file
     if dt is not None:
         sim["dt"] = dt
     if isinstance(data, str | Path):

@@ -43,7 +43,7 @@ def overrides(settings: Mapping[str, Any]) -> Iterator[str]:
     for key, value in settings.items():
         if isinstance(value, Mapping) and (CONF / key).is_dir():
             more = dict(value)
-            if "name" in more and key != "sim":
+            if "name" in more:
                 yield f"{key}={_text(more.pop('name'))}"
             values += [f"{key}.{name}={_text(one)}" for name, one in more.items()]
         elif (CONF / key).is_dir():

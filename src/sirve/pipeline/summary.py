@@ -52,7 +52,8 @@ def show(metrics: dict[str, Any], run: Path, report: Path, tracked: str | None) 
             "longer valid times are not meaningful.",
             highlight=False,
         )
-    lines = [f"report   {report}", f"run      {run}"]
+    size = f"{metrics['parameters']:,} parameters, fit={metrics['fit']['kind']}"
+    lines = [f"model    {size}", f"report   {report}", f"run      {run}"]
     lines += [f"tracked  {tracked}"] if tracked else []
     for line in lines:
         console.print(line, soft_wrap=True, highlight=False)
