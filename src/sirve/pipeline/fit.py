@@ -71,6 +71,7 @@ def _gradient(job: Job, data: Data, forecaster: Forecaster, loggers: list[Logger
 
     def refit(trainer: pl.Trainer) -> None:
         assert isinstance(job.fit, GradientRidge)
+        trainer.strategy.barrier()  # the first rank has written the best checkpoint
         trained = restore(best, trust=None)
         ranks = (trainer.global_rank, trainer.world_size)
         details.update(_search(job, data, trained, job.fit, *ranks).run([{}]))
