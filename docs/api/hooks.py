@@ -20,6 +20,7 @@ PACKAGES = [ROOT / "src" / "sirve", ROOT / "simulators"]
 PROJECT = ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(((?:\.\./)+)([^)#\s]+)(#[^)\s]*)?\)")
 PUBLIC = re.compile(r"^::: sirve\.(\w+)$", re.MULTILINE)
+HEADING = re.compile(r"^## (\w+)$", re.MULTILINE)  # of a name that another page describes
 SHIM = "https://unpkg.com/iframe-worker/shim"
 log = logging.getLogger("mkdocs.hooks.api")
 
@@ -74,7 +75,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     """Show links to source files as text with the path, and find the functions of ``sirve``."""
     if page.file.src_uri == "api/index.md":
-        missing = set(sirve.__all__) - set(PUBLIC.findall(markdown))
+        listed = {*PUBLIC.findall(markdown), *HEADING.findall(markdown)}
+        missing = set(sirve.__all__) - listed
         if missing:
             log.warning(f"docs/api/index.md does not list {', '.join(sorted(missing))}")
         markdown = PUBLIC.sub(lambda found: f"::: {_home(found[1])}", markdown)
