@@ -76,8 +76,8 @@ def correlation_dimension(states: np.ndarray) -> float:
 
     It is the slope of log C(r) over log r, with C the share of pairs nearer than r, fitted by least
     squares where C is between 1e-4 and 1e-2. At most 4000 states are used, evenly spaced over
-    rollouts and times, so that few pairs are neighbours in time. NaN if states are not finite or do
-    not differ.
+    rollouts and times, so that few pairs are neighbours in time. NaN if states are not finite, or
+    if their distances do not differ.
 
     Source: P. Grassberger, I. Procaccia, Physica D 9 (1983), eq. 5.
     """
@@ -87,6 +87,6 @@ def correlation_dimension(states: np.ndarray) -> float:
         return float("nan")
     shares = np.geomspace(LOW, HIGH, 20)
     radii = np.quantile(pdist(flat), shares)
-    if radii[0] <= 0:
+    if radii[0] <= 0 or np.ptp(np.log(radii)) < 1e-9:  # no line can be fitted
         return float("nan")
     return float(np.polyfit(np.log(radii), np.log(shares), 1)[0])
