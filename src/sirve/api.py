@@ -24,6 +24,7 @@ from sirve.data.shards import Info
 from sirve.data.source import Source, Wanted
 from sirve.errors import UserError
 from sirve.evaluation import rollouts
+from sirve.forecasting.checkpoint import load
 from sirve.forecasting.forecaster import Forecaster
 from sirve.io.instantiate import build
 from sirve.pipeline.fit import fit as fit_job
@@ -147,7 +148,7 @@ def fit(
         chosen.setdefault("runs", str(runs or scratch / "runs"))
         if x is not None:
             chosen |= _as_file(x, dt, scratch, settings)
-        elif runs is None:
+        if (x is not None or runs is None) and "root" not in settings.get("data", {}):
             chosen.setdefault("data.root", str(scratch / "data"))
         with _restored():
             if runs is not None:
@@ -242,8 +243,7 @@ def _as_file(
         path = scratch / "array.npy"
         np.save(path, x)
         sim["path"] = str(path)
-    root = {} if "data" in settings else {"data.root": str(scratch / "data")}
-    return {"sim": "file", **root, **{f"sim.{key}": value for key, value in sim.items()}}
+    return {"sim": "file", **{f"sim.{key}": value for key, value in sim.items()}}
 
 
 def _fit(settings: Mapping[str, Any]) -> Forecaster:
@@ -262,8 +262,6 @@ def _fit(settings: Mapping[str, Any]) -> Forecaster:
 
 def _kept(settings: Mapping[str, Any]) -> Forecaster:
     """Do the whole run, and load its forecaster."""
-    from sirve.forecasting.checkpoint import load
-
     config, config_yaml = configuration(settings)
     made, _ = run_in_folder(config, config_yaml)
     return load(made, tuple(config["trust"]))

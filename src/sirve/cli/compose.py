@@ -1,7 +1,6 @@
 """Compose a configuration in Python, as the command line does."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -11,7 +10,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from sirve.cli.hydra_errors import CONF, explain
-from sirve.cli.train import resolve
+from sirve.cli.train import resolve, with_names
 from sirve.errors import UserError
 
 
@@ -30,26 +29,23 @@ def configuration(settings: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(explain(error)) from error
     choices = config.hydra.runtime.choices
-    names = {group: Path(choices[group]).name for group in ("sim", "model")}
-    plain = OmegaConf.to_container(config, resolve=False)
-    assert isinstance(plain, dict)
-    del plain["hydra"]
-    return resolve(OmegaConf.create({"names": names, **plain}))
+    OmegaConf.set_struct(config, False)
+    del config["hydra"]
+    return resolve(with_names(config, choices))
 
 
 def overrides(settings: Mapping[str, Any]) -> Iterator[str]:
     """Write settings as words of the command line, choices of groups first."""
     values = []
     for key, value in settings.items():
-        if isinstance(value, Mapping) and (CONF / key).is_dir():
+        group = (CONF / key).is_dir()
+        if isinstance(value, Mapping):
             more = dict(value)
-            if "name" in more:
+            if group and "name" in more:
                 yield f"{key}={_text(more.pop('name'))}"
             values += [f"{key}.{name}={_text(one)}" for name, one in more.items()]
-        elif (CONF / key).is_dir():
+        elif group:
             yield f"{key}={_text(value)}"
-        elif isinstance(value, Mapping):
-            values += [f"{key}.{name}={_text(one)}" for name, one in value.items()]
         else:
             values.append(f"{key}={_text(value)}")
     yield from values

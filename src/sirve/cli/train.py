@@ -6,7 +6,7 @@ answer at once.
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -80,13 +80,19 @@ def run_with_config(work: Callable[[dict[str, Any], str], object]) -> None:
 
     @hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")
     def run_job(config: DictConfig) -> object:
-        choices = HydraConfig.get().runtime.choices
-        names = {group: Path(choices[group]).name for group in ("sim", "model")}
-        named = OmegaConf.merge({"names": names}, OmegaConf.create(OmegaConf.to_yaml(config)))
         with print_errors():
-            return work(*resolve(named))
+            return work(*resolve(with_names(config, HydraConfig.get().runtime.choices)))
 
     run_job()
+
+
+def with_names(config: DictConfig, choices: Mapping[str, str]) -> DictConfig:
+    """Return the configuration with ``names``, the chosen sim and model, before everything else."""
+    names = {group: Path(choices[group]).name for group in ("sim", "model")}
+    copied = OmegaConf.create(OmegaConf.to_yaml(config))
+    merged = OmegaConf.merge({"names": names}, copied)
+    assert isinstance(merged, DictConfig)
+    return merged
 
 
 def _train(config: dict[str, Any], config_yaml: str) -> float | None:

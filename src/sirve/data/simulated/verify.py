@@ -34,7 +34,7 @@ class Damage:
 
     @property
     def temporary(self) -> bool:
-        """Whether a killed process left the file half written."""
+        """True for a file that a killed process left half written."""
         return self.name.endswith(".tmp")
 
 
