@@ -37,7 +37,7 @@ def test_failures_are_raised(method: str, rhs: Callable[..., np.ndarray], batch:
     with pytest.raises(SimulationError, match=r"t=[0-9.]+") as found:
         integrate(rhs, x0, T, 1e-8, 1e-8, method=method)
     assert found.value.trajectory == (batch - 1 if rhs is blow_up else 0)
-    assert time.perf_counter() - begin < 5.0
+    assert time.perf_counter() - begin < 60
 
 
 @pytest.mark.parametrize("method", METHODS)

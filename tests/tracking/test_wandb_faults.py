@@ -14,7 +14,7 @@ import torch
 from support import FEW, ROOT, SMALL, Done
 from warm import run_warm
 
-from sirve.tracking.wandb_folder import last_record, new_id, stored_id
+from sirve.tracking.wandb_folder import has_end, new_id, stored_id
 from sirve.tracking.wandb_tracker import WandB
 
 ARGUMENTS = ["sim=lorenz", "model=gru", *SMALL["lorenz"], *FEW]
@@ -177,7 +177,7 @@ def test_abort_is_quick_and_silent(
     assert capfd.readouterr() == ("", "")
     assert not Path(f"/proc/{pid}").exists()
     (folder,) = here.glob("wandb/offline-run-*")
-    assert bool(last_record(folder)) == (fault == "nothing")
+    assert has_end(folder) == (fault == "nothing")
 
 
 @pytest.mark.slow
@@ -193,7 +193,7 @@ def test_the_next_run_of_a_sweep_is_tracked(here: Path, capfd: pytest.CaptureFix
         logger.log_metrics({"train/loss": 1.0}, 1)
         tracker.abort()
     (tracked,) = (here / "next").glob("wandb/offline-run-*")
-    assert last_record(tracked)
+    assert has_end(tracked)
     assert capfd.readouterr() == ("", "")
 
 
@@ -230,7 +230,7 @@ def test_a_run_that_is_stopped_ends_its_wandb_run(tmp_path: Path) -> None:
     lost(tmp_path)
     (folder,) = tmp_path.glob("runs/*/*/wandb/offline-run-*")
     assert b"train/loss" in next(folder.glob("run-*.wandb")).read_bytes()
-    assert last_record(folder)
+    assert has_end(folder)
 
 
 @SLOW

@@ -1,9 +1,10 @@
-"""Files of W&B in a run's folder: the id of the W&B run, and its record, read without W&B."""
+"""Files of W&B in a run's folder: the id of the W&B run, and whether its record is complete."""
 
 import re
 import secrets
 import struct
 from pathlib import Path
+from typing import Any
 
 from sirve.io.files import read_text, write_text
 
@@ -29,6 +30,17 @@ def new_id(folder: Path) -> str:
     found = secrets.token_hex(4)
     write_text(folder / "run_id", found)
     return found
+
+
+def has_end(folder: Path) -> bool:
+    """Return whether the .wandb file ends with the record of the run's end.
+
+    It does not where the disk was full or W&B's process was killed.
+    """
+    from wandb.proto import wandb_internal_pb2
+
+    record: Any = wandb_internal_pb2.Record  # type: ignore[attr-defined]
+    return bool(record.FromString(last_record(folder)).HasField("exit"))
 
 
 def last_record(folder: Path) -> bytes:

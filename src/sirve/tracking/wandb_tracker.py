@@ -171,7 +171,9 @@ class WandB(Tracker):
             self._queue.put(lambda: wandb_media.log_figures(self._run, run))
             self._queue.put(lambda: self._run.summary.update(summary(metrics)))
             self._close(0)
-            self._require_whole()
+            assert self._folder is not None
+            if not wandb_folder.has_end(self._folder):  # its service reports no full disk
+                raise OSError(f"{self._folder} is incomplete: is the disk full?")
         except Exception as error:
             self._fail(error)
 
@@ -195,15 +197,6 @@ class WandB(Tracker):
         self._queue.wait(self.wait + _GRACE)
         self._queue.close()
         self._queue = None
-
-    def _require_whole(self) -> None:
-        """Raise OSError where W&B's file has no end: its service reports no full disk."""
-        from wandb.proto import wandb_internal_pb2
-
-        record: Any = wandb_internal_pb2.Record  # type: ignore[attr-defined]
-        assert self._folder is not None
-        if not record.FromString(wandb_folder.last_record(self._folder)).HasField("exit"):
-            raise OSError(f"{self._folder} is incomplete: is the disk full?")
 
     def _fail(self, error: BaseException) -> None:
         self._leave()
