@@ -28,7 +28,9 @@ class GrayScott(Spectral):
     small domains a pattern may die out.
 
     Solution: pseudo-spectral, ETDRK4 (simulators/etdrk.py), with all modes of the grid: diffusion
-    damps the aliased ones, and the 2/3 rule would cost a digit at this resolution.
+    damps the aliased ones, and the 2/3 rule would cost a digit at this resolution. The shortest
+    wave, of two cells, is kept too. To drop it is to take a sum over whole rows of cells at every
+    step, and where the grid does not resolve a pattern, each cell would then act on all others.
 
     Args:
         size: number of points along x and y; 32 on a length of 0.5 resolve a pattern to about one
@@ -89,7 +91,7 @@ class GrayScott(Spectral):
         return 100.0
 
     def kept(self, points: int) -> int:
-        return (points - 1) // 2
+        return points // 2
 
     @property
     def linear(self) -> np.ndarray:

@@ -182,3 +182,20 @@ def test_shipped_patterns(pattern: str) -> None:
 def test_bad_parameters() -> None:
     with pytest.raises(ValueError, match="size="):
         GrayScott(size=(4, 8))
+
+
+@pytest.mark.parametrize("size", [(48, 48), (49, 49)])
+def test_a_disturbance_stays_near(size: tuple[int, int]) -> None:
+    """In 20 units of time chemicals diffuse by about one cell, so nothing changes 12 cells away.
+
+    The grid is too coarse for the pattern: a solver that cuts waves off would ring everywhere.
+    """
+    sim = GrayScott(size=size, length=size[0] / 32, step=1.0)
+    x = sim.simulate(generators(2), 200.0, 2)[:, 1]
+    cells = np.arange(size[0]) - size[0] // 2
+    near = np.exp(-(cells[:, None] ** 2 + cells**2) / 2)
+    disturbed = x + 0.05 * near * np.array([-1.0, 1.0])[:, None, None]
+    later = sim.trajectories(np.concatenate([x, disturbed]), np.array([0.0, 20.0]))[:, 1]
+    change = np.abs(later[2:] - later[:2])
+    far = np.maximum(abs(cells)[:, None], abs(cells)) >= 12
+    assert change[..., far].max() <= 1e-3 * change.max()
