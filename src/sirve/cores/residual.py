@@ -1,6 +1,5 @@
 """Residual convolutional networks with a recurrent memory, a stack of frames, or no memory."""
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -15,7 +14,7 @@ from sirve.cores.base import (
     require_positive,
     zeroed,
 )
-from sirve.cores.cells import Cell, State
+from sirve.cores.cells import Cell, State, spread_time_scales
 from sirve.cores.lift import Boundary, Lift
 from sirve.cores.stacked import Stacked, mark_of, where_marked
 
@@ -202,7 +201,7 @@ class ResidualRecurrent(_Residual):
         self.w = self._pointwise(width, cell.gates * hidden)
         self.u = self._pointwise(hidden, cell.gates * hidden, bias=cell.recurrent_bias)
         if time_scale is not None:
-            spread_time_scales(cell, self.w, time_scale)
+            spread_time_scales(cell, self.w.bias, time_scale)
         self._read_out(width + hidden, extra)
         if innovation:
             with torch.no_grad():
@@ -232,24 +231,3 @@ class ResidualRecurrent(_Residual):
 
     def _recur(self, h: Tensor, start: int, stop: int) -> Tensor:
         return self.u.part(h, start * self.hidden, stop * self.hidden)
-
-
-@torch.no_grad()
-def spread_time_scales(cell: Cell, w: Lift, time_scale: Sequence[float]) -> None:
-    """Set the biases of the gates in place, so that the units forget over different times.
-
-    Without input, unit i forgets over a number of frames that lies between the two of
-    ``time_scale``, evenly in log(time - 1), in which the bias of a gate is linear.
-
-    Raises:
-        ValueError: the two are not numbers of frames above 1, in order.
-    """
-    least, most = time_scale if len(time_scale) == 2 else (0, 0)
-    if not 1 < least <= most < float("inf"):
-        raise ValueError(
-            f"time_scale={list(time_scale)} must be two numbers of frames, above 1 and in order"
-        )
-    assert w.bias is not None
-    first, last = math.log(least - 1), math.log(most - 1)
-    steps = 1 + torch.linspace(first, last, len(w.bias) // cell.gates, device=w.bias.device).exp()
-    w.bias.copy_(cell.bias_for_time_scale(w.bias, steps))
