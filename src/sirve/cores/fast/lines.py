@@ -1,4 +1,4 @@
-"""Convolutions on a line as matrix products: faster on a CPU than PyTorch's where batches are small."""
+"""Convolutions on a line as matrix products, which a CPU computes faster for small batches."""
 
 from typing import Any
 
@@ -10,7 +10,9 @@ from torch.nn import functional as F
 def covers(x: Tensor) -> bool:
     """Return True if ``convolve`` is the faster way for x: a line on a CPU, in full precision."""
     mixed = torch.is_autocast_enabled(x.device.type)
-    return x.ndim == 3 and x.device.type == "cpu" and not mixed and not torch.compiler.is_compiling()
+    return (
+        x.ndim == 3 and x.device.type == "cpu" and not mixed and not torch.compiler.is_compiling()
+    )
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, boundary: str) -> Tensor:

@@ -58,7 +58,7 @@ class Encoder(nn.Module):
             for level in range(levels)
         )
         cells = math.prod(sizes(space, levels)[-1])
-        self.last = Matrix((width if levels else channels) * cells, latent)
+        self.last = Matrix(width * cells, latent)
 
     def forward(self, x: Tensor) -> Tensor:
         for lift in self.lifts:

@@ -64,7 +64,8 @@ class FilmRecurrent(Core):
         time_scale: Sequence[float] | None = None,
         covariates: int = 0,
     ) -> None:
-        require_film(shape, output, hidden=hidden, latent=latent, width=width)
+        numbers = {"hidden": hidden, "latent": latent, "width": width, "levels": levels}
+        require_film(shape, output, **numbers)
         super().__init__(shape, output == "increment", covariates)
         self.latent_rollout = latent_rollout
         channels = shape[0] + covariates

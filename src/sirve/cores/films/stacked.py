@@ -52,7 +52,9 @@ class FilmStacked(Stacked):
         output: str = "absolute",
         covariates: int = 0,
     ) -> None:
-        require_film(shape, output, frames=frames, hidden=hidden, latent=latent, width=width)
+        require_film(
+            shape, output, frames=frames, hidden=hidden, latent=latent, width=width, levels=levels
+        )
         super().__init__(shape, output == "increment", covariates)
         self.frames = frames
         self.encoder = Encoder(self.inputs, shape[1:], latent, width, levels, boundary)
