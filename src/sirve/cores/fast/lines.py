@@ -61,7 +61,7 @@ class LineConvolution(torch.autograd.Function):
             dx = dx.movedim(-1, 1)
         if of_weight:
             rows = _rows(_extend(x.movedim(1, -1), margin, ctx.boundary), width)
-            dw = gradient.reshape(-1, outputs).T @ rows.reshape(-1, width * inputs)
+            dw = gradient.reshape(-1, outputs).T @ rows
             dw = dw.unflatten(1, (width, inputs)).movedim(-1, 1)
         return dx, dw, gradient.sum((0, 1)) if ctx.biased and of_bias else None, None
 
@@ -93,13 +93,13 @@ def _fold(x: Tensor, margin: int, boundary: str) -> Tensor:
 
 
 def _rows(x: Tensor, width: int) -> Tensor:
-    """Return the ``width`` cells from each on, side by side: (B, N, C) to (B, n, width * C)."""
-    rows = x.unfold(1, width, 1).movedim(-1, 2)
-    return rows.reshape(len(x), rows.shape[1], width * x.shape[2])
+    """Return the ``width`` cells from each on, side by side: (B, N, C) to (B * n, width * C)."""
+    return x.unfold(1, width, 1).movedim(-1, 2).reshape(-1, width * x.shape[2])
 
 
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Convolve x (B, N, C) with ``weight`` (O, C, K), channels last: (B, n, O)."""
     outputs, inputs, width = weight.shape
     kernels = weight.movedim(1, -1).reshape(outputs, width * inputs)
-    return F.linear(_rows(x, width), kernels, bias)
+    found = F.linear(_rows(x, width), kernels, bias)
+    return found.reshape(-1, x.shape[1] - width + 1, outputs)
