@@ -20,7 +20,7 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, boundary: str) -> T
 
     It gives the same as ``lift.extend`` and ``F.conv1d``, to rounding. The cells that each result
     reads are gathered into a row of a matrix, with the channels last in memory, which is then
-    multiplied by the kernels. Measured by scripts/benchmark/convolutions.py --line. Forward-mode
+    multiplied by the kernels. Measured by `scripts/benchmark.py train`. Forward-mode
     differentiation and torch.func are supported.
     """
     found: Tensor = LineConvolution.apply(x, weight, bias, boundary)

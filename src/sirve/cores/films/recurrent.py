@@ -57,7 +57,7 @@ class FilmRecurrent(Core):
         boundary: Boundary | None = None,
         hidden: int = 256,
         latent: int = 32,
-        width: int = 32,
+        width: int = 16,
         levels: int = 2,
         output: str = "absolute",
         latent_rollout: bool = True,

@@ -47,7 +47,7 @@ class FilmStacked(Stacked):
         frames: int = 4,
         hidden: int = 256,
         latent: int = 32,
-        width: int = 32,
+        width: int = 16,
         levels: int = 2,
         output: str = "absolute",
         covariates: int = 0,
