@@ -42,7 +42,21 @@ def state(folder: Path) -> tuple[dict[str, Any], str]:
 
 
 SLOW = ("bfloat16", "constant rate", "sum", "two threads", "convrnn", "convgru", "rnn")
-SLOW += ("reslstm", "rescnn", "resgru", "stacked", "adamw", "mlp", "lstm", "fno", "unet", "mamba")
+SLOW += (
+    "film_lstm",
+    "film_rnn",
+    "film_stacked",
+    "reslstm",
+    "rescnn",
+    "resgru",
+    "stacked",
+    "adamw",
+    "mlp",
+    "lstm",
+    "fno",
+    "unet",
+    "mamba",
+)
 
 
 @pytest.mark.parametrize(
