@@ -25,7 +25,7 @@ def make(model: str, space: str, layers: int = 1, covariates: int = 0) -> Core:
     """Make a small core in float64 whose parameters are all random, also those of the readout."""
     shape, boundary = SHAPES[space]
     node = configure(f"model={model}")["model"]
-    small = {"hidden": 4, "layers": layers, "width": 4, "depth": 2}
+    small = {"hidden": 4, "layers": layers, "width": 4, "depth": 2, "latent": 4}
     node |= {key: value for key, value in small.items() if key in node}
     with warnings.catch_warnings():
         try:
@@ -159,7 +159,8 @@ def test_rollout_of_n_then_m_equals_n_plus_m(model: str, space: str) -> None:
     torch.testing.assert_close(torch.cat([first, second], 1), whole, rtol=1e-12, atol=1e-12)
 
 
-WHOLE = ("climatology", "context_mean", "dmd")  # they predict the state, not its increment
+FILMS = ("film_gru", "film_lstm", "film_rnn", "film_stacked")
+WHOLE = ("climatology", "context_mean", "dmd", *FILMS)  # they predict the state, not its increment
 
 
 @pytest.mark.parametrize("model", [m for m in members("model") if m not in WHOLE])

@@ -18,7 +18,7 @@ _CHOICES = {
     "accelerator": ("cpu", "gpu"),
     "strategy": ("auto", "ddp"),
     "precision": ("32-true", "64-true", "bf16-mixed"),
-    "schedule": ("constant", "cosine"),
+    "schedule": ("constant", "cosine", "linear"),
 }
 
 
@@ -72,7 +72,8 @@ def trainer(config: Mapping[str, Any], loaders: int) -> tuple[Hardware, Monitori
     monitoring = Monitoring(
         **{k: config[k] for k in ("validations", "patience", "checkpoint_every")}
     )
-    plan = {k: config[k] for k in ("updates", "warmup", "schedule", "clip", "log_every")}
+    numbers = ("updates", "warmup", "schedule", "cooldown", "clip", "log_every")
+    plan = {key: config[key] for key in numbers}
     if hardware.accelerator == "gpu" and not torch.cuda.is_available():
         raise UserError("trainer.accelerator=gpu, but no GPU is visible; take trainer=cpu")
     there = torch.cuda.device_count() if hardware.accelerator == "gpu" else cpu_count()
@@ -114,6 +115,11 @@ def sizes(config: Mapping[str, Any], objective: Objective) -> None:
         value = trainer[key]
         if not isinstance(value, (int, float)) or not 0 < value < float("inf"):
             raise UserError(f"trainer.{key}={value} must be a positive number")
+    cooldown = trainer["cooldown"]
+    if not isinstance(cooldown, (int, float)) or not 0 < cooldown <= 1:
+        raise UserError(
+            f"trainer.cooldown={cooldown} is a share of the updates: give a number above 0, up to 1"
+        )
     count = sim["trajectories"]["train"] * (sim["states"] - objective.length + 1)
     ranks = trainer["devices"]
     if data["batch"] % ranks:

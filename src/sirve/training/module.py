@@ -20,7 +20,10 @@ from sirve.training.objectives.base import Objective
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """How a forecaster learns: objective, optimizer and the budget in updates."""
+    """How a forecaster learns: objective, optimizer and the budget in updates.
+
+    ``cooldown`` is the share of the updates over which the schedule "linear" falls to zero.
+    """
 
     objective: Objective
     optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
@@ -28,14 +31,26 @@ class TrainingPlan:
     seed: int = 0
     warmup: int = 100
     schedule: str = "cosine"
+    cooldown: float = 0.6
     clip: float = 1.0
     log_every: int = 50
 
+    @property
+    def falling(self) -> int:
+        """Number of last updates over which the schedule "linear" falls to zero."""
+        return max(1, round(self.cooldown * self.updates))
+
     def rate(self, step: int) -> float:
-        """Return the factor of the learning rate: a linear warm-up, then constant or a cosine."""
+        """Return the factor of the learning rate before update ``step``, counted from 0.
+
+        After a linear warm-up it is constant, or falls to zero as half a cosine, or is constant
+        and falls linearly to zero over the last ``falling`` updates.
+        """
         warm = min(1.0, (step + 1) / max(1, self.warmup))
         if self.schedule == "constant":
             return warm
+        if self.schedule == "linear":
+            return warm * min(1.0, max(0, self.updates - step) / self.falling)
         return warm * 0.5 * (1 + math.cos(math.pi * min(1.0, step / self.updates)))
 
 
