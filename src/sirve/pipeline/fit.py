@@ -17,6 +17,7 @@ from sirve.forecasting.normaliser import Normaliser
 from sirve.io.checkpoints import BEST, LAST
 from sirve.pipeline.job import Fitted, Job
 from sirve.training.calibration import calibrate
+from sirve.training.curve import summary
 from sirve.training.fits import Gradient, GradientRidge, NotFitted, ReadoutSearch, Ridge
 from sirve.training.gradient import TrainingData, device, train
 from sirve.training.least_squares import solve_readout
@@ -81,8 +82,9 @@ def _gradient(job: Job, data: Data, forecaster: Forecaster, loggers: list[Logger
     # What is on disk is scored; its classes were trusted when the job was prepared.
     if job.saved and job.saved.done:
         details |= {"valid_log_error": job.saved.best, "seconds": job.saved.processor}
+        details |= summary(job.saved.points) if job.doubling else {}
         return restore(best, trust=None).to(device(job.hardware)), job.saved.seconds, details
-    trainer, saver = train(
+    trained = train(
         TrainingModule(forecaster, job.plan),
         TrainingData(data.train, *_validation(job, data)),
         job.run,
@@ -90,14 +92,16 @@ def _gradient(job: Job, data: Data, forecaster: Forecaster, loggers: list[Logger
         loggers,
         job.batch,
         job.monitoring,
-        job.saved.path if job.saved else None,
+        job.saved,
         refit if isinstance(job.fit, GradientRidge) else None,
+        job.doubling,
     )
-    if not trainer.is_global_zero:
+    if not trained.trainer.is_global_zero:
         return None
-    details.setdefault("valid_log_error", saver.best)
-    details["seconds"] = saver.processor
-    return restore(best, trust=None).to(device(job.hardware)), saver.seconds, details
+    details.setdefault("valid_log_error", trained.saver.best)
+    seconds, details["seconds"] = trained.seconds
+    details |= summary(trained.curve.points) if trained.curve else {}
+    return restore(best, trust=None).to(device(job.hardware)), seconds, details
 
 
 def _varpro(
