@@ -119,15 +119,20 @@ def doubling(trainer: Mapping[str, Any], fit: Fit) -> Doubling | None:
             f"trainer.cooldown={cooldown} of trainer.first={first} updates leaves none of a "
             "constant rate; give a smaller cooldown, such as 0.6, or a larger first"
         )
+    constant = first - round(cooldown * first)
+    if trainer["warmup"] > constant:
+        raise UserError(
+            f"trainer.warmup={trainer['warmup']} is longer than the {constant} updates before the "
+            "rate of the first network falls; give a shorter warmup or a larger trainer.first"
+        )
     return Doubling(first, ceiling)
 
 
 def same_training(saved: Saved | None, doubling: Doubling | None) -> Saved | None:
     """Return the checkpoint to resume from; refuse one of another kind of training."""
     if saved and saved.first != (doubling.first if doubling else 0):
-        was = (
-            f"trainer.updates=auto, trainer.first={saved.first}" if saved.first else "fixed updates"
-        )
+        auto = f"trainer.updates=auto and trainer.first={saved.first}"
+        was = auto if saved.first else "a fixed number of updates"
         raise UserError(
             f"{saved.path} was trained with {was}: it cannot go on with another kind of "
             "trainer.updates; take the same, or start anew with resume=never"

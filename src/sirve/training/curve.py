@@ -1,5 +1,6 @@
 """The learning curve of trainer.updates=auto: finished networks of more and more updates."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,31 +16,38 @@ from sirve.training.saver import Saver
 GAIN = 0.1  # share of the error by which twice the updates must lower it
 
 
+Point = dict[str, Any]  # updates, cpu_seconds, valid_log_error
+
+
 @dataclass(frozen=True)
 class Doubling:
     """Updates of the networks on a learning curve: ``first``, and then twice as many each time.
 
     Training ends where twice the updates lower the error of the forecasts of the validation set by
     less than 10 %, or where a network would have more updates than ``ceiling``. The ceiling counts
-    updates rather than seconds, so that a curve is the same on every machine.
+    updates rather than seconds, so that a curve is the same on every machine. ``bound`` is the mean
+    log10 error of the mean training state: a curve that is flat above it is not learned yet, and
+    goes on.
     """
 
     first: int
     ceiling: int
+    bound: float = math.inf
 
     def updates(self, number: int) -> int:
         """Return the updates of network ``number``, counted from 0."""
         return self.first * 2**number
 
+    def converged(self, points: Sequence[Point]) -> bool:
+        """Return whether the last doubling has lowered the validation error by less than 10 %."""
+        if len(points) < 2:
+            return False
+        before, now = (point["valid_log_error"] for point in points[-2:])
+        return bool(10 ** (now - before) > 1 - GAIN and now < self.bound)
 
-Point = dict[str, Any]  # updates, cpu_seconds, valid_log_error
-
-
-def converged(points: Sequence[Point]) -> bool:
-    """Return whether the last doubling has lowered the validation error by less than 10 %."""
-    if len(points) < 2:
-        return False
-    return bool(10 ** (points[-1]["valid_log_error"] - points[-2]["valid_log_error"]) > 1 - GAIN)
+    def summary(self, points: Sequence[Point]) -> dict[str, Any]:
+        """Return the entries of a learning curve in metrics.json."""
+        return {"learning_curve": list(points), "converged": self.converged(points)}
 
 
 class LearningCurve(Callback):
@@ -82,7 +90,7 @@ class LearningCurve(Callback):
     @property
     def finished(self) -> bool:
         """Whether nothing is left to train."""
-        return converged(self.points) or self.plan.updates > self._doubling.ceiling
+        return self._doubling.converged(self.points) or self.plan.updates > self._doubling.ceiling
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, module: pl.LightningModule, *_: Any
@@ -110,8 +118,3 @@ class LearningCurve(Callback):
         self.aside["processor"] += saver.processor - self.fork["processor"]
         self.fork = None
         return saver.folder / TRUNK
-
-
-def summary(points: Sequence[Point]) -> dict[str, Any]:
-    """Return the entries of a learning curve in metrics.json."""
-    return {"learning_curve": list(points), "converged": converged(points)}
