@@ -42,7 +42,19 @@ def state(folder: Path) -> tuple[dict[str, Any], str]:
 
 
 SLOW = ("bfloat16", "constant rate", "sum", "two threads", "convrnn", "convgru", "rnn")
-SLOW += ("reslstm", "rescnn", "resgru", "stacked", "adamw", "mlp", "lstm", "fno", "unet", "mamba")
+SLOW += (
+    "reslstm",
+    "rescnn",
+    "resgru",
+    "stacked",
+    "adamw",
+    "mlp",
+    "lstm",
+    "fno",
+    "unet",
+    "mamba",
+    "predrnn",
+)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from sirve.cores.cells import LSTM as LSTM
 from sirve.cores.cells import RNN as RNN
 from sirve.cores.cells import Cell as Cell
 from sirve.cores.echo_state import EchoState as EchoState
+from sirve.cores.predrnn import PredRNN as PredRNN
 from sirve.cores.recurrent import ConvRecurrent as ConvRecurrent
 from sirve.cores.recurrent import Recurrent as Recurrent
 from sirve.cores.residual import ResidualRecurrent as ResidualRecurrent
