@@ -16,7 +16,8 @@ CONTEXT = 2**19  # most numbers of a context that a parrot keeps
 class Copying(Core):
     """A core whose next state is a copy of one that it has seen; before it has, y = x.
 
-    Distances are squares of norms of normalised states, without covariates.
+    Distances are squares of norms of normalised states, without covariates. (The code has
+    x.shape[0], because len(x) would fix the batch of an exported step.)
 
     Args:
         shape: of a state.
@@ -42,7 +43,7 @@ class Copying(Core):
         last = torch.where(nearest, number, -1).amax(2)
         after = (last + 1).clamp(max=count - 1)[..., None].expand(*last.shape, x.shape[2])
         found = torch.isfinite(distance).any(2, keepdim=True)
-        return torch.where(found, seen.expand(len(x), -1, -1).gather(1, after), x)
+        return torch.where(found, seen.expand(x.shape[0], -1, -1).gather(1, after), x)
 
 
 class Analogue(Copying):
@@ -97,8 +98,8 @@ class Analogue(Copying):
         products = own @ library.T
         rows = (own**2).sum(2, keepdim=True) - 2 * products + (library**2).sum(1)
         if state is None:
-            blank = rows.new_zeros(len(x), self.frames - 1, len(library))
-            state = blank, rows.new_zeros(len(x), 1)
+            blank = rows.new_zeros(x.shape[0], self.frames - 1, len(library))
+            state = blank, rows.new_zeros(x.shape[0], 1)
         rows, known = torch.cat([state[0], rows], dim=1), state[1]
         length, total = x.shape[1], torch.zeros_like(products)
         ages = known + torch.arange(length, device=x.device)  # (B, T): states before this one
@@ -142,14 +143,17 @@ class Parrot(Copying, AnySize):
     def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
         own = self.predicted(x).flatten(2)
         if state is None:
-            state = own.new_zeros(len(x), self.memory, own.shape[2]), own.new_zeros(len(x), 1)
+            state = (
+                own.new_zeros(x.shape[0], self.memory, own.shape[2]),
+                own.new_zeros(x.shape[0], 1),
+            )
         seen, length = torch.cat([state[0], own], dim=1), x.shape[1]
         now = self.memory + torch.arange(length, device=x.device)  # places of x in ``seen``
         place = torch.arange(seen.shape[1], device=x.device)
         # The first place that is known, and kept, at the time of each x (B, T).
         first = torch.maximum(self.memory - state[1], now - self.memory)
         matched = ((now + 1 - first) // 2).clamp(max=self.frames)
-        total = own.new_zeros(len(x), length, len(place))
+        total = own.new_zeros(x.shape[0], length, len(place))
         for k in range(min(self.frames, self.memory)):
             earlier = seen[:, self.memory - k :][:, :length]
             apart = torch.cdist(earlier, seen, compute_mode="donot_use_mm_for_euclid_dist") ** 2
