@@ -32,25 +32,26 @@ class Saved:
         self.processor = _entry(path, {"processor": 0.0} | state, "processor", float)
         self.best = _entry(path, state, "best", float)
         self.has_best = self.best < float("inf")
-        for seconds in (self.seconds, self.processor):
-            if self.step < 0 or not 0 <= seconds < float("inf"):
-                raise UserError(f"{path} counts steps {self.step}, seconds {seconds}; {_OTHER}")
         self.points, self.first, self.branched = list[dict[str, Any]](), 0, False
         if CURVE in content["callbacks"]:
             self._read_curve(path, _entry(path, content["callbacks"], CURVE, dict))
+        for seconds in (self.seconds, self.processor):
+            if self.step < 0 or not 0 <= seconds < float("inf"):
+                raise UserError(f"{path} counts steps {self.step}, seconds {seconds}; {_OTHER}")
 
     def _read_curve(self, path: Path, state: dict[str, Any]) -> None:
         self.first = _entry(path, state, "first", int)
         for point in _entry(path, state, "points", list):
             found = point if isinstance(point, dict) else {}
-            self.points.append(
-                {key: _entry(path, found, key, kind) for key, kind in _POINT.items()}
-            )
-        self.branched = state.get("fork") is not None
+            self.points.append({k: _entry(path, found, k, kind) for k, kind in _POINT.items()})
         aside = _entry(path, state, "aside", dict)
         self.step += _entry(path, aside, "updates", int)
         self.seconds += _entry(path, aside, "seconds", float)
         self.processor += _entry(path, aside, "processor", float)
+        self.branched = state.get("fork") is not None
+        if self.branched:
+            for spent in ("seconds", "processor"):
+                _entry(path, _entry(path, state, "fork", dict), spent, float)
 
 
 _OTHER = "use another checkpoint"

@@ -59,6 +59,8 @@ class LearningCurve(Callback):
     network. So all networks together cost at most 1 + ``plan.cooldown`` times the updates of the
     last one, and not twice as many.
 
+    One fit of Lightning is one lap: the trunk from its checkpoint on, and the branch that ends it.
+
     ``points`` has for each network its updates, the CPU time that it alone would have cost, and
     the mean log10 error of its forecasts of the validation set. ``aside`` is what the branches
     before the present one have cost: updates, seconds and CPU time.
@@ -70,6 +72,7 @@ class LearningCurve(Callback):
         self._plan, self._doubling, self._saver = plan, doubling, saver
         self.points = list(points)
         self.aside: dict[str, Any] = {"updates": 0, "seconds": 0.0, "processor": 0.0}
+        self._score = math.nan
         self.fork: dict[str, float] | None = None  # seconds and CPU time where the branch began
 
     def state_dict(self) -> dict[str, Any]:
@@ -95,7 +98,7 @@ class LearningCurve(Callback):
     def on_train_batch_start(
         self, trainer: pl.Trainer, module: pl.LightningModule, *_: Any
     ) -> None:
-        """Save the trunk before its last update of a constant rate is followed by a lower one."""
+        """Save the trunk before the first update of the branch."""
         assert isinstance(module, TrainingModule)
         module.aside = self.aside["updates"]
         if self.fork is None and trainer.global_step >= self.plan.updates - self.plan.falling:
