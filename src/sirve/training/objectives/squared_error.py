@@ -26,7 +26,7 @@ class SquaredError(Objective):
     Args:
         context, horizon, warmup: parts of a window, see ``Objective``.
         horizon_curriculum: share of the training over which the horizon grows from 1 to its
-            whole length.
+            whole length; with trainer.updates=auto, of the updates of the first network.
         noise: standard deviation, in normalised units, of Gaussian noise on the observed states,
             the targets staying clean. It teaches a core to damp what it never saw in training,
             such as the finest waves of a smooth field (A. Sanchez-Gonzalez et al., ICML 2020,
