@@ -19,7 +19,8 @@ def coarse(x: np.ndarray, cells: int, by: str) -> np.ndarray:
         Fields (n, T, C, *space / cells) of the same type.
     """
     if by == "subsample":
-        return x[(..., *[slice(None, None, cells)] * (x.ndim - 3))]
+        every = [slice(None)] * 3 + [slice(None, None, cells)] * (x.ndim - 3)
+        return x[tuple(every)]
     split = [part for n in x.shape[3:] for part in (n // cells, cells)]
     axes = tuple(range(4, 3 + len(split), 2))
     return x.reshape(*x.shape[:3], *split).mean(axes, dtype=np.float64).astype(x.dtype)
