@@ -28,8 +28,8 @@ class ShallowWater(Spectral):
     height by 2 percent of its size after 50 s.
 
     Initially the waves travel in all directions: height and the flow along each wave are
-    independent random fields of equal energy, without a mean, around the wavenumber ``peak``. Good
-    values: the defaults with dt 0.5.
+    independent random fields of equal energy, without a mean, with an energy spectrum proportional
+    to k^4 exp(-2 (k / peak)^2). Good values: the defaults with dt 0.5.
 
     Args:
         size: number of points along x and y.
@@ -43,7 +43,7 @@ class ShallowWater(Spectral):
         peak: number of periods over ``length`` around which the initial energy lies.
 
     Source: G. K. Vallis, Atmospheric and Oceanic Fluid Dynamics, 2nd ed. (2017), section 3.1; the
-    viscosity P. R. Gent, J. Atmos. Sci. 50 (1993) 1323, eq. 3, which loses energy only. S. Fotiadis
+    viscosity P. R. Gent, J. Atmos. Sci. 50 (1993) 1323, which loses energy only. S. Fotiadis
     et al., arXiv 2002.08981 (2020), forecast its height by recurrent networks and by others.
     """
 
@@ -135,7 +135,7 @@ class ShallowWater(Spectral):
         kx, ky = self.wavenumbers
         k = np.sqrt(kx**2 + ky**2)
         peak = 2 * np.pi * self.peak / self.length
-        spectrum = (k / peak) ** 2 * np.exp(-((k / peak) ** 2))
+        spectrum = (k / peak) ** 1.5 * np.exp(-((k / peak) ** 2))
         height, flow = self.modes(rng.normal(size=(2, *self.size))) * spectrum
         speed = sqrt(self.gravity * self.depth)
         flow = 1j * speed * flow / np.where(k > 0, k, 1)  # along the wave, odd under a reflection

@@ -24,7 +24,7 @@ def test_small_waves_travel_at_the_speed_of_gravity_waves(p: int, q: int, depth:
     x, y = sim.coordinates.values()
     kx, ky = 2 * np.pi / 100 * p, 2 * np.pi / 100 * q
     k, c, small = np.hypot(kx, ky), np.sqrt(9.81 * depth), 1e-7
-    t = np.array([0.0, 7.3, 30.0])
+    t = np.array([0.0, 3.1, 9.7])
     phase = kx * x[:, None] + ky * y - k * c * t[:, None, None]
     height = small * np.cos(phase)
     flow = height * c / depth / k
@@ -114,11 +114,12 @@ def test_initial_state() -> None:
     assert np.abs(kx * v[:, 1] - ky * v[:, 0]).max() <= 1e-12 * np.abs(v).max()  # no vortices
     shells = np.rint(np.hypot(kx, ky) * 100 / 2 / np.pi)
     energy = (np.abs(sim.modes(height)) ** 2).mean(0)
-    assert np.argmax([energy[shells == n].sum() for n in range(1, 8)]) + 1 == 3
+    found = np.array([energy[shells == n].sum() for n in range(1, 8)])
+    assert found @ np.arange(1, 8) / found.sum() == pytest.approx(3, abs=0.3)
 
 
 def test_defaults_resolve_the_waves() -> None:
-    """Twice the points give the same height to 5 % of its size, 20 s on."""
+    """Twice the points give the same height to 2 % of its size, 20 s on."""
     sim, fine = ShallowWater(step=0.125), ShallowWater(size=(64, 64), step=0.125)
     x0 = starts(sim)
     v, padded = sim.modes(sim._scaled(x0, 1)), np.zeros((2, 3, 64, 22), complex)
@@ -126,7 +127,7 @@ def test_defaults_resolve_the_waves() -> None:
     t = np.array([0.0, 20.0])
     x = sim.trajectories(x0, t)[:, -1, 0]
     finer = fine.trajectories(fine._scaled(fine.field(padded), -1), t)[:, -1, 0, ::2, ::2]
-    assert (x - finer).std() <= 0.05 * x.std()
+    assert (x - finer).std() <= 0.02 * x.std()
 
 
 @pytest.mark.parametrize(("name", "value"), [("size", (32,)), ("peak", 0), ("peak", 11)])
