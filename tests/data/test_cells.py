@@ -117,9 +117,9 @@ def test_a_bar_is_refused_exactly_where_a_cell_is_never_seen(
     seen = observe.noisy(np.zeros((1, states, 1, 128)), STD, "test", 0)
     if np.isnan(seen).all(1).any():
         with pytest.raises(UserError, match=rf"bar={bar} hides a cell in all {states} states"):
-            observe.require_opens(states, LINE)
+            observe.require_opens(states, LINE, lambda _: None)
     else:
-        observe.require_opens(states, LINE)
+        observe.require_opens(states, LINE, lambda _: None)
 
 
 def windows(hidden: bool) -> tuple[torch.Tensor, torch.Tensor]:

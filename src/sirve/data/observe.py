@@ -12,6 +12,7 @@ from sirve.data.dataset import SPLITS
 from sirve.data.info import Info
 from sirve.errors import UserError, nearest
 
+Sample = Callable[[int], np.ndarray | None]
 View = Callable[[np.ndarray], Any]  # maps states (..., *shape) to a simulators.scene.Scene
 
 
@@ -134,8 +135,12 @@ class Observe(ABC):
         """Whether some cells are hidden."""
         return False
 
-    def require_opens(self, context: int, info: Info) -> None:
-        """Raise UserError if a cell of an observed state is hidden throughout a context."""
+    def require_opens(self, context: int, info: Info, sample: Sample) -> None:
+        """Raise UserError if what is hidden is hidden in all ``context`` states of a context.
+
+        ``info`` describes the observed states; ``sample`` simulates a few physical trajectories of
+        so many states (n, T, *shape), or returns None.
+        """
         return
 
     def measured(self, clean: np.ndarray, noise: np.ndarray | None, std: np.ndarray) -> np.ndarray:
@@ -232,7 +237,7 @@ class Channels(Observe):
         behind = behind_bar(first + self.bar_speed * times, self.bar, shape[-1])
         return behind.reshape(*shape[:2], *[1] * (len(shape) - 3), shape[-1])
 
-    def require_opens(self, context: int, info: Info) -> None:
+    def require_opens(self, context: int, info: Info, sample: Sample) -> None:
         if not self.hides:
             return
         places = self.bar_speed * np.arange(context)

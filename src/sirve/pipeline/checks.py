@@ -8,7 +8,7 @@ from joblib import cpu_count
 
 from sirve.cores import Core
 from sirve.data.info import Info
-from sirve.data.observe import Observe
+from sirve.data.observe import Observe, Sample
 from sirve.data.sizes import require_sizes, require_whole
 from sirve.errors import UserError
 from sirve.training.fits import Fit
@@ -61,9 +61,9 @@ def varpro(fit: Fit, core: Core, hardware: Hardware, sim: Mapping[str, Any]) -> 
         )
 
 
-def hidden(observe: Observe, fit: Fit, context: int, info: Info) -> None:
+def hidden(observe: Observe, fit: Fit, context: int, info: Info, sample: Sample) -> None:
     """Refuse hidden cells that no context shows, or that the fit cannot leave out."""
-    observe.require_opens(context, info)
+    observe.require_opens(context, info, sample)
     if observe.hides and isinstance(fit, VarPro):
         raise UserError(
             f"fit={fit.kind} cannot leave out the cells that observe.bar hides; take fit=gradient "
