@@ -16,6 +16,7 @@ from sirve.errors import UserError
 from sirve.io.hdf5 import create, reading
 from sirve.io.progress import track
 from sirve.limit import least_squares, linear, variational
+from sirve.limit.dense import is_linear
 from sirve.limit.fit import Fit
 from sirve.limit.prior import Prior
 from sirve.limit.problem import Problem
@@ -23,7 +24,7 @@ from sirve.runs.provenance import code_of
 
 MEMBERS = 8
 _ARRAYS = ("frames", "error", "mean_error", "chi2")
-_MODULES = (linear.Linear, variational.Variational, least_squares.Unknowns, Prior, Fit, Problem)
+_MODULES = (linear.Modal, variational.Variational, least_squares.Unknowns, Prior, Fit, Problem)
 
 Method = Callable[[Problem, int], Fit]
 
@@ -121,7 +122,7 @@ def method(problem: Problem, members: int, seed: int) -> Method:
     sim = problem.family.sim
     if problem.whole:
         return lambda p, k: Fit.of(p.seen[:, p.context - k], 0, {})
-    if linear.is_linear(problem):
+    if is_linear(problem):
         return linear.fit
     if isinstance(sim, Spectral) and not problem.hidden:
         return lambda p, k: variational.fit(p, k, members, seed)
