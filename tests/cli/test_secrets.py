@@ -42,7 +42,7 @@ def found(folder: Path, word: str) -> list[str]:
 @pytest.mark.parametrize(
     "mode",
     [
-        ["model=linear"],
+        pytest.param(["model=linear"], marks=pytest.mark.slow),
         ["-m", "model=linear,persistence"],
         pytest.param(["-m", "model=linear,persistence", "launcher=joblib"], marks=pytest.mark.slow),
         ["hydra.output_subdir=.hydra"],
