@@ -15,6 +15,7 @@ from sirve.limit import Limit, Problem, compute, effective_memory
 from sirve.limit.curves import MEMBERS
 from sirve.metrics.scores import HORIZONS
 from sirve.pipeline.simulated_run import SimulatedRun
+from sirve.report import write_report
 from sirve.report.load import MODEL, Run, load_run
 
 TRAINING = 256  # trajectories that the prior is estimated from, at most
@@ -73,8 +74,8 @@ def problem_of(run: Run, starts: int | None = None) -> Problem:
 def limit_of(path: Path, options: Options | None = None) -> dict[str, Any]:
     """Compute the limit of the run in ``path``; write limit.h5, limit.json and into metrics.json.
 
-    It is kept in the folder of the datasets, so that runs with the same contexts, and repeated
-    calls, compute it once.
+    The report is written again, with the limit in its figure of errors. The limit is kept beside
+    the datasets, so that runs with the same contexts, and repeated calls, compute it once.
 
     Returns:
         ``frames`` (K,); ``nrmse`` and ``chi2`` by the number of states; ``effective_memory`` of the
@@ -95,6 +96,7 @@ def limit_of(path: Path, options: Options | None = None) -> dict[str, Any]:
     content = read_json(path / "metrics.json", REMEDY, MB)
     text = json.dumps({**content, "limit": found}, indent=1, allow_nan=False)
     write_text(path / "metrics.json", text + "\n")
+    write_report(path)
     return found
 
 
