@@ -34,8 +34,10 @@ def row(run: Run, threshold: float, states: int) -> list[str]:
     equations = metrics.valid_steps(equation_errors(run, states), threshold) * run.step
     cells = [run.path.as_posix(), run.model, str(run.metrics.get("seed"))]
     for values in (model, equations):
-        cells.append("{:.2f} [{:.2f}, {:.2f}]".format(*metrics.bootstrap(values[None], np.median)))
-    return [*cells, signed(metrics.bootstrap((model - equations)[None], np.mean))]
+        cells.append(
+            "{:.2f} [{:.2f}, {:.2f}]".format(*metrics.bootstrap(values[None], metrics.median))
+        )
+    return [*cells, signed(metrics.bootstrap((model - equations)[None], metrics.mean))]
 
 
 @refusing

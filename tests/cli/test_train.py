@@ -21,6 +21,7 @@ from support import (
     Done,
     check_rescored,
     configure,
+    quick,
     run_command,
 )
 
@@ -65,7 +66,10 @@ def test_every_system_runs_through(command: Command, tmp_path: Path, sim: str) -
     check_scores_from_rollouts(only_run(tmp_path))
 
 
-@pytest.mark.parametrize(("sim", "model"), PAIRS)
+QUICK = [("lorenz", "gru"), ("pendulum", "linear"), ("heat", "convlstm"), ("burgers", "convgru")]
+
+
+@pytest.mark.parametrize(("sim", "model"), quick(PAIRS, *QUICK))
 def test_a_run_writes_all_its_files(command: Command, tmp_path: Path, sim: str, model: str) -> None:
     done = command(f"sim={sim}", f"model={model}", "logger=none", *SMALL[sim], *FEW)
     assert done.returncode == 0, done.stderr
