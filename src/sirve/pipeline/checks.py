@@ -7,6 +7,8 @@ import torch
 from joblib import cpu_count
 
 from sirve.cores import Core
+from sirve.data.info import Info
+from sirve.data.observe import Observe, Sample
 from sirve.data.sizes import require_sizes, require_whole
 from sirve.errors import UserError
 from sirve.training.fits import Fit
@@ -56,6 +58,16 @@ def varpro(fit: Fit, core: Core, hardware: Hardware, sim: Mapping[str, Any]) -> 
         raise UserError(
             f"fit.batch={fit.batch} is more than the {max(count, 0)} windows of "
             f"{fit.length} states in the training trajectories; ask for less"
+        )
+
+
+def hidden(observe: Observe, fit: Fit, context: int, info: Info, sample: Sample) -> None:
+    """Refuse hidden cells that no context shows, or that the fit cannot leave out."""
+    observe.require_opens(context, info, sample)
+    if observe.hides and isinstance(fit, VarPro):
+        raise UserError(
+            f"fit={fit.kind} cannot leave out the cells that observe.bar hides; take fit=gradient "
+            "or fit=ridge"
         )
 
 

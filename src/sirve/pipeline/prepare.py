@@ -56,6 +56,7 @@ def prepare(config: dict[str, Any], config_yaml: str) -> Job:
 
     asked = build(config["fit"], Fit, place="fit")
     checks.varpro(asked, core, hardware, config["sim"])
+    checks.hidden(observe, asked, config["sim"]["context"], info, source.sample)
     fit = fit_for(core, asked)
     checks.spread(objective, fit)
     if objective.spread:

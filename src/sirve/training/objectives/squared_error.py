@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sirve.cores import Core
 from sirve.cores.base import require_positive
+from sirve.forecasting.normaliser import filled
 from sirve.forecasting.rollout import rollout
 from sirve.training.objectives.base import Normal, Objective
 
@@ -21,7 +22,8 @@ class SquaredError(Objective):
 
     summed over components too, and averaged over windows (so that batch size and ranks do not
     change it); errors are divided by the core's ``scale``. Predictions are teacher-forced inside
-    the context and free-running beyond its last state.
+    the context and free-running beyond its last state. A hidden cell (NaN) is read as the training
+    mean and has no error.
 
     Args:
         context, horizon, warmup: parts of a window, see ``Objective``.
@@ -67,7 +69,7 @@ class SquaredError(Objective):
         state = self.warm(core, read[:, : self.warmup])
         y, _ = rollout(core, read[:, self.warmup :], horizon, state)
         target = window[:, self.warmup + 1 : first + horizon]
-        squares = (core.predicted(y - target) / core.scale) ** 2
+        squares = (filled(core.predicted(y - target)) / core.scale) ** 2
         return squares.mean() if self.reduction == "mean" else squares.sum() / len(squares)
 
     def augmented(self, window: Tensor, normal: Normal) -> Tensor:
@@ -75,7 +77,8 @@ class SquaredError(Objective):
         return turned(window, normal(window.new_empty(len(window), 3))) if self.symmetry else window
 
     def noisy(self, core: Core, read: Tensor, normal: Normal) -> Tensor:
-        """Add noise to the observed states, but not to covariates."""
+        """Fill hidden cells and add noise to the observed states, but not to covariates."""
+        read = filled(read)
         if not self.noise:
             return read
         own = core.predicted(read)
