@@ -43,7 +43,7 @@ class Options:
         require_whole("limit.members", self.members, 0)
         if self.starts is not None:
             require_whole("limit.starts", self.starts, 1)
-        if not isinstance(self.frames, Sequence) or isinstance(self.frames, str):
+        if not isinstance(self.frames, list | tuple):
             raise UserError(f"limit.frames={self.frames} must be a list of numbers, as [1,8,30]")
         for k in self.frames:
             require_whole("limit.frames", k, 1)
@@ -57,7 +57,12 @@ def problem_of(run: Run, starts: int | None = None) -> Problem:
     size = recipe.states["train"] * int(np.prod(recipe.infos["train"].shape))
     training, drawn = found.trajectories("train", min(count, TRAINING, max(3, NUMBERS // size)))
     arrays = found.rollouts
-    rows = slice(0, starts)
+    seen, rows = arrays["context"], slice(0, starts)
+    hidden = getattr(observe, "hidden", None)
+    if hidden is not None:
+        each, seed = np.arange(len(seen)), found.config["data"]["seed"]
+        behind = hidden(each, 0 * each, seen.shape, "test", seed)
+        seen = seen if behind is None else np.where(behind, np.nan, seen)
     told = [name for name in recipe.families["test"].draws if name in observe.parameters]
     kind = dtype_of(found.info)
     return Problem(
@@ -65,7 +70,7 @@ def problem_of(run: Run, starts: int | None = None) -> Problem:
         observe=observe,
         info=found.info,
         dt=recipe.dt * observe.stride,
-        seen=arrays["context"][rows],
+        seen=seen[rows],
         truth=arrays["truth"][rows],
         std=arrays["std"],
         training=training[:, :: observe.stride].astype(kind),
