@@ -10,6 +10,8 @@ import numpy as np
 
 from sirve import metrics
 from sirve.data.info import dtype_of
+from sirve.data.sizes import require_whole
+from sirve.errors import UserError
 from sirve.io.files import MB, read_json, write_text
 from sirve.limit import Limit, Problem, compute, effective_memory
 from sirve.limit.curves import MEMBERS
@@ -38,12 +40,13 @@ class Options:
     starts: int | None = None
 
     def __post_init__(self) -> None:
-        if self.members < 0:
-            raise ValueError(f"members={self.members} must be zero or a positive whole number")
-        if self.starts is not None and self.starts < 1:
-            raise ValueError(
-                f"starts={self.starts} must be a positive whole number, or none for all"
-            )
+        require_whole("limit.members", self.members, 0)
+        if self.starts is not None:
+            require_whole("limit.starts", self.starts, 1)
+        if not isinstance(self.frames, list | tuple):
+            raise UserError(f"limit.frames={self.frames} must be a list of numbers, as [1,8,30]")
+        for k in self.frames:
+            require_whole("limit.frames", k, 1)
 
 
 def problem_of(run: Run, starts: int | None = None) -> Problem:
@@ -54,7 +57,12 @@ def problem_of(run: Run, starts: int | None = None) -> Problem:
     size = recipe.states["train"] * int(np.prod(recipe.infos["train"].shape))
     training, drawn = found.trajectories("train", min(count, TRAINING, max(3, NUMBERS // size)))
     arrays = found.rollouts
-    rows = slice(0, starts)
+    seen, rows = arrays["context"], slice(0, starts)
+    hidden = getattr(observe, "hidden", None)
+    if hidden is not None:
+        each, seed = np.arange(len(seen)), found.config["data"]["seed"]
+        behind = hidden(each, 0 * each, seen.shape, "test", seed)
+        seen = seen if behind is None else np.where(behind, np.nan, seen)
     told = [name for name in recipe.families["test"].draws if name in observe.parameters]
     kind = dtype_of(found.info)
     return Problem(
@@ -62,7 +70,7 @@ def problem_of(run: Run, starts: int | None = None) -> Problem:
         observe=observe,
         info=found.info,
         dt=recipe.dt * observe.stride,
-        seen=arrays["context"][rows],
+        seen=seen[rows],
         truth=arrays["truth"][rows],
         std=arrays["std"],
         training=training[:, :: observe.stride].astype(kind),
