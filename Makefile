@@ -66,6 +66,8 @@ $(TRAIN): pyproject.toml constraints.txt
 $(READY): $(TRAIN)
 	@echo "Installing the tools of the tests into $(VENV) ... (once, some minutes)"
 	@$(INSTALL) ".[test]"
+	@# Compile the kernels once; each process of the tests would compile them for itself
+	@$(BIN)/python -m pytest -q tests/cores/test_rolling.py > /dev/null || true
 	@touch $@
 
 clean:

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import cache
@@ -34,6 +34,18 @@ CONF = ROOT / "conf"
 
 RIVALS = {"fno": "neuralop", "unet": "monai", "mamba": "mambapy"}  # models of the extra "rivals"
 MISSING = [model for model, module in RIVALS.items() if not find_spec(module)]
+
+
+def quick(cases: Iterable[Any], *few: Any) -> list[Any]:
+    """Return the cases of a test as parameters of which all but ``few`` are slow."""
+    cases = list(cases)
+    assert all(case in cases for case in few)
+    return [
+        case
+        if case in few
+        else pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.slow)
+        for case in cases
+    ]
 
 
 def members(group: str) -> list[str]:

@@ -17,7 +17,8 @@ COMMON: dict[str, Any] = {
     "sim.steps": 60,
     "sim.valid_steps": 30,
     "sim.trajectories": {"train": 8, "valid": 4, "test": 4},
-    "data": ONE,
+    "data": {**ONE, "limits": False},
+    "inside": False,
 }
 FITS = {
     "ridge": {"fit": {"name": "ridge", "hidden": 20, "screening_size": 2, "finalists": 1}},
@@ -36,6 +37,7 @@ def words(settings: dict[str, Any]) -> list[str]:
     return found
 
 
+@pytest.mark.usefixtures("blank_report")
 @pytest.mark.parametrize("fit", FITS)
 def test_fit_and_evaluate_give_the_bits_of_the_command_line(
     fit: str, command: Command, tmp_path: Path

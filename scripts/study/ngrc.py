@@ -146,7 +146,7 @@ def table() -> str:
         cells = [name]
         for states in orbits:
             error = np.stack([errors(model, states) for model in some])
-            for statistic in (np.mean, np.median):
+            for statistic in (metrics.mean, metrics.median):
                 cells.append(with_interval(metrics.bootstrap(error, statistic)))
             cells.append(f"{(~(error < 1)).sum()} of {error.size}")
         lines.append(cells)

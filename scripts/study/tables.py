@@ -167,7 +167,7 @@ def markdown(table: Table, runs: Mapping[str, Sequence[Run]]) -> str:
     for row, some in runs.items():
         cells = [row, str(len(some))]
         for k in range(len(table.at)):
-            found = metrics.bootstrap(scores[row][:, k], lambda x: np.median(score.middle(x)))
+            found = metrics.bootstrap(scores[row][:, k], lambda x: np.median(score.middle(x), -1))
             cells.append(with_interval(found))
         diverged = np.mean([run.score(MODEL, "diverged") for run in some])
         cells += [f"{diverged:.0%}", str(some[0].metrics["parameters"])]

@@ -16,8 +16,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from scripts.study.markdown import markdown_table, signed
@@ -34,8 +32,10 @@ def row(run: Run, threshold: float, states: int) -> list[str]:
     equations = metrics.valid_steps(equation_errors(run, states), threshold) * run.step
     cells = [run.path.as_posix(), run.model, str(run.metrics.get("seed"))]
     for values in (model, equations):
-        cells.append("{:.2f} [{:.2f}, {:.2f}]".format(*metrics.bootstrap(values[None], np.median)))
-    return [*cells, signed(metrics.bootstrap((model - equations)[None], np.mean))]
+        cells.append(
+            "{:.2f} [{:.2f}, {:.2f}]".format(*metrics.bootstrap(values[None], metrics.median))
+        )
+    return [*cells, signed(metrics.bootstrap((model - equations)[None], metrics.mean))]
 
 
 @refusing

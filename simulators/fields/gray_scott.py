@@ -1,6 +1,7 @@
 """The Gray-Scott reaction with diffusion: spots, stripes and spirals of two chemicals."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -105,11 +106,22 @@ class GrayScott(Spectral):
         return np.concatenate(np.broadcast_arrays(u, v), axis=1)
 
     def nonlinear(self, v: np.ndarray) -> np.ndarray:
-        a, b = np.moveaxis(self.field(v), 1, 0)
-        reaction = self.modes(a * b**2)
-        rest = np.stack([-reaction, reaction], axis=1)
-        rest[:, 0, 0, 0] += self.feed * np.prod(self.size)
-        return rest
+        x = self.field(v)
+        reaction = self.modes(x[:, :1] * x[:, 1:] ** 2)
+        return reaction * self._signs + self._fed
+
+    @cached_property
+    def _signs(self) -> np.ndarray:
+        """The sign of the reaction in each channel."""
+        return np.array([-1.0, 1.0])[:, None, None]
+
+    @cached_property
+    def _fed(self) -> np.ndarray:
+        """The modes of the feed, which is uniform, (1, 2, *modes) or (B, 2, *modes)."""
+        modes = np.broadcast_shapes(*(k.shape for k in self.wavenumbers))
+        fed = np.zeros((np.size(self.feed), 2, *modes))
+        fed[:, 0, 0, 0] = self.feed * np.prod(self.size)
+        return fed
 
     def initial(self, rng: np.random.Generator) -> np.ndarray:
         u, v = (self._bells(rng) for _ in range(2))

@@ -42,10 +42,10 @@ def found(folder: Path, word: str) -> list[str]:
 @pytest.mark.parametrize(
     "mode",
     [
-        ["model=linear"],
+        pytest.param(["model=linear"], marks=pytest.mark.slow),
         ["-m", "model=linear,persistence"],
         pytest.param(["-m", "model=linear,persistence", "launcher=joblib"], marks=pytest.mark.slow),
-        ["hydra.output_subdir=.hydra"],
+        pytest.param(["hydra.output_subdir=.hydra"], marks=pytest.mark.slow),
     ],
     ids=["one run", "sweep", "joblib", "trained, with Hydra's own files"],
 )

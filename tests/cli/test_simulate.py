@@ -247,6 +247,7 @@ LARGE = [  # shards of 4 MB
 ]
 
 
+@pytest.mark.slow
 def test_memory_is_flat_while_a_dataset_grows_tenfold(tmp_path: Path) -> None:
     peaks, sizes = [], []
     for count in (64, 640):

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 import yaml
-from support import ROOT, recipe, run_command
+from support import ROOT, quick, recipe, run_command
 
 from simulators import Heat, Lorenz, Pendulum, Simulator
 from sirve.data.dataset import SPLITS, Dataset
@@ -41,7 +41,10 @@ def contents(dataset: Dataset) -> dict[str, str]:
     return dataset.manifest.shards
 
 
-@pytest.mark.parametrize("sim", [Lorenz(), Pendulum(method="DOP853"), Heat(size=(6, 5))])
+WORKED = [Lorenz(), Pendulum(method="DOP853"), Heat(size=(6, 5))]
+
+
+@pytest.mark.parametrize("sim", quick(WORKED, WORKED[2]))
 def test_any_number_of_workers_makes_the_same_files(tmp_path: Path, sim: Simulator) -> None:
     made = [contents(make(tmp_path / str(n), sim, workers=n)) for n in (1, 2, 4)]
     assert len(made[0]) == 6

@@ -158,6 +158,7 @@ def finished(root: Path, kept: dict[Path, int], expected: dict[str, str]) -> Non
     assert kept.items() <= times(root).items()
 
 
+@pytest.mark.slow
 def test_after_several_kills_the_files_are_the_undisturbed_ones(
     tmp_path: Path, undisturbed: tuple[dict[str, str], float]
 ) -> None:

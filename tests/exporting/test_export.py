@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support import ROOT, members, on_frames
+from support import ROOT, members, on_frames, quick
 from torch import Tensor
 
 import sirve
@@ -30,7 +30,11 @@ CASES += [("lstm", "lorenz", torch.float64), ("linear", "lorenz", torch.float64)
 CASES += [("convgru", "heat", torch.float64)]
 
 
-@pytest.mark.parametrize(("model", "system", "dtype"), CASES)
+QUICK = [("gru", "lorenz", torch.float32), ("convgru", "heat", torch.float64)]
+QUICK += [("stacked", "heat", torch.float32), ("linear", "lorenz", torch.float64)]
+
+
+@pytest.mark.parametrize(("model", "system", "dtype"), quick(CASES, *QUICK))
 def test_loaded_it_forecasts_the_same_and_its_step_nearly(
     model: str, system: str, dtype: torch.dtype, tmp_path: Path
 ) -> None:

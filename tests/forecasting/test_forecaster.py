@@ -1,6 +1,7 @@
 """The forecaster: physical units outside, the same forecast after loading, the solver as a core."""
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ SYSTEMS: dict[str, tuple[Simulator, float]] = {
 }
 
 
+@cache
 def states(sim: Simulator, dt: float, n: int = 4, count: int = 60) -> np.ndarray:
     return sim.simulate([np.random.default_rng(i) for i in range(n)], dt, count)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import FEW, SMALL, Command, members, on_frames, same
+from support import FEW, SMALL, Command, members, on_frames, quick, same
 
 from sirve.io import checkpoints
 from sirve.runs.signals import Interrupted
@@ -15,7 +15,7 @@ from sirve.training.module import TrainingModule
 pytestmark = pytest.mark.usefixtures("blank_reports_in_module")
 
 UNLEARNED = ("persistence", "climatology", "linear", "polynomial", "ngrc", "esn")
-UNLEARNED += ("random_features", "context_mean", "dmd")
+UNLEARNED += ("random_features", "context_mean", "dmd", "mean_state", "analogue", "parrot")
 OTHERS: dict[str, list[str]] = {
     "adamw": ["optimizer=adamw"],
     "float64": ["trainer.precision=64-true"],
@@ -41,14 +41,10 @@ def state(folder: Path) -> tuple[dict[str, Any], str]:
     return last, (run / "metrics.jsonl").read_text()
 
 
-SLOW = ("bfloat16", "constant rate", "sum", "two threads", "convrnn", "convgru", "rnn")
-SLOW += ("reslstm", "rescnn", "resgru", "stacked", "adamw", "mlp", "lstm", "fno", "unet", "mamba")
+QUICK = ("gru", "convlstm", "states read from disk, under noise")
 
 
-@pytest.mark.parametrize(
-    "case",
-    [pytest.param(c, marks=pytest.mark.slow) if c in SLOW else c for c in CASES],
-)
+@pytest.mark.parametrize("case", quick(CASES, *QUICK))
 def test_an_interrupted_run_gives_the_same_results(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:

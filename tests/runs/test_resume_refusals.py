@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from support import AIDS, FEW, SMALL, TRAIN, Command, Done
+from support import AIDS, FEW, SMALL, TRAIN, Command, Done, quick
 from warm import run_warm
 
 from sirve.io import checkpoints
@@ -79,7 +79,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("damage", quick(DAMAGES, "flipped", "missing"))
 def test_a_damaged_checkpoint_is_replaced_by_the_one_before(
     command: Command, run: Path, whole: tuple[dict[str, Any], str], damage: str
 ) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import ROOT
+from support import ROOT, quick
 from warm import run_warm
 
 PROBLEMS = sorted(path.stem for path in (ROOT / "scripts" / "benchmark" / "solvers").glob("*.py"))
@@ -33,7 +33,7 @@ def check_rows(rows: list[dict[str, Any]]) -> None:
     assert set(rows[0]["cpu_ratio"].values()) == {1.0}  # relative to itself
 
 
-@pytest.mark.parametrize("problem", PROBLEMS)
+@pytest.mark.parametrize("problem", quick(PROBLEMS, "lorenz"))
 def test_solvers_without_other_programs(problem: str, tmp_path: Path) -> None:
     few = ["--trajectories", "2", "--states", "20", "--repeats", "2"]
     found, text = benchmark(tmp_path, "simulate", "--only", problem, "--no-peers", *few)

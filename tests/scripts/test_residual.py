@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import FEW, SMALL, Command
+from support import FEW, SMALL, Command, quick
 
 from scripts.study import residual
 from scripts.study.solver_comparison.system import System
@@ -36,7 +36,7 @@ def scored(run: Path) -> dict[str, Any]:
     return json.loads(out.read_text())[str(run)]  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("sim", SYSTEMS)
+@pytest.mark.parametrize("sim", quick(SYSTEMS, "lorenz"))
 def test_truth_obeys_the_equations_and_persistence_does_not(
     sim: str, command: Command, tmp_path: Path
 ) -> None:

@@ -30,7 +30,7 @@ class Outcome:
     @cached_property
     def middle(self) -> Interval:
         """Median over seeds and starts, with its interval."""
-        return metrics.bootstrap(self.scores, np.median)
+        return metrics.bootstrap(self.scores, metrics.median)
 
     @property
     def validation(self) -> float:

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from simulators import Balls, DoublePendulum, Pendulum, SimulationError, Simulator, Wave
+from simulators import Balls, DoublePendulum, Pendulum, Simulator, Wave
 from sirve import metrics
 from sirve.data.observe import Channels
 from sirve.errors import UserError
+from sirve.limit.problem import clip_to_box, trajectories
 from sirve.report.load import Run
 
 from .system import System
@@ -37,6 +38,10 @@ def equation_errors(run: Run, states: int = 1) -> np.ndarray:
     if not isinstance(system.observe, Channels):
         kind = type(system.observe).__name__.lower()
         raise UserError(f"{run.path} observes a {kind}, from which no state can be computed")
+    if system.observe.coarsen > 1 or system.observe.bar:
+        raise UserError(
+            f"{run.path} sees a field coarsely or behind a bar, from which no state can be computed"
+        )
     start = clip_to_box(_start(system, states), system.recipe.families["test"].sim)
     future = trajectories(_assumed(system), start, system.time)
     with np.errstate(all="ignore"):
@@ -97,30 +102,3 @@ def _assumed(system: System) -> Simulator:
         else:
             middle[name] = training.draws.get(name, draw).middle
     return replace(family.sim, **middle).each(**known)
-
-
-def clip_to_box(start: np.ndarray, sim: Simulator) -> np.ndarray:
-    """Move balls that noise has put outside their box back inside; leave other systems alone."""
-    if not isinstance(sim, Balls):
-        return start
-    balls = start.reshape(len(start), -1, 4)
-    radii = np.array(sim.radii)[:, None]
-    balls[..., :2] = np.clip(balls[..., :2], radii, sim.side - radii)
-    return balls.reshape(start.shape)
-
-
-def trajectories(sim: Simulator, start: np.ndarray, time: np.ndarray) -> np.ndarray:
-    """Solve from each start: (n, steps + 1, *shape), infinite where the solver fails.
-
-    If the whole batch fails, each start is solved by itself.
-    """
-    try:
-        return sim.trajectories(start, time)
-    except SimulationError:
-        future = np.full((len(start), len(time), *sim.shape), np.inf)
-        for i, x0 in enumerate(start):
-            try:
-                future[i] = sim.rows(slice(i, i + 1)).trajectories(x0[None], time)[0]
-            except SimulationError:
-                continue
-        return future

@@ -33,6 +33,8 @@ from sirve.metrics.habits import freezes as freezes
 from sirve.metrics.paired import Interval as Interval
 from sirve.metrics.paired import bootstrap as bootstrap
 from sirve.metrics.paired import interval as interval
+from sirve.metrics.paired import mean as mean
+from sirve.metrics.paired import median as median
 from sirve.metrics.paired import paired as paired
 from sirve.metrics.peers import correlated_steps as correlated_steps
 from sirve.metrics.peers import nrmse_frame as nrmse_frame

@@ -51,7 +51,7 @@ def bootstrap(
 
     Args:
         table: (seeds, n).
-        statistic: function of as many tables as are given.
+        statistic: function of as many tables (..., seeds, n) as are given; it returns (...).
         others: more tables, (seeds, n) with the same n.
         level: probability of the interval.
         resamples: number of resamples.
@@ -62,12 +62,11 @@ def bootstrap(
     rng, tables = np.random.default_rng(0), (table, *others)
     seeds = [rng.integers(len(t), size=(resamples, len(t))) for t in tables]
     starts = rng.integers(table.shape[1], size=(resamples, table.shape[1]))
-    resampled = np.array(
-        [
-            statistic(*(t[np.ix_(s[k], i)] for t, s in zip(tables, seeds, strict=True)))
-            for k, i in enumerate(starts)
-        ],
-        np.float64,
+    resampled = statistic(
+        *(
+            t[s[:, :, None], starts[:, None]]  # (resamples, seeds, n)
+            for t, s in zip(tables, seeds, strict=True)
+        )
     )
     tail, unknown = (1 - level) / 2, np.isnan(resampled)
     # No interpolation: there is none between an infinite and a finite number.
@@ -113,5 +112,15 @@ def paired(
         return Interval(*(float(np.exp(x)) for x in found))
 
 
-def _difference(a: np.ndarray, b: np.ndarray) -> float:
-    return float(a.mean() - b.mean())
+def mean(table: np.ndarray) -> np.ndarray:
+    """Return the mean over seeds and starts of ``table`` (..., seeds, n)."""
+    return np.mean(table, axis=(-2, -1))
+
+
+def median(table: np.ndarray) -> np.ndarray:
+    """Return the median over seeds and starts of ``table`` (..., seeds, n)."""
+    return np.median(table, axis=(-2, -1))
+
+
+def _difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return mean(a) - mean(b)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sirve.metrics import bootstrap, valid_steps
+from sirve.metrics import bootstrap, median, valid_steps
 from sirve.report.load import MODEL, Run
 from sirve.report.style import THRESHOLD, digits, units
 
@@ -52,15 +52,15 @@ def pick(runs: Sequence[Run], limit: int) -> list[Pick]:
     with np.errstate(divide="ignore"):
         errors = [np.log(np.clip(run.errors[MODEL], 1e-12, 1e6)).mean(axis=1) for run in runs]
     order = np.lexsort((np.mean(errors, axis=0), -valid))
-    n, median = len(order), (len(order) - 1) // 2
+    n, middle = len(order), (len(order) - 1) // 2
     ranks = np.unique(np.linspace(0, n - 1, min(n, limit)).round().astype(int)).tolist()
-    if median not in ranks:
-        ranks[int(np.argmin(np.abs(np.array(ranks) - median)))] = median
-    ranks.remove(median)
-    words = {0: "best: ", n - 1: "worst: ", median: "median: "} if n > 1 else {}
+    if middle not in ranks:
+        ranks[int(np.argmin(np.abs(np.array(ranks) - middle)))] = middle
+    ranks.remove(middle)
+    words = {0: "best: ", n - 1: "worst: ", middle: "median: "} if n > 1 else {}
     unit, average = units(runs[0].metrics.get("time_unit")), " on average" * (len(runs) > 1)
     found = []
-    for rank in [median, *ranks]:
+    for rank in [middle, *ranks]:
         i = int(order[rank])
         censored = all(int(s[i]) == run.steps for s, run in zip(steps, runs, strict=True))
         held = f"valid for {'at least ' * censored}{digits(valid[i])} {unit}{average}"
@@ -72,10 +72,10 @@ def pick(runs: Sequence[Run], limit: int) -> list[Pick]:
 def pooled(valid: Sequence[np.ndarray], draws: int = 2000) -> tuple[float, float, float]:
     """Return the median of the valid times (n,) of several seeds, and its 95 % interval."""
     if len({len(v) for v in valid}) == 1:
-        middle, low, high = bootstrap(np.stack(valid), np.median, resamples=draws)
+        middle, low, high = bootstrap(np.stack(valid), median, resamples=draws)
         return middle, low, high
     rng, flat = np.random.default_rng(0), np.concatenate(valid)
-    medians = [np.median(rng.choice(flat, len(flat))) for _ in range(draws)]
+    medians = np.median(rng.choice(flat, (draws, len(flat))), axis=1)
     low, high = np.quantile(medians, (0.025, 0.975))
     return float(np.median(flat)), float(low), float(high)
 

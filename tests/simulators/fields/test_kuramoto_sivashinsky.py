@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 from scipy.integrate import simpson, solve_ivp
+from support import quick
 
 from simulators import KuramotoSivashinsky
 from simulators.lyapunov import exponents
@@ -77,7 +78,7 @@ def test_against_convolution_sums_and_another_method() -> None:
     assert np.abs(x - a @ waves).max() <= 1e-6
 
 
-@pytest.mark.parametrize("viscosity", [1.0, 0.5])
+@pytest.mark.parametrize("viscosity", quick([1.0, 0.5], 0.5))
 def test_energy_budget(viscosity: float) -> None:
     """d<u^2/2>/dt = <u_x^2> - viscosity <u_xx^2>: steepening only moves energy between waves."""
     sim = KuramotoSivashinsky(viscosity=viscosity)
@@ -115,6 +116,7 @@ def test_symmetries() -> None:
     assert np.abs(moving - c - np.roll(x, 3, -1)).max() <= 1e-4
 
 
+@pytest.mark.slow
 def test_declared_exponent() -> None:
     """0.048 in Cvitanović et al. (2010); 0.0490 +- 0.0007 here from 128 orbits of 2000."""
     sim = KuramotoSivashinsky(step=0.1)

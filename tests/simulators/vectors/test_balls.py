@@ -215,6 +215,7 @@ def test_invariants_notice_a_violation() -> None:
     assert found["outside"][0, 0] == pytest.approx(0.02)
 
 
+@pytest.mark.slow
 def test_the_declared_exponent() -> None:
     found = exponents(Balls(), 1, every=0.5, intervals=200, orbits=128)
     assert found.error[0] <= 0.03

@@ -121,6 +121,7 @@ def test_initial_states_have_the_invariant_measure() -> None:
         assert abs(value[:, 1].mean() - value[:, 0].mean()) <= 4 * error
 
 
+@pytest.mark.slow
 def test_the_declared_exponent() -> None:
     """A coarse check; the docstring has the command that measured it."""
     sim = DoublePendulum(rtol=1e-7, atol=1e-7)

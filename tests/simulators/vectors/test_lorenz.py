@@ -13,6 +13,7 @@ def on_attractor(count: int) -> np.ndarray:
     return Lorenz().simulate(rngs, 0.02, 1)[:, 0]
 
 
+@pytest.mark.slow
 def test_exponents_of_the_classic_parameters() -> None:
     """Sprott (2003): 0.9056, 0, -14.5723; their sum is the divergence, -(sigma + 1 + beta)."""
     found = exponents(Lorenz(rtol=1e-10, atol=1e-10), orbits=256, intervals=250)
@@ -26,6 +27,7 @@ def test_declared_exponent_of_the_classic_parameters() -> None:
     assert Lorenz().lyapunov == 0.9056
 
 
+@pytest.mark.slow
 def test_computed_exponent_of_other_parameters() -> None:
     """Wolf et al., Physica D 16 (1985), table 1: 2.16 bits, 1.50 nats, at (16, 45.92, 4)."""
     assert Lorenz(sigma=16.0, rho=45.92, beta=4.0).lyapunov == pytest.approx(1.50, abs=0.03)
@@ -36,6 +38,7 @@ def test_no_exponent_if_the_motion_is_not_chaotic() -> None:
     assert Lorenz(rho=20.0).lyapunov is None
 
 
+@pytest.mark.slow
 def test_trajectories_against_another_method() -> None:
     """RK45 at its smallest tolerance, with other code: up to t = 10 an error grows e^9 times."""
     x0 = on_attractor(4)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sirve.cores import Core
 from sirve.cores.base import require_positive
+from sirve.forecasting.normaliser import filled
 from sirve.forecasting.rollout import rollout
 from sirve.training.objectives.base import Normal, Objective
 
@@ -21,13 +22,15 @@ class SquaredError(Objective):
 
     summed over components too, and averaged over windows (so that batch size and ranks do not
     change it); errors are divided by the core's ``scale``. Predictions are teacher-forced inside
-    the context and free-running beyond its last state.
+    the context and free-running beyond its last state. A hidden cell (NaN) is read as the training
+    mean and has no error.
 
     Args:
         context, horizon, warmup: parts of a window, see ``Objective``.
         one_step: share of the training in which the horizon is 1. These updates cost least.
         horizon_curriculum: share of the training by which the horizon has grown from 1 to its
-            whole length; at once after ``one_step`` if it is not larger.
+            whole length; at once after ``one_step`` if it is not larger. With
+            trainer.updates=auto both are shares of the updates of the first network.
         noise: standard deviation, in normalised units, of Gaussian noise on the observed states,
             the targets staying clean. It teaches a core to damp what it never saw in training,
             such as the finest waves of a smooth field (A. Sanchez-Gonzalez et al., ICML 2020,
@@ -66,7 +69,7 @@ class SquaredError(Objective):
         state = self.warm(core, read[:, : self.warmup])
         y, _ = rollout(core, read[:, self.warmup :], horizon, state)
         target = window[:, self.warmup + 1 : first + horizon]
-        squares = (core.predicted(y - target) / core.scale) ** 2
+        squares = (filled(core.predicted(y - target)) / core.scale) ** 2
         return squares.mean() if self.reduction == "mean" else squares.sum() / len(squares)
 
     def free_steps(self, passed: float) -> int:
@@ -83,7 +86,8 @@ class SquaredError(Objective):
         return turned(window, normal(window.new_empty(len(window), 3))) if self.symmetry else window
 
     def noisy(self, core: Core, read: Tensor, normal: Normal) -> Tensor:
-        """Add noise to the observed states, but not to covariates."""
+        """Fill hidden cells and add noise to the observed states, but not to covariates."""
+        read = filled(read)
         if not self.noise:
             return read
         own = core.predicted(read)
