@@ -45,7 +45,7 @@ def found(folder: Path, word: str) -> list[str]:
         pytest.param(["model=linear"], marks=pytest.mark.slow),
         ["-m", "model=linear,persistence"],
         pytest.param(["-m", "model=linear,persistence", "launcher=joblib"], marks=pytest.mark.slow),
-        ["hydra.output_subdir=.hydra"],
+        pytest.param(["hydra.output_subdir=.hydra"], marks=pytest.mark.slow),
     ],
     ids=["one run", "sweep", "joblib", "trained, with Hydra's own files"],
 )

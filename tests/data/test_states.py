@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import FEW, SMALL, recipe, run_command
+from support import FEW, SMALL, quick, recipe, run_command
 
 from simulators import Distribution, Heat, Lorenz, Simulator
 from sirve.data.dataset import SPLITS, Dataset
@@ -32,7 +32,7 @@ def made(root: Path, sim: Simulator, **changes: Any) -> Dataset:
     return generate(recipe(sim, dt=0.02, **settings), dict.fromkeys(SPLITS, 10), root)
 
 
-@pytest.mark.parametrize("name", OBSERVED)
+@pytest.mark.parametrize("name", quick(OBSERVED, "noisy", "covariates"))
 def test_windows_from_disk_equal_those_from_memory(tmp_path: Path, name: str) -> None:
     observe = OBSERVED[name]
     dataset = made(tmp_path, Lorenz(), draws={"rho": Distribution("uniform", (26.0, 32.0))})

@@ -49,7 +49,13 @@ def add(checkout: Path, files: dict[str, str]) -> None:
             ["sim=rossler", "model=gru"],
             ["tests/simulators/test_laws.py", "rossler"],
         ),
-        ("Add a cell", 3, ["model=mgu", "sim=lorenz"], ["tests/cores/test_laws.py", "mgu"]),
+        pytest.param(
+            "Add a cell",
+            3,
+            ["model=mgu", "sim=lorenz"],
+            ["tests/cores/test_laws.py", "mgu"],
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_member_is_added_as_the_page_says(
