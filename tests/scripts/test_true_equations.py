@@ -48,7 +48,7 @@ def test_equations_start_from_the_observed_state(
     film = film.replace("  channels: null\n", "")
     with pytest.raises(UserError, match="observe=film: this system has no picture"):
         equation_errors(replace(load_run(folder), config=film))
-    with pytest.raises(UserError, match="was not simulated"):
+    with pytest.raises(UserError, match="was not simulated, so"):
         equation_errors(replace(load_run(folder), config="sim: {system: null, splits: {}}"))
 
 

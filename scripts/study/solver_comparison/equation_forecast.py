@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from simulators import Balls, DoublePendulum, Pendulum, SimulationError, Simulator, Wave
+from simulators import Balls, DoublePendulum, Pendulum, Simulator, Wave
 from sirve import metrics
 from sirve.data.observe import Channels
 from sirve.errors import UserError
+from sirve.limit.problem import clip_to_box, trajectories
 from sirve.report.load import Run
 
 from .system import System
@@ -101,30 +102,3 @@ def _assumed(system: System) -> Simulator:
         else:
             middle[name] = training.draws.get(name, draw).middle
     return replace(family.sim, **middle).each(**known)
-
-
-def clip_to_box(start: np.ndarray, sim: Simulator) -> np.ndarray:
-    """Move balls that noise has put outside their box back inside; leave other systems alone."""
-    if not isinstance(sim, Balls):
-        return start
-    balls = start.reshape(len(start), -1, 4)
-    radii = np.array(sim.radii)[:, None]
-    balls[..., :2] = np.clip(balls[..., :2], radii, sim.side - radii)
-    return balls.reshape(start.shape)
-
-
-def trajectories(sim: Simulator, start: np.ndarray, time: np.ndarray) -> np.ndarray:
-    """Solve from each start: (n, steps + 1, *shape), infinite where the solver fails.
-
-    If the whole batch fails, each start is solved by itself.
-    """
-    try:
-        return sim.trajectories(start, time)
-    except SimulationError:
-        future = np.full((len(start), len(time), *sim.shape), np.inf)
-        for i, x0 in enumerate(start):
-            try:
-                future[i] = sim.rows(slice(i, i + 1)).trajectories(x0[None], time)[0]
-            except SimulationError:
-                continue
-        return future

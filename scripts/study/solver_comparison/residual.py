@@ -7,10 +7,10 @@ from sirve import metrics
 from sirve.data.observe import Channels
 from sirve.errors import UserError
 from sirve.evaluation.score import flat
+from sirve.limit.problem import clip_to_box, trajectories
 from sirve.metrics import scores
 from sirve.report.load import Run
 
-from .equation_forecast import clip_to_box, trajectories
 from .system import System
 
 

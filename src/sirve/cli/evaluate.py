@@ -7,6 +7,12 @@ FILE is a rollouts.h5, the folder of a run or one above several, or any HDF5 fil
 forecast as (rollouts, steps, channels) and the axes of space after them. Options give what a file
 does not contain, and replace what it contains. Without --std, errors in standard deviations are
 left out; --std truth takes that of the truth. What the names mean: docs/metrics.md.
+
+sirve evaluate RUN limit=true [limit.frames=[1,8,30]] [limit.members=8] [limit.starts=16]
+
+limit=true fits the true equations to the last k states of the contexts of a simulated run, scores
+their forecasts, and gives the model's effective memory: the k whose limit equals its error. It
+takes minutes. The result is also in metrics.json, limit.json and limit.h5 of the run.
 """
 
 import argparse
@@ -23,6 +29,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from sirve.cli.limit_words import split_words, with_limit
 from sirve.errors import UserError, refusing
 from sirve.evaluation.rollout_files import FileOptions, read_rollouts
 from sirve.evaluation.score import Scored, flat, score_rollouts
@@ -38,10 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     try:
         file_options = _file_options(options)
+        files, limit = split_words(options.files)
         found, times = {}, {}
-        for path in _files(options.files):
+        for path in _files(files):
             rollouts, time_unit = read_rollouts(path, file_options)
-            found[str(path)] = score_rollouts(rollouts)
+            scored = score_rollouts(rollouts)
+            found[str(path)] = scored if limit is None else with_limit(scored, path, limit)
             times[str(path)] = units(time_unit)
         show(found, times)
         if options.json:

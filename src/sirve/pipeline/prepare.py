@@ -59,6 +59,7 @@ def prepare(config: dict[str, Any], config_yaml: str) -> Job:
     checks.hidden(observe, asked, config["sim"]["context"], info, source.sample)
     fit = fit_for(core, asked)
     checks.spread(objective, fit)
+    doubling = checks.doubling(config["trainer"], fit)
     if objective.spread:
         set_spread(core, objective.spread)
     if fit.kind != "none":
@@ -79,6 +80,7 @@ def prepare(config: dict[str, Any], config_yaml: str) -> Job:
         core=core,
         fit=fit,
         plan=TrainingPlan(objective, optimizer, seed=config["seed"], **numbers),
+        doubling=doubling,
         batch=config["data"]["batch"],
         memory=config["data"]["memory"],
         hardware=hardware,
@@ -90,7 +92,7 @@ def prepare(config: dict[str, Any], config_yaml: str) -> Job:
         limits=config["data"]["limits"],
         tracker=tracker,
         run=run,
-        saved=resume.newest(run),
+        saved=checks.same_training(resume.newest(run), doubling),
     )
 
 

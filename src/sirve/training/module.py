@@ -23,6 +23,8 @@ class TrainingPlan:
     """How a forecaster learns: objective, optimizer and the budget in updates.
 
     ``cooldown`` is the share of the updates over which the schedule "linear" falls to zero.
+    ``shared`` is the number of updates whose shares an objective is told, such as the share over
+    which a horizon grows; None means ``updates``.
     """
 
     objective: Objective
@@ -32,6 +34,7 @@ class TrainingPlan:
     warmup: int = 100
     schedule: str = "cosine"
     cooldown: float = 0.6
+    shared: int | None = None
     clip: float = 1.0
     log_every: int = 50
 
@@ -62,6 +65,7 @@ class TrainingModule(pl.LightningModule):
         self.core, self.normaliser = forecaster.core, forecaster.normaliser
         self._forecaster = (forecaster,)  # in a tuple: not a submodule, its weights are above
         self.plan = plan
+        self.aside = 0  # updates of finished branches, which the step of a logged row counts too
         self._last: dict[str, Tensor] = {}
         self._errors: list[np.ndarray] = []
 
@@ -90,7 +94,7 @@ class TrainingModule(pl.LightningModule):
         self._rng = np.random.default_rng(noise)
 
     def training_step(self, window: Tensor, _index: int) -> Tensor:
-        passed = self.global_step / self.plan.updates
+        passed = self.global_step / (self.plan.shared or self.plan.updates)
         x = self.forecaster.read(window)
         loss = self.plan.objective(self.core, x, self._normal, passed)
         self._last["loss"] = loss.detach()
@@ -137,4 +141,4 @@ class TrainingModule(pl.LightningModule):
 
     def _record(self, row: dict[str, float]) -> None:
         for logger in self.loggers:
-            logger.log_metrics(row, self.global_step)
+            logger.log_metrics(row, self.global_step + self.aside)

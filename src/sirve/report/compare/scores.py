@@ -12,8 +12,9 @@ from sirve.report.compare.sections import Group, Section, valid_time_text
 from sirve.report.compare.settings import training_trajectories
 from sirve.report.figures.chart import Chart, Curve
 from sirve.report.figures.curves import error_chart, error_curve, time_label, valid_time_marks
+from sirve.report.limit import limit_curve
 from sirve.report.load import MODEL, Run, entry, number
-from sirve.report.stats import pooled
+from sirve.report.stats import early, pooled
 from sirve.report.style import (
     MISSING,
     THRESHOLD,
@@ -113,6 +114,8 @@ def errors_chart(found: Sequence[Entry], points: int = _POINTS) -> Chart:
             thin.append(Curve("", curve.x, curve.y, one.colour, width=0.7, entry=k))
     run = found[0].first
     label = time_label(run)
+    limit = limit_curve(run, early(run.steps, points))
+    curves += [limit] if limit is not None else []
     return error_chart([*thin, *curves], label, run.drawn_ceiling, marks if len(found) < 9 else [])
 
 
