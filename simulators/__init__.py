@@ -17,6 +17,7 @@ from simulators.fields.gray_scott import GrayScott as GrayScott
 from simulators.fields.heat import Heat as Heat
 from simulators.fields.kuramoto_sivashinsky import KuramotoSivashinsky as KuramotoSivashinsky
 from simulators.fields.navier_stokes import NavierStokes as NavierStokes
+from simulators.fields.shallow_water import ShallowWater as ShallowWater
 from simulators.fields.wave import Wave as Wave
 from simulators.vectors.balls import Balls as Balls
 from simulators.vectors.double_pendulum import DoublePendulum as DoublePendulum

@@ -23,6 +23,8 @@ class Advection(Line):
         size: number of points.
         length: of the domain.
         waves: number of Fourier modes of an initial state.
+        decay: exponent with which their amplitudes fall with the wavenumber.
+        scaled_by: "largest" or "rms", which is 1 in an initial state.
         velocity: positive towards larger x.
     """
 

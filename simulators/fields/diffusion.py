@@ -24,6 +24,8 @@ class Diffusion(Line):
         size: number of points.
         length: of the domain.
         waves: number of Fourier modes of an initial state.
+        decay: exponent with which their amplitudes fall with the wavenumber.
+        scaled_by: "largest" or "rms", which is 1 in an initial state.
         diffusivity: positive.
     """
 

@@ -28,8 +28,11 @@ class GrayScott(Spectral):
     the range from 0 to 1. There are between 10 and 100 bells on an area of 4, as in The Well; on
     small domains a pattern may die out.
 
-    Solution: pseudo-spectral, ETDRK4 (simulators/etdrk.py), with all modes of the grid: diffusion
-    damps the aliased ones, and the 2/3 rule would cost a digit at this resolution.
+    Solution: pseudo-spectral, ETDRK4 (simulators/etdrk.py), with all modes of the grid but the
+    shortest wave, of two cells: diffusion damps the aliased ones, and the 2/3 rule would cost a
+    digit at this resolution. Dropping the shortest wave subtracts a sum over whole rows of cells at
+    each step. Where the grid does not resolve the pattern, every cell then acts on cells far away,
+    which no network of few convolutions can see: keep it there, with ``shortest_wave``.
 
     Args:
         size: number of points along x and y; 32 on a length of 0.5 resolve a pattern to about one
@@ -40,6 +43,7 @@ class GrayScott(Spectral):
         kill: rate.
         diffusivity_u: of u.
         diffusivity_v: of v.
+        shortest_wave: keep the wave of two cells too.
 
     Source: J. E. Pearson, Science 261 (1993) 189, eq. 2; patterns and initial states R. Ohana et
     al., The Well, NeurIPS (2024), gray_scott_reaction_diffusion, on 128 points to a length of 2.
@@ -52,6 +56,7 @@ class GrayScott(Spectral):
     kill: float = 0.057
     diffusivity_u: float = 2e-5
     diffusivity_v: float = 1e-5
+    shortest_wave: bool = False
 
     channels: ClassVar = (Channel("u", "1"), Channel("v", "1"))
     varying: ClassVar = ("feed", "kill", "diffusivity_u", "diffusivity_v")
@@ -90,7 +95,7 @@ class GrayScott(Spectral):
         return 100.0
 
     def kept(self, points: int) -> int:
-        return (points - 1) // 2
+        return points // 2 if self.shortest_wave else (points - 1) // 2
 
     @property
     def linear(self) -> np.ndarray:

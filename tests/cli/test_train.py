@@ -101,7 +101,8 @@ def check_scores_from_rollouts(run: Path) -> None:
     check_rescored(run)
     error = metrics.normalised_error(truth, prediction, std)
     scores = content["scores"]["model"]
-    assert set(content["scores"]) == {"model", "persistence", "climatology", "linear"}
+    baselines = ["persistence", "climatology", "linear", *["mean_state"] * (truth.ndim > 3)]
+    assert set(content["scores"]) == {"model", *baselines}
     for horizon, value in scores["nrmse"].items():
         assert value == pytest.approx(metrics.nrmse(error)[int(horizon) - 1], rel=1e-4)
     for level in ("0.3", "0.4", "0.5", "0.9"):
@@ -192,7 +193,7 @@ WRONG = [
     ("fit=rigde", "unknown fit 'rigde'; choose from: gradient, gradient_ridge, ridge, varpro"),
     ("fit.path=[-1.0]", "path=[-1.0] must be numbers, none of them negative"),
     ("data.frames=float16", "data.frames=float16; take float32"),
-    ("model=gruu", "unknown model 'gruu'; choose from: climatology, context_mean, convgru,"),
+    ("model=gruu", "unknown model 'gruu'; choose from: analogue, climatology, context_mean,"),
     ("sim=lorentz", "unknown sim 'lorentz'; choose from: advection"),
     ("model.hiden=3", "unknown key 'model.hiden'; did you mean 'model.hidden'?"),
     ("+model.hiden=3", "did you mean 'hidden'?"),
@@ -265,7 +266,7 @@ def test_help_reads_like_a_manual_and_imports_no_torch() -> None:
     assert done.returncode == 0, done.stderr
     for word in (
         "model=gru sim=lorenz",
-        "model: climatology,",
+        "model: analogue,",
         "sim: advection,",
         "trainer.updates=",
     ):

@@ -18,6 +18,8 @@ SHAPES = {
     "dirichlet": ((1, 6, 5), "dirichlet"),
     "periodic": ((1, 6, 5), "periodic"),
 }
+COPYING = ("analogue", "parrot")
+STATISTICS = ("mean_state", "analogue")  # all that is fitted of them
 CASES = [(model, space) for model in members("model") for space in SHAPES]
 
 
@@ -25,7 +27,7 @@ def make(model: str, space: str, layers: int = 1, covariates: int = 0) -> Core:
     """Make a small core in float64 whose parameters are all random, also those of the readout."""
     shape, boundary = SHAPES[space]
     node = configure(f"model={model}")["model"]
-    small = {"hidden": 4, "layers": layers, "width": 4, "depth": 2}
+    small = {"hidden": 4, "layers": layers, "width": 4, "depth": 2, "latent": 4}
     node |= {key: value for key, value in small.items() if key in node}
     with warnings.catch_warnings():
         try:
@@ -41,6 +43,9 @@ def make(model: str, space: str, layers: int = 1, covariates: int = 0) -> Core:
         for parameter in core.parameters():
             parameter.copy_(size * torch.randn(parameter.shape, generator=generator))
         core.scale.copy_(torch.rand(core.scale.shape, generator=generator) + 0.5)
+    if model in STATISTICS:
+        seen = torch.randn(6, 7, shape[0] + covariates, *shape[1:], generator=generator)
+        core.fit_statistics([seen[:2].double(), seen[2:].double()])
     return core
 
 
@@ -62,7 +67,7 @@ def test_covariates_are_read_and_repeated(model: str, space: str) -> None:
     assert torch.equal(y[:, -1, own:], x[:, -1, own:])
     changed = x.clone()
     changed[:, :, own:] += 1.0
-    ignores = ("persistence", "climatology", "context_mean")
+    ignores = ("persistence", "climatology", "mean_state", "context_mean", *COPYING)
     given, without = core.predicted(core(changed)[0]), core.predicted(core(x)[0])
     assert torch.equal(given, without) == (model in ignores)
 
@@ -108,7 +113,7 @@ def test_causal(model: str, space: str) -> None:
     changed[:, 5:] += 1
     before, after = core(x)[0], core(changed)[0]
     assert torch.equal(before[:, :5], after[:, :5])
-    if model != "climatology":
+    if model not in ("climatology", "mean_state", *COPYING):  # a copy may stay the same
         assert not torch.equal(before[:, 5], after[:, 5])
 
 
@@ -159,7 +164,8 @@ def test_rollout_of_n_then_m_equals_n_plus_m(model: str, space: str) -> None:
     torch.testing.assert_close(torch.cat([first, second], 1), whole, rtol=1e-12, atol=1e-12)
 
 
-WHOLE = ("climatology", "context_mean", "dmd")  # they predict the state, not its increment
+FILMS = ("film_gru", "film_lstm", "film_rnn", "film_stacked")
+WHOLE = ("climatology", "mean_state", "context_mean", "dmd", *COPYING, *FILMS)  # no residual
 
 
 @pytest.mark.parametrize("model", [m for m in members("model") if m not in WHOLE])

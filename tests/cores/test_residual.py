@@ -1,4 +1,4 @@
-"""Residual convolutional cores: equations step by step, memory, and the innovation."""
+"""Residual convolutional cores: equations step by step, memory, innovation, and output."""
 
 import pytest
 import torch
@@ -42,11 +42,15 @@ def pointwise(x: torch.Tensor, lift: torch.nn.Module) -> torch.Tensor:
     return F.conv2d(x, lift.weight, lift.bias)
 
 
+@pytest.mark.parametrize("output", ["increment", "absolute"])
 @pytest.mark.parametrize("innovation", [False, True])
 @torch.no_grad()
-def test_recurrent_equals_its_equations(innovation: bool) -> None:
-    core = ResidualRecurrent(SHAPE, GRU(), "periodic", 3, innovation=innovation, **SMALL)
+def test_recurrent_equals_its_equations(innovation: bool, output: str) -> None:
+    core = ResidualRecurrent(
+        SHAPE, GRU(), "periodic", 3, innovation=innovation, output=output, **SMALL
+    )
     filled(core)
+    absolute = output == "absolute"
     x = fields(4)
     h, p = torch.zeros(3, 3, 6, 5, dtype=torch.float64), x[:, 0]
     for t in range(4):
@@ -55,8 +59,9 @@ def test_recurrent_equals_its_equations(innovation: bool) -> None:
         w, u = pointwise(a, core.w), core.u.weight
         z, r = torch.sigmoid(w[:, :6] + F.conv2d(h, u[:6])).chunk(2, 1)
         h = (1 - z) * h + z * torch.tanh(w[:, 6:] + F.conv2d(r * h, u[6:]))
-        phi = torch.cat([F.gelu(pointwise(a, core.last)), h, *e], 1)
-        p = x[:, t] + core.scale * pointwise(phi, core.readout)
+        frame = [x[:, t] / core.scale] if absolute else []
+        phi = torch.cat([F.gelu(pointwise(a, core.last)), h, *frame, *e], 1)
+        p = (0 if absolute else x[:, t]) + core.scale * pointwise(phi, core.readout)
         torch.testing.assert_close(core(x[:, : t + 1])[0][:, t], p, rtol=0, atol=1e-12)
 
 
@@ -80,10 +85,37 @@ def test_stacked_reads_increments_over_their_scale() -> None:
     torch.testing.assert_close(core(x)[0][:, 2], y, rtol=0, atol=1e-12)
 
 
+@torch.no_grad()
+def test_an_absolute_output_of_stacked_reads_every_frame() -> None:
+    core = ResidualStacked(SHAPE, "periodic", 3, output="absolute", covariates=1, **SMALL)
+    filled(core)
+    x = fields(3, 3)
+    steps = [(x[:, k + 1, :2] - x[:, k, :2]) / core.scale for k in (1, 0)][::-1]
+    a = body(core, torch.cat([x[:, 2], *steps], 1))
+    phi = torch.cat([F.gelu(pointwise(a, core.last)), x[:, 2, :2] / core.scale, *steps], 1)
+    y = core.scale * pointwise(phi, core.readout)
+    torch.testing.assert_close(core(x)[0][:, 2, :2], y, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("covariates", [0, 1])
+@torch.no_grad()
+def test_an_untrained_absolute_output_is_persistence(covariates: int) -> None:
+    options = {"output": "absolute", "covariates": covariates} | SMALL
+    x = fields(4, 2 + covariates)
+    for core in (
+        ResidualStacked(SHAPE, "neumann", 3, **options),
+        ResidualRecurrent(SHAPE, GRU(), "neumann", 3, **options),
+    ):
+        core.scale.copy_(torch.tensor([0.5, 2.0]).reshape(2, 1, 1))
+        torch.testing.assert_close(core.double()(x)[0], x, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("output", ["increment", "absolute"])
 @pytest.mark.parametrize("cell", [GRU(), LSTM()])
 @torch.no_grad()
-def test_an_untrained_innovation_keeps_its_prediction(cell: Cell) -> None:
-    core = ResidualRecurrent(SHAPE, cell, "neumann", 3, innovation=True, **SMALL).double()
+def test_an_untrained_innovation_keeps_its_prediction(cell: Cell, output: str) -> None:
+    options = {"innovation": True, "output": output} | SMALL
+    core = ResidualRecurrent(SHAPE, cell, "neumann", 3, **options).double()
     x = fields(4)
     y = core(x)[0]
     torch.testing.assert_close(y, x[:, :1].expand_as(y), rtol=0, atol=1e-12)
@@ -114,9 +146,22 @@ def test_reading_without_predictions_gives_the_same_state() -> None:
         torch.testing.assert_close(core.read(x), core.features(x)[1])
 
 
+@pytest.mark.parametrize("cell", [GRU(), LSTM()])
+def test_time_scales_spread_from_the_shortest_to_the_longest(cell: Cell) -> None:
+    """A gate of 1 / n (of an LSTM 1 - 1 / n, kept) forgets over n frames."""
+    core = ResidualRecurrent(SHAPE, cell, "neumann", 8, time_scale=[1.5, 21.0], **SMALL)
+    share = torch.sigmoid(core.w.bias[:8].detach())
+    frames = 1 / (share if isinstance(cell, GRU) else 1 - share)
+    torch.testing.assert_close(frames[[0, -1]], torch.tensor([1.5, 21.0]))
+    torch.testing.assert_close(
+        torch.log(frames - 1).diff().std(), torch.tensor(0.0), atol=1e-5, rtol=0
+    )
+
+
 @pytest.mark.parametrize(
     ("wrong", "word"),
     [
+        ({"output": "sum"}, 'output="sum" is unknown'),
         ({"frames": 0}, "frames=0"),
         ({"width": 0}, "width=0"),
         ({"depth": -1}, "depth=-1"),

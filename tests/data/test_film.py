@@ -81,6 +81,24 @@ def test_the_curtain_hides_bodies() -> None:
     assert frame(disc, 1.0, 4.0, 0.5, curtain=0.5).max() == 1.0
 
 
+@pytest.mark.parametrize("cls", [simulators.Pendulum, simulators.Balls])
+def test_a_curtain_that_never_opens_is_refused(cls: type[Simulator]) -> None:
+    source = Simulated(recipe(cls()))
+    info = source.infos["test"]
+    Film(curtain=0.3).of(source.scene).require_opens(5, info, source.sample)
+    film = replace(Film(curtain=0.99), scene=lambda x: _in_the_middle(cls(), x))
+    with pytest.raises(UserError, match=r"curtain=0.99 hides all that moves in all 5 states"):
+        film.require_opens(5, info, source.sample)
+
+
+def _in_the_middle(sim: Simulator, x: np.ndarray) -> Scene:
+    """The scene in a window of four times the width, so that all bodies are near its middle."""
+    scene = sim.scene(x)
+    assert scene is not None
+    left, bottom, side = scene.window
+    return Scene(scene.discs, scene.bars, (left - 1.5 * side, bottom - 1.5 * side, 4 * side))
+
+
 @each_visible
 def test_frames_of_every_system(sim: Simulator) -> None:
     """Something is visible and moves, and a film of a part is that part of the film."""

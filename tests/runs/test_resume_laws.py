@@ -15,7 +15,7 @@ from sirve.training.module import TrainingModule
 pytestmark = pytest.mark.usefixtures("blank_reports_in_module")
 
 UNLEARNED = ("persistence", "climatology", "linear", "polynomial", "ngrc", "esn")
-UNLEARNED += ("random_features", "context_mean", "dmd")
+UNLEARNED += ("random_features", "context_mean", "dmd", "mean_state", "analogue", "parrot")
 OTHERS: dict[str, list[str]] = {
     "adamw": ["optimizer=adamw"],
     "float64": ["trainer.precision=64-true"],

@@ -131,8 +131,34 @@ def test_an_isotropic_core_has_the_same_loss_under_every_symmetry() -> None:
     assert not torch.allclose(turning(core, window), SquaredError(3, 2)(core, window))
 
 
+@pytest.mark.parametrize("one_step", [0.0, 0.25, 0.5, 1.0])
+@pytest.mark.parametrize("curriculum", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("horizon", [1, 4, 8])
+def test_the_horizon_grows_after_the_one_step_share(
+    one_step: float, curriculum: float, horizon: int
+) -> None:
+    objective = SquaredError(1, horizon, one_step=one_step, horizon_curriculum=curriculum)
+    passed = np.arange(800) / 800
+    found = np.array([objective.free_steps(share) for share in passed])
+    assert np.all(found[passed < one_step] == 1)
+    assert np.all(np.diff(found) >= 0)
+    growing = (passed >= one_step) & (passed < curriculum)
+    counts = np.bincount(found[growing], minlength=horizon + 1)[1:]
+    assert np.ptp(counts) <= 2  # each length as often as the others
+    assert np.all(found[(passed >= one_step) & ~growing] == horizon)
+
+
 @pytest.mark.parametrize(
-    "wrong", [{"context": 0}, {"horizon": 0}, {"reduction": "max"}, {"noise": -1.0}, {"warmup": -1}]
+    "wrong",
+    [
+        {"context": 0},
+        {"horizon": 0},
+        {"reduction": "max"},
+        {"noise": -1.0},
+        {"warmup": -1},
+        {"one_step": 1.5},
+        {"horizon_curriculum": -0.1},
+    ],
 )
 def test_wrong_settings_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):

@@ -1,4 +1,4 @@
-"""Speed of training: a step against torch.nn and JAX, an epoch against a loop, convolutions."""
+"""Speed of training: a step against torch.nn and JAX, an epoch against a loop, fields."""
 
 import argparse
 import logging
@@ -14,9 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sirve.cores import LSTM, ConvRecurrent, Core, Recurrent
+from sirve.cores import LSTM, Recurrent
 from sirve.cores.fast import fused
-from sirve.cores.recurrent import Layer
 from sirve.data.shards import Info
 from sirve.data.states import StatesInMemory
 from sirve.data.windows import Windows
@@ -26,29 +25,13 @@ from sirve.training.gradient import Hardware, Monitoring, TrainingData, train
 from sirve.training.module import TrainingModule, TrainingPlan
 from sirve.training.objectives.squared_error import SquaredError
 
+from . import fields
 from .forecast import CELLS, CHANNELS, make, only_layer
 from .rounds import rounds, spread_text
+from .steps import RATE, adam_step
 
-BATCH, STATES, RATE = 64, 101, 1e-3
+BATCH, STATES = 64, 101
 LINE = "|---|--:|--:|--:|--:|--:|"
-
-
-def adam_step(
-    core: Core, x: Tensor, forward: Callable[[Tensor], Tensor] | None = None
-) -> Callable[[], float]:
-    """Return a function that does one step of Adam on windows (B, T, C) and returns the loss."""
-    predict = forward or (lambda x: core(x)[0])
-    parameters = [p for p in core.parameters() if p.requires_grad]
-    optimizer = torch.optim.Adam(parameters, RATE, fused=True)
-
-    def run() -> float:
-        optimizer.zero_grad()
-        loss = (((predict(x[:, :-1]) - x[:, 1:]) / core.scale) ** 2).mean()
-        loss.backward()
-        optimizer.step()
-        return float(loss.detach())
-
-    return run
 
 
 def without_fused(run: Callable[[], float]) -> Callable[[], float]:
@@ -159,43 +142,12 @@ def epoch(options: argparse.Namespace) -> dict[str, Any]:
     return rows
 
 
-def convolutions(options: argparse.Namespace) -> dict[str, Any]:
-    """Compare a ConvLSTM's training step with its convolutions alone, of the same sizes."""
-    batch, frames, size, hidden = 4, 10, 64, 32
-    torch.manual_seed(0)
-    core = ConvRecurrent((1, size, size), LSTM(), "periodic", hidden=hidden)
-    x = torch.randn(batch, frames + 1, 1, size, size)
-    (layer,) = core.layers
-    assert isinstance(layer, Layer)
-    wide = torch.randn(batch * frames, 1, size, size)
-    h = torch.randn(batch, hidden, size, size, requires_grad=True)
-
-    def alone() -> None:
-        for _ in range(frames):
-            y = layer.u(h)
-            y.backward(y.detach())
-        y = layer.w(wide)
-        y.backward(y.detach())
-
-    taps = 9 * (hidden * 4 * hidden * frames + 1 * 4 * hidden * frames + (hidden + 1) * frames)
-    operations = 3 * 2 * batch * size * size * taps  # forward, and backward to input and weight
-    rows = rounds({"step": adam_step(core, x), "alone": alone}, options.repeats, "alone")
-    rates = {k: operations / row["seconds"]["median"] / 1e9 for k, row in rows.items()}
-    print(f"\nConvLSTM, {batch} windows of {frames} frames {size}², {hidden} channels, float32.\n")
-    print("| training step, ms | its convolutions alone, ms | GFLOP/s | share |\n|--:|--:|--:|--:|")
-    step, other = (1e3 * rows[k]["seconds"]["median"] for k in ("step", "alone"))
-    share = {k: 1 / v for k, v in rows["step"]["ratio"].items()}
-    share["low"], share["high"] = share["high"], share["low"]
-    rate = f"{rates['step']:.3g} of {rates['alone']:.3g}"
-    print(f"| {step:.3g} | {other:.3g} | {rate} | {spread_text(share)} |")
-    return rows
-
-
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     torch.set_num_threads(1)
     begin = time.perf_counter()
     results = {"steps": steps(options)}
     if not options.only:
-        results |= {"epoch": epoch(options), "convolutions": convolutions(options)}
+        results |= {"epoch": epoch(options), "convolutions": fields.convolutions(options)}
+        results |= {"lines": fields.convolutions_on_a_line(options)}
     print(f"\n{time.perf_counter() - begin:.0f} s")
     return results

@@ -38,6 +38,10 @@ def equation_errors(run: Run, states: int = 1) -> np.ndarray:
     if not isinstance(system.observe, Channels):
         kind = type(system.observe).__name__.lower()
         raise UserError(f"{run.path} observes a {kind}, from which no state can be computed")
+    if system.observe.coarsen > 1 or system.observe.bar:
+        raise UserError(
+            f"{run.path} sees a field coarsely or behind a bar, from which no state can be computed"
+        )
     start = clip_to_box(_start(system, states), system.recipe.families["test"].sim)
     future = trajectories(_assumed(system), start, system.time)
     with np.errstate(all="ignore"):

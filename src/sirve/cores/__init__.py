@@ -6,6 +6,8 @@ new cell or core is one class in a module of its own, exported here, with a
 """
 
 from sirve.cores.base import Core as Core
+from sirve.cores.baselines.copying import Analogue as Analogue
+from sirve.cores.baselines.copying import Parrot as Parrot
 from sirve.cores.baselines.dynamic_modes import DynamicModes as DynamicModes
 from sirve.cores.baselines.perceptron import Perceptron as Perceptron
 from sirve.cores.baselines.polynomial import NGRC as NGRC
@@ -14,12 +16,16 @@ from sirve.cores.baselines.random_features import RandomFeatures as RandomFeatur
 from sirve.cores.baselines.simple import Climatology as Climatology
 from sirve.cores.baselines.simple import ContextMean as ContextMean
 from sirve.cores.baselines.simple import Linear as Linear
+from sirve.cores.baselines.simple import MeanState as MeanState
 from sirve.cores.baselines.simple import Persistence as Persistence
 from sirve.cores.cells import GRU as GRU
 from sirve.cores.cells import LSTM as LSTM
 from sirve.cores.cells import RNN as RNN
 from sirve.cores.cells import Cell as Cell
 from sirve.cores.echo_state import EchoState as EchoState
+from sirve.cores.films.recurrent import FilmRecurrent as FilmRecurrent
+from sirve.cores.films.stacked import FilmStacked as FilmStacked
+from sirve.cores.predrnn import PredRNN as PredRNN
 from sirve.cores.recurrent import ConvRecurrent as ConvRecurrent
 from sirve.cores.recurrent import Recurrent as Recurrent
 from sirve.cores.residual import ResidualRecurrent as ResidualRecurrent

@@ -22,8 +22,9 @@ Law (tests/cores/test_cells.py): a cell gives the same as a literal NumPy transc
 equations, and as ``torch.nn`` where the equations agree.
 """
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -175,3 +176,23 @@ class GRU(Cell):
     def step(self, wx: Tensor, state: State, u: Recur) -> State:
         z, _, candidate = self.activations(wx, state, u).values()
         return (torch.lerp(state[0], candidate, z),)
+
+
+@torch.no_grad()
+def spread_time_scales(cell: Cell, bias: Tensor | None, time_scale: Sequence[float]) -> None:
+    """Shift the bias of the lifted input in place, so that the units forget over different times.
+
+    Without input, unit i forgets over a number of steps between the two of ``time_scale``, spread
+    evenly in log(steps - 1), in which the bias of a gate is linear.
+
+    Raises:
+        ValueError: the two are not numbers of steps above 1, in order.
+    """
+    least, most = time_scale if len(time_scale) == 2 else (0, 0)
+    if not 1 < least <= most < float("inf"):
+        raise ValueError(
+            f"time_scale={list(time_scale)} must be two numbers of steps, above 1 and in order"
+        )
+    assert bias is not None
+    logs = torch.linspace(math.log(least - 1), math.log(most - 1), len(bias) // cell.gates)
+    bias.copy_(cell.bias_for_time_scale(bias, 1 + logs.to(bias.device).exp()))

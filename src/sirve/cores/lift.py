@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sirve.cores.fast import lines
+
 Boundary = Literal["neumann", "dirichlet", "periodic"]
 
 FEW = 4  # ``planes`` is faster with this many times fewer outputs than inputs
@@ -118,6 +120,8 @@ class Convolution(Lift):
             places = x.movedim(1, -1)
             rows = F.linear(places.flatten(0, -2), weight.flatten(1), bias)
             return rows.unflatten(0, places.shape[:-1]).movedim(-1, 1)
+        if lines.covers(x):
+            return lines.convolve(x, weight, bias, self.boundary)
         wide = extend(x, self.margin, self.boundary)
         double = x.dtype == torch.float64 and not torch.compiler.is_compiling()
         if double and FEW * len(weight) < x.shape[1]:

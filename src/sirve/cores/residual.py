@@ -1,5 +1,7 @@
 """Residual convolutional networks with a recurrent memory, a stack of frames, or no memory."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -12,9 +14,11 @@ from sirve.cores.base import (
     require_positive,
     zeroed,
 )
-from sirve.cores.cells import Cell, State
+from sirve.cores.cells import Cell, State, spread_time_scales
 from sirve.cores.lift import Boundary, Lift
 from sirve.cores.stacked import Stacked, mark_of, where_marked
+
+OUTPUTS = ("increment", "absolute")
 
 
 class Body(nn.Module):
@@ -42,7 +46,11 @@ class Body(nn.Module):
 
 
 class _Residual(AnySize):
-    """A body, then g(W * a) with a 1 x 1 convolution, then a readout that starts at zero."""
+    """A body, then g(W * a) with a 1 x 1 convolution, then a readout that starts as persistence.
+
+    With ``output="increment"``, y = x + scale * readout(phi) and the readout starts at zero. With
+    "absolute", y = scale * readout(phi, x / scale): the weight of x is learned too and starts at 1.
+    """
 
     readout: Lift
 
@@ -54,10 +62,13 @@ class _Residual(AnySize):
         width: int,
         depth: int,
         kernel: int,
+        output: str,
         covariates: int,
     ) -> None:
         """Build the body; it reads ``extra`` channels in addition to those of x."""
-        super().__init__(shape, residual=True, covariates=covariates)
+        if output not in OUTPUTS:
+            raise ValueError(f'output="{output}" is unknown: take "increment" or "absolute"')
+        super().__init__(shape, residual=output == "increment", covariates=covariates)
         require_positive(width=width, depth=depth, kernel=kernel)
         require_frames(shape)
         self.dims = len(shape) - 1
@@ -69,9 +80,22 @@ class _Residual(AnySize):
     def _pointwise(self, inputs: int, outputs: int, bias: bool = True) -> Lift:
         return make_lift(inputs, outputs, self.dims, 1, self.boundary, bias)
 
-    def _read_out(self, inputs: int) -> None:
-        """Set a readout that starts at zero: before training, the core is persistence."""
-        self.readout = zeroed(self._pointwise(inputs, self.shape[0]))
+    def _read_out(self, inputs: int, further: int) -> None:
+        """Set a readout of the features: ``inputs`` maps, x if it is absolute, ``further`` maps.
+
+        Before training, the core is persistence.
+        """
+        own = self.shape[0]
+        read = inputs + further + (0 if self.residual else own)
+        self.readout = zeroed(self._pointwise(read, own))
+        if not self.residual:
+            with torch.no_grad():
+                columns = self.readout.weight.flatten(1)[:, inputs : inputs + own]
+                columns.copy_(torch.eye(own))
+
+    def _frame(self, x: Tensor) -> list[Tensor]:
+        """Return what the readout reads of the frame x (B, C, *space)."""
+        return [] if self.residual else [x[:, : self.shape[0]] / self.scale]
 
 
 class ResidualStacked(_Residual, Stacked):
@@ -81,6 +105,9 @@ class ResidualStacked(_Residual, Stacked):
 
     It is the ablation of ``ResidualRecurrent``: the same network without a recurrent memory.
 
+    With ``output="absolute"``, for noisy observations, y_t = scale * readout(phi_t, x_t / scale,
+    increments): a learned mean of the frames instead of the last one.
+
     Args:
         shape: of a state, (C, N) or (C, H, W).
         boundary: "neumann", "dirichlet" or "periodic".
@@ -88,6 +115,7 @@ class ResidualStacked(_Residual, Stacked):
         width: number of channels of the convolutions.
         depth: number of convolutions.
         kernel: width of the convolutions, in cells.
+        output: "increment", or "absolute".
         covariates: number of further channels of x that are given and never predicted.
 
     Raises:
@@ -102,15 +130,20 @@ class ResidualStacked(_Residual, Stacked):
         width: int = 32,
         depth: int = 5,
         kernel: int = 3,
+        output: str = "increment",
         covariates: int = 0,
     ) -> None:
         require_positive(frames=frames)
-        super().__init__(shape, boundary, (frames - 1) * shape[0], width, depth, kernel, covariates)
+        past = (frames - 1) * shape[0]
+        super().__init__(shape, boundary, past, width, depth, kernel, output, covariates)
         self.frames = frames
-        self._read_out(width)
+        self._read_out(width, 0 if self.residual else past)
 
     def maps(self, stack: Tensor) -> Tensor:
-        return F.gelu(self.last(self.body(stack)))
+        phi = F.gelu(self.last(self.body(stack)))
+        if self.residual:
+            return phi
+        return torch.cat([phi, *self._frame(stack), stack[:, self.shape[0] + self.covariates :]], 1)
 
 
 class ResidualRecurrent(_Residual):
@@ -135,6 +168,9 @@ class ResidualRecurrent(_Residual):
         depth: number of convolutions.
         kernel: width of the convolutions, in cells.
         innovation: read the error of the last prediction too.
+        output: "increment"; or "absolute", where the weight of x_t in y_t is learned.
+        time_scale: two numbers of frames, both above 1. The units start with times over which they
+            forget between these two, evenly in log(time - 1); None: all forget over about 2 frames.
         covariates: number of further channels of x that are given and never predicted.
 
     Raises:
@@ -153,16 +189,20 @@ class ResidualRecurrent(_Residual):
         depth: int = 5,
         kernel: int = 3,
         innovation: bool = False,
+        output: str = "increment",
+        time_scale: Sequence[float] | None = None,
         covariates: int = 0,
     ) -> None:
         require_positive(hidden=hidden)
         extra = shape[0] if innovation else 0
-        super().__init__(shape, boundary, hidden + extra, width, depth, kernel, covariates)
+        super().__init__(shape, boundary, hidden + extra, width, depth, kernel, output, covariates)
         self.cell, self.hidden, self.innovation = cell, hidden, innovation
         self.feedback = innovation
         self.w = self._pointwise(width, cell.gates * hidden)
         self.u = self._pointwise(hidden, cell.gates * hidden, bias=cell.recurrent_bias)
-        self._read_out(width + hidden + extra)
+        if time_scale is not None:
+            spread_time_scales(cell, self.w.bias, time_scale)
+        self._read_out(width + hidden, extra)
         if innovation:
             with torch.no_grad():
                 self.readout.weight.flatten(1)[:, -extra:].copy_(-torch.eye(extra))
@@ -181,9 +221,10 @@ class ResidualRecurrent(_Residual):
             new = [(observed - predicted) / self.scale] if self.innovation else []
             a = self.body(torch.cat([x_t, memory[0], *new], dim=1))
             memory = self.cell.step(self.w(a).to(x.dtype), memory, self._recur)
-            phi = torch.cat([F.gelu(self.last(a)), memory[0], *new], dim=1)
+            phi = torch.cat([F.gelu(self.last(a)), memory[0], *self._frame(x_t), *new], dim=1)
             if self.innovation:
-                predicted = observed + self.scale * self.readout(phi)
+                base = observed if self.residual else 0
+                predicted = base + self.scale * self.readout(phi)
             out.append(phi)
         after = (predicted, mark_of(x)) if self.innovation else ()
         return torch.stack(out, dim=1), (*memory, *after)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from sirve.data.info import Info
-from sirve.data.observe import Observe, View
+from sirve.data.observe import Observe, Sample, View
 from sirve.errors import UserError
 
 NUMBERS = 4_000_000  # most numbers in memory at once
@@ -53,6 +53,17 @@ class Film(Observe):
             units=("1",),
             boundary="neumann",
         )
+
+    def require_opens(self, context: int, info: Info, sample: Sample) -> None:
+        """Raise UserError if nothing comes out from behind the curtain in any sampled context."""
+        x = sample((context - 1) * self.stride + 1) if self.curtain else None
+        if x is None:
+            return
+        if (np.ptp(self.clean(x, info), axis=1) == 0).all():
+            raise UserError(
+                f"observe.curtain={self.curtain} hides all that moves in all {context} states of "
+                "sim.context; take a narrower curtain or a longer sim.context"
+            )
 
     def clean(self, x: np.ndarray, info: Info) -> np.ndarray:
         """Return frames (n, T, 1, size, size) in float32."""

@@ -64,4 +64,15 @@ def gather(
         noisy = observe.noisy(clean[split], moments.std, split, seed)
         covariates = observe.covariates(dataset.parameters(split, count), count)
         seen[split] = with_covariates(noisy, covariates)
-    return Data(train, seen, clean, moments.std, dataset.parameters("test", counts["test"]))
+    data = Data(train, seen, clean, moments.std, dataset.parameters("test", counts["test"]))
+    for x in seen.values():
+        _fill(x, data)
+    return data
+
+
+def _fill(x: np.ndarray, data: Data) -> None:
+    """Set hidden cells of x (n, T, C, *space) to the mean of the seen training states, in place."""
+    hidden = np.isnan(x)
+    if hidden.any():
+        mean = data.moments[0].mean.reshape(-1, *[1] * (x.ndim - 3))
+        np.copyto(x, mean.astype(x.dtype), where=hidden)

@@ -6,6 +6,8 @@ import numpy as np
 class Moments:
     """Running ``mean`` and ``std``, (C,) in float64, of all blocks x (n, T, C, *space) added.
 
+    Hidden cells, which are NaN in all channels of a state, are left out.
+
     Source: T. Chan, G. Golub, R. LeVeque, The American Statistician 37 (1983), eq. 2.1.
     """
 
@@ -15,6 +17,9 @@ class Moments:
 
     def add(self, x: np.ndarray) -> None:
         """Include a block x (n, T, C, *space)."""
+        hidden = np.isnan(x)
+        if hidden.any():
+            x = x.swapaxes(0, 2)[:, ~hidden.any(2).swapaxes(0, 1)].T[None]  # (1, cells, C)
         axes = tuple(i for i in range(x.ndim) if i != 2)
         count, mean = x.size // x.shape[2], x.mean(axes, dtype=np.float64)
         squares = x.var(axes, dtype=np.float64) * count

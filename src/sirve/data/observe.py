@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from sirve.data.cells import behind_bar, coarse, coarse_size
 from sirve.data.dataset import SPLITS
 from sirve.data.info import Info
 from sirve.errors import UserError, nearest
 
+Sample = Callable[[int], np.ndarray | None]
 View = Callable[[np.ndarray], Any]  # maps states (..., *shape) to a simulators.scene.Scene
 
 
@@ -72,10 +74,28 @@ class Observe(ABC):
         return np.stack(columns, axis=1) if columns else np.empty((count, 0))
 
     def noisy(self, clean: np.ndarray, std: np.ndarray, split: str, seed: int) -> np.ndarray:
-        """Add noise to ``clean`` (n, T, C, *space), the first trajectories of a split."""
+        """Observe ``clean`` (n, T, C, *space), the first trajectories of a split; see ``seen``."""
         rows = np.arange(len(clean))
-        noise = self.noise_of(rows, 0 * rows, clean.shape, clean.shape[1], split, seed)
-        return self.measured(clean, noise, std)
+        return self.seen(clean, std, rows, 0 * rows, clean.shape[1], split, seed)
+
+    def seen(
+        self,
+        clean: np.ndarray,
+        std: np.ndarray,
+        rows: np.ndarray,
+        starts: np.ndarray,
+        states: int,
+        split: str,
+        seed: int,
+    ) -> np.ndarray:
+        """Return windows ``clean`` (B, length, C, *space) with noise, and NaN where hidden.
+
+        ``std`` (C,) is of the clean channels; the other arguments are those of ``noise_of``.
+        """
+        noise = self.noise_of(rows, starts, clean.shape, states, split, seed)
+        x = self.measured(clean, noise, std)
+        hidden = self.hidden(rows, starts, clean.shape, split, seed)
+        return x if hidden is None else np.where(hidden, x.dtype.type(np.nan), x)
 
     def noise_of(
         self,
@@ -100,6 +120,29 @@ class Observe(ABC):
             part[:] = whole[start : start + shape[1]]
         return noise
 
+    def hidden(
+        self, rows: np.ndarray, starts: np.ndarray, shape: tuple[int, ...], split: str, seed: int
+    ) -> np.ndarray | None:
+        """Return which cells of windows (B, length, C, *space) are hidden, None if none is.
+
+        The arguments are those of ``noise_of``. A hidden cell is stored as NaN in the training
+        states: a model reads the training mean there, and no loss is taken.
+        """
+        return None
+
+    @property
+    def hides(self) -> bool:
+        """Whether some cells are hidden."""
+        return False
+
+    def require_opens(self, context: int, info: Info, sample: Sample) -> None:
+        """Raise UserError if what is hidden is hidden in all ``context`` states of a context.
+
+        ``info`` describes the observed states; ``sample`` simulates a few physical trajectories of
+        so many states (n, T, *shape), or returns None.
+        """
+        return
+
     def measured(self, clean: np.ndarray, noise: np.ndarray | None, std: np.ndarray) -> np.ndarray:
         """Add standard normal ``noise`` to ``clean``; ``std`` (C,) is of the clean channels."""
         if noise is None:
@@ -110,9 +153,23 @@ class Observe(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Channels(Observe):
-    """Observation of some ``channels``, given by their names, or of all (None)."""
+    """Observation of some ``channels``, given by their names, or of all (None).
+
+    Fields may be seen coarsely and behind a bar:
+
+    - ``coarsen``: a seen cell stands for so many cells along each axis. ``coarsen_by`` is "mean",
+      their mean, or "subsample", the first of them. The forecast is scored on the coarse field, in
+      standard deviations of the coarse field, and so is the noise.
+    - ``bar``: share of the width (the last axis) that a bar hides. It moves by ``bar_speed`` seen
+      cells from one seen state to the next, leaves at one edge and comes back at the other, and
+      starts at a place of its own in each trajectory. The forecast is scored on the whole field.
+    """
 
     channels: Sequence[str] | None = None
+    coarsen: int = 1
+    coarsen_by: str = "mean"
+    bar: float = 0.0
+    bar_speed: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -121,10 +178,19 @@ class Channels(Observe):
             isinstance(names, str) or not all(isinstance(name, str) for name in names)
         ):
             raise ValueError(f"channels={names} must be a list of names, such as [x]")
+        if type(self.coarsen) is not int or self.coarsen < 1:
+            raise ValueError(f"coarsen={self.coarsen} must be a positive whole number of cells")
+        if self.coarsen_by not in ("mean", "subsample"):
+            raise ValueError(f'coarsen_by="{self.coarsen_by}" is unknown: give mean or subsample')
+        if not 0 <= self.bar < 1:
+            raise ValueError(f"bar={self.bar} is a share of the width: take 0 to below 1")
+        if type(self.bar_speed) is not int or self.bar_speed < 1:
+            raise ValueError(f"bar_speed={self.bar_speed} must be a positive whole number of cells")
 
     def clean(self, x: np.ndarray, info: Info) -> np.ndarray:
         names = info.channels if self.channels is None else self.channels
-        return x[:, :: self.stride, [info.channels.index(name) for name in names]]
+        x = x[:, :: self.stride, [info.channels.index(name) for name in names]]
+        return x if self.coarsen == 1 else coarse(x, self.coarsen, self.coarsen_by)
 
     def info(self, info: Info) -> Info:
         names = info.channels if self.channels is None else tuple(self.channels)
@@ -139,7 +205,44 @@ class Channels(Observe):
         index = [info.channels.index(name) for name in names]
         return self._describe(
             info,
-            shape=(len(names), *info.shape[1:]),
+            shape=(len(names), *self._cells(info)),
             channels=names,
             units=tuple(info.units[i] for i in index),
         )
+
+    def _cells(self, info: Info) -> tuple[int, ...]:
+        """Return the number of seen cells along each axis; raises UserError where it is none."""
+        for key, value, off in (("coarsen", self.coarsen, 1), ("bar", self.bar, 0)):
+            if value != off and len(info.shape) == 1:
+                raise UserError(
+                    f"observe.{key}={value} is for fields, and {info.name} is a vector; "
+                    f"take observe.{key}={off}"
+                )
+        return coarse_size(info.shape[1:], self.coarsen)
+
+    @property
+    def hides(self) -> bool:
+        return self.bar > 0
+
+    def hidden(
+        self, rows: np.ndarray, starts: np.ndarray, shape: tuple[int, ...], split: str, seed: int
+    ) -> np.ndarray | None:
+        if not self.hides:
+            return None
+        first = np.empty((len(rows), 1), int)
+        for i, row in enumerate(rows.tolist()):
+            key = np.random.SeedSequence(seed, spawn_key=(SPLITS.index(split), row, 2))
+            first[i] = np.random.default_rng(key).integers(shape[-1])
+        times = starts[:, None] + np.arange(shape[1])
+        behind = behind_bar(first + self.bar_speed * times, self.bar, shape[-1])
+        return behind.reshape(*shape[:2], *[1] * (len(shape) - 3), shape[-1])
+
+    def require_opens(self, context: int, info: Info, sample: Sample) -> None:
+        if not self.hides:
+            return
+        places = self.bar_speed * np.arange(context)
+        if behind_bar(places, self.bar, info.shape[-1]).all(0).any():
+            raise UserError(
+                f"observe.bar={self.bar} hides a cell in all {context} states of sim.context; take "
+                "a narrower bar, a larger observe.bar_speed or a longer sim.context"
+            )

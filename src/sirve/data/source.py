@@ -52,6 +52,9 @@ class Source(Protocol):
     def scene(self) -> View | None:
         """The function that draws states for a camera; None for a system without a picture."""
 
+    def sample(self, states: int) -> np.ndarray | None:
+        """Return a few test trajectories (n, states, *shape) from their start, None if unknown."""
+
     def limits(self, dataset: Dataset) -> dict[str, Any]:
         """Return the limits of prediction, as far as they are known."""
 

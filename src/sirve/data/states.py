@@ -101,10 +101,9 @@ class StatesOnDisk(States):
             first += len(x)
 
     def _observe(self, clean: np.ndarray, rows: np.ndarray, starts: np.ndarray) -> np.ndarray:
-        """Add noise and covariates to ``clean``, which begins at state ``starts`` of ``rows``."""
-        noise = self.observe.noise_of(rows, starts, clean.shape, self.shape[1], "train", self.seed)
-        measured = self.observe.measured(clean, noise, self.std)
-        return with_covariates(measured, self.covariates[rows])
+        """Observe ``clean``, which begins at state ``starts`` of ``rows``, and add covariates."""
+        seen = self.observe.seen(clean, self.std, rows, starts, self.shape[1], "train", self.seed)
+        return with_covariates(seen, self.covariates[rows])
 
     def _read_raw(self, rows: list[int], starts: list[int], length: int) -> np.ndarray:
         """Read states (B, length, *shape) as they are stored."""

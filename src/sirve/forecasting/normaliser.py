@@ -5,6 +5,11 @@ import torch
 from torch import Tensor, nn
 
 
+def filled(x: Tensor) -> Tensor:
+    """Return normalised x with 0, the training mean, in hidden cells, which are NaN."""
+    return torch.where(x.isnan(), 0.0, x)
+
+
 class Normaliser(nn.Module):
     """Maps each channel to (x - mean) / std, and back; mean and std in float64."""
 

@@ -13,6 +13,7 @@ from sirve.io import checkpoint_format, checkpoint_sizes
 from sirve.io.files import atomic_file, sha256, write_text
 
 BEST, LAST, PREVIOUS = "best.ckpt", "last.ckpt", "previous.ckpt"
+TRUNK = "trunk.ckpt"  # of trainer.updates=auto: where the present branch began
 
 
 class WholeCheckpointIO(TorchCheckpointIO):

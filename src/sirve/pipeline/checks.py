@@ -7,18 +7,24 @@ import torch
 from joblib import cpu_count
 
 from sirve.cores import Core
+from sirve.data.info import Info
+from sirve.data.observe import Observe, Sample
 from sirve.data.sizes import require_sizes, require_whole
 from sirve.errors import UserError
-from sirve.training.fits import Fit
+from sirve.runs.saved import Saved
+from sirve.training.curve import Doubling
+from sirve.training.fits import Fit, Gradient, GradientRidge
 from sirve.training.gradient import Hardware, Monitoring
 from sirve.training.objectives.base import Objective
 from sirve.training.varpro import VarPro
 
+AUTO = "auto"  # trainer.updates: until the learning curve is flat
+_COUNTS = ("validations", "checkpoint_every", "devices", "log_every", "threads")
 _CHOICES = {
     "accelerator": ("cpu", "gpu"),
     "strategy": ("auto", "ddp"),
     "precision": ("32-true", "64-true", "bf16-mixed"),
-    "schedule": ("constant", "cosine"),
+    "schedule": ("constant", "cosine", "linear"),
 }
 
 
@@ -59,6 +65,16 @@ def varpro(fit: Fit, core: Core, hardware: Hardware, sim: Mapping[str, Any]) -> 
         )
 
 
+def hidden(observe: Observe, fit: Fit, context: int, info: Info, sample: Sample) -> None:
+    """Refuse hidden cells that no context shows, or that the fit cannot leave out."""
+    observe.require_opens(context, info, sample)
+    if observe.hides and isinstance(fit, VarPro):
+        raise UserError(
+            f"fit={fit.kind} cannot leave out the cells that observe.bar hides; take fit=gradient "
+            "or fit=ridge"
+        )
+
+
 def trainer(config: Mapping[str, Any], loaders: int) -> tuple[Hardware, Monitoring, dict[str, Any]]:
     """Split the trainer's settings into hardware, monitoring and the numbers of a TrainingPlan.
 
@@ -72,7 +88,10 @@ def trainer(config: Mapping[str, Any], loaders: int) -> tuple[Hardware, Monitori
     monitoring = Monitoring(
         **{k: config[k] for k in ("validations", "patience", "checkpoint_every")}
     )
-    plan = {k: config[k] for k in ("updates", "warmup", "schedule", "clip", "log_every")}
+    numbers = ("updates", "warmup", "schedule", "cooldown", "clip", "log_every")
+    plan = {key: config[key] for key in numbers}
+    if config["updates"] == AUTO:
+        plan |= {"updates": config["first"], "shared": config["first"], "schedule": "linear"}
     if hardware.accelerator == "gpu" and not torch.cuda.is_available():
         raise UserError("trainer.accelerator=gpu, but no GPU is visible; take trainer=cpu")
     there = torch.cuda.device_count() if hardware.accelerator == "gpu" else cpu_count()
@@ -85,6 +104,52 @@ def trainer(config: Mapping[str, Any], loaders: int) -> tuple[Hardware, Monitori
     if hardware.devices > 1 and hardware.strategy != "ddp":
         raise UserError(f"trainer.devices={hardware.devices} needs trainer.strategy=ddp")
     return hardware, monitoring, plan
+
+
+def doubling(trainer: Mapping[str, Any], fit: Fit) -> Doubling | None:
+    """Return the learning curve of trainer.updates=auto; refuse one that cannot be trained."""
+    if trainer["updates"] != AUTO:
+        return None
+    first, ceiling, cooldown = trainer["first"], trainer["ceiling"], trainer["cooldown"]
+    if not isinstance(fit, Gradient | GradientRidge):
+        raise UserError(
+            f"trainer.updates=auto needs fit=gradient, but this model is fitted by {fit.kind}, "
+            "which trainer.updates does not concern; leave it out"
+        )
+    if trainer["patience"] is not None:
+        raise UserError(
+            f"trainer.updates=auto says itself when to stop, but trainer.patience="
+            f"{trainer['patience']} would too; leave one of them out"
+        )
+    if ceiling < 2 * first:
+        raise UserError(
+            f"trainer.ceiling={ceiling} allows no network of twice trainer.first={first} updates; "
+            f"give at least {2 * first}, or a smaller trainer.first"
+        )
+    if round(cooldown * first) >= first:
+        raise UserError(
+            f"trainer.cooldown={cooldown} of trainer.first={first} updates leaves none of a "
+            "constant rate; give a smaller cooldown, such as 0.6, or a larger first"
+        )
+    constant = first - round(cooldown * first)
+    if trainer["warmup"] > constant:
+        raise UserError(
+            f"trainer.warmup={trainer['warmup']} is longer than the {constant} updates before the "
+            "rate of the first network falls; give a shorter warmup or a larger trainer.first"
+        )
+    return Doubling(first, ceiling)
+
+
+def same_training(saved: Saved | None, doubling: Doubling | None) -> Saved | None:
+    """Return the checkpoint to resume from; refuse one of another kind of training."""
+    if saved and saved.first != (doubling.first if doubling else 0):
+        auto = f"trainer.updates=auto and trainer.first={saved.first}"
+        was = auto if saved.first else "a fixed number of updates"
+        raise UserError(
+            f"{saved.path} was trained with {was}: it cannot go on with another kind of "
+            "trainer.updates; take the same, or start anew with resume=never"
+        )
+    return saved
 
 
 def sizes(config: Mapping[str, Any], objective: Objective) -> None:
@@ -100,7 +165,14 @@ def sizes(config: Mapping[str, Any], objective: Objective) -> None:
     require_sizes(config)
     require_whole("data.batch", data["batch"], least=1)
     require_whole("data.memory", data["memory"], least=0)
-    for key in ("updates", "validations", "checkpoint_every", "devices", "log_every", "threads"):
+    auto = trainer["updates"] == AUTO
+    if auto and trainer["validations"] == 0:
+        raise UserError(
+            "trainer.updates=auto needs validation forecasts, but trainer.validations=0; leave it "
+            "out: each network of the curve is validated once"
+        )
+    updates = ("first", "ceiling") if auto else ("updates",)
+    for key in (*updates, *_COUNTS):
         require_whole(f"trainer.{key}", trainer[key], least=1)
     if trainer["patience"] is not None:
         require_whole("trainer.patience", trainer["patience"], least=1)
@@ -114,6 +186,11 @@ def sizes(config: Mapping[str, Any], objective: Objective) -> None:
         value = trainer[key]
         if not isinstance(value, (int, float)) or not 0 < value < float("inf"):
             raise UserError(f"trainer.{key}={value} must be a positive number")
+    cooldown = trainer["cooldown"]
+    if not isinstance(cooldown, (int, float)) or not 0 < cooldown <= 1:
+        raise UserError(
+            f"trainer.cooldown={cooldown} is a share of the updates: give a number above 0, up to 1"
+        )
     count = sim["trajectories"]["train"] * (sim["states"] - objective.length + 1)
     ranks = trainer["devices"]
     if data["batch"] % ranks:

@@ -67,7 +67,7 @@ def test_of(job: Job, data: Data) -> rollouts.Test:
     """Return the contexts of the test set as observed, and the truth after them."""
     physical = job.source.infos["test"]
     info = job.observe.info(physical)
-    whole_state = info.channels == physical.channels
+    whole_state = (info.channels, info.shape) == (physical.channels, physical.shape)
     return rollouts.Test(
         data.seen["test"][:, :, : info.shape[0]],
         data.clean["test"],

@@ -2,6 +2,8 @@
 
 import copy
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,14 +11,16 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import Logger
 
-from sirve.cores import Climatology, Core, Linear, Persistence
+from sirve.cores import Climatology, Core, Linear, MeanState, Persistence
 from sirve.data.gather import Data
 from sirve.forecasting.checkpoint import restore, save
 from sirve.forecasting.forecaster import Forecaster
 from sirve.forecasting.normaliser import Normaliser
 from sirve.io.checkpoints import BEST, LAST
+from sirve.metrics.validation import log_error
 from sirve.pipeline.job import Fitted, Job
 from sirve.training.calibration import calibrate
+from sirve.training.curve import Doubling
 from sirve.training.fits import Gradient, GradientRidge, NotFitted, ReadoutSearch, Ridge
 from sirve.training.gradient import TrainingData, device, train
 from sirve.training.least_squares import solve_readout
@@ -59,6 +63,8 @@ def _closed_form(job: Job, data: Data, forecaster: Forecaster) -> _Found:
     if isinstance(job.fit, Ridge):
         settings = job.fit.settings(job.core)
         details |= _search(job, data, forecaster, job.fit).run(settings)
+    else:
+        forecaster.core.fit_statistics(_normalised(data, forecaster))
     for name in (BEST, LAST):
         save(forecaster, job.run / "checkpoints" / name)
     return forecaster.eval(), time.perf_counter() - start, details
@@ -78,11 +84,13 @@ def _gradient(job: Job, data: Data, forecaster: Forecaster, loggers: list[Logger
         if trainer.is_global_zero:
             save(trained, best)
 
+    doubling = _bounded(job, data)
     # What is on disk is scored; its classes were trusted when the job was prepared.
     if job.saved and job.saved.done:
         details |= {"valid_log_error": job.saved.best, "seconds": job.saved.processor}
+        details |= doubling.summary(job.saved.points) if doubling else {}
         return restore(best, trust=None).to(device(job.hardware)), job.saved.seconds, details
-    trainer, saver = train(
+    trained = train(
         TrainingModule(forecaster, job.plan),
         TrainingData(data.train, *_validation(job, data)),
         job.run,
@@ -90,14 +98,26 @@ def _gradient(job: Job, data: Data, forecaster: Forecaster, loggers: list[Logger
         loggers,
         job.batch,
         job.monitoring,
-        job.saved.path if job.saved else None,
+        job.saved,
         refit if isinstance(job.fit, GradientRidge) else None,
+        doubling,
     )
-    if not trainer.is_global_zero:
+    if not trained.trainer.is_global_zero:
         return None
-    details.setdefault("valid_log_error", saver.best)
-    details["seconds"] = saver.processor
-    return restore(best, trust=None).to(device(job.hardware)), saver.seconds, details
+    details.setdefault("valid_log_error", trained.saver.best)
+    seconds, details["seconds"] = trained.seconds
+    details |= doubling.summary(trained.curve.points) if doubling and trained.curve else {}
+    return restore(best, trust=None).to(device(job.hardware)), seconds, details
+
+
+def _bounded(job: Job, data: Data) -> Doubling | None:
+    """Return the job's learning curve, with the validation error of the mean training state."""
+    if job.doubling is None:
+        return None
+    still = make_forecaster(job, data, MeanState(job.info.shape, len(job.info.covariates)), {})
+    still.core.fit_statistics(_normalised(data, still))
+    context, truth = _validation(job, data)
+    return replace(job.doubling, bound=log_error(still.errors(torch.as_tensor(context), truth)))
 
 
 def _varpro(
@@ -157,18 +177,28 @@ def make_forecaster(job: Job, data: Data, core: Core, model: dict[str, Any]) -> 
     return Forecaster(core, normaliser, model, job.info, data.std.tolist())
 
 
+def _normalised(data: Data, forecaster: Forecaster) -> Iterator[torch.Tensor]:
+    """Yield the training states as the core reads them."""
+    return (forecaster.read(torch.as_tensor(x)) for x in data.train.blocks())
+
+
 def _baselines(job: Job, data: Data) -> dict[str, Forecaster]:
-    """Fit persistence, climatology and least squares, with which every model is compared."""
+    """Fit persistence, means and least squares, with which every model is compared.
+
+    The mean state is left out for vectors, where it is climatology.
+    """
     shape, covariates = job.info.shape, len(job.info.covariates)
     cores: dict[str, Core] = {
         "persistence": Persistence(shape, covariates),
         "climatology": Climatology(shape, covariates),
+        **({"mean_state": MeanState(shape, covariates)} if len(shape) > 1 else {}),
         "linear": Linear(shape, job.info.boundary, covariates=covariates),
     }
     found = {name: make_forecaster(job, data, core, {}) for name, core in cores.items()}
     for forecaster in found.values():
         if forecaster.core.closed_form:
             forecaster.core.double()
-            blocks = (torch.as_tensor(x) for x in data.train.blocks())
-            solve_readout(forecaster.core, (forecaster.read(x) for x in blocks))
+            solve_readout(forecaster.core, _normalised(data, forecaster))
+        else:
+            forecaster.core.fit_statistics(_normalised(data, forecaster))
     return found

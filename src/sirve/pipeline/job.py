@@ -12,6 +12,7 @@ from sirve.data.source import Source, Wanted
 from sirve.forecasting.forecaster import Forecaster
 from sirve.runs.saved import Saved
 from sirve.tracking.wandb_tracker import Tracker
+from sirve.training.curve import Doubling
 from sirve.training.fits import Fit
 from sirve.training.gradient import Hardware, Monitoring
 from sirve.training.module import TrainingPlan
@@ -33,6 +34,7 @@ class Job:
         core: the network, not fitted yet.
         fit: how its weights are found.
         plan: objective, optimizer and budget of training by gradient.
+        doubling: the budget with trainer.updates=auto.
         batch: windows in an update, over all ranks.
         memory: MiB of training states that are held at most.
         hardware: where to train.
@@ -58,6 +60,7 @@ class Job:
     core: Core
     fit: Fit
     plan: TrainingPlan
+    doubling: Doubling | None
     batch: int
     memory: int
     hardware: Hardware

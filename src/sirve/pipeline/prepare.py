@@ -56,8 +56,10 @@ def prepare(config: dict[str, Any], config_yaml: str) -> Job:
 
     asked = build(config["fit"], Fit, place="fit")
     checks.varpro(asked, core, hardware, config["sim"])
+    checks.hidden(observe, asked, config["sim"]["context"], info, source.sample)
     fit = fit_for(core, asked)
     checks.spread(objective, fit)
+    doubling = checks.doubling(config["trainer"], fit)
     if objective.spread:
         set_spread(core, objective.spread)
     if fit.kind != "none":
@@ -78,6 +80,7 @@ def prepare(config: dict[str, Any], config_yaml: str) -> Job:
         core=core,
         fit=fit,
         plan=TrainingPlan(objective, optimizer, seed=config["seed"], **numbers),
+        doubling=doubling,
         batch=config["data"]["batch"],
         memory=config["data"]["memory"],
         hardware=hardware,
@@ -89,7 +92,7 @@ def prepare(config: dict[str, Any], config_yaml: str) -> Job:
         limits=config["data"]["limits"],
         tracker=tracker,
         run=run,
-        saved=resume.newest(run),
+        saved=checks.same_training(resume.newest(run), doubling),
     )
 
 

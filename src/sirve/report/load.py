@@ -14,7 +14,7 @@ from sirve.io.hdf5 import reading
 from sirve.metrics import THRESHOLD
 
 MODEL = "model"  # the name of the trained model among the scores and the errors
-_BASELINES = ("persistence", "linear", "climatology")
+_BASELINES = ("persistence", "linear", "climatology", "mean_state")
 _REMEDY = "give the folder of a finished run"
 _NAMES = 20  # invariants, at most: each has its own plot
 _MOST = 1e30  # larger numbers are not drawn

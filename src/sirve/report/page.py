@@ -4,6 +4,7 @@ from sirve.report import words
 from sirve.report.compare.page import explorer
 from sirve.report.compare.sections import sections
 from sirve.report.compare.verdict import run_verdict
+from sirve.report.figures.learning import sentence
 from sirve.report.load import Run
 from sirve.report.pages import render
 from sirve.report.pictures import run_charts
@@ -31,6 +32,7 @@ def report_page(run: Run) -> str:
         verdict=run_verdict(run),
         facts=words.facts(run),
         charts=charts,
+        learning=sentence(run),
         ensemble=words.ensemble_table(run),
         inside=[one for one in inside if one[0] in charts],
         more=words.more_scores(run),

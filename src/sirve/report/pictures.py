@@ -12,6 +12,7 @@ from sirve.report.figures import curves, images
 from sirve.report.figures.chart import Chart
 from sirve.report.figures.draw import STYLE, draw, phase, save
 from sirve.report.figures.inside import inside_charts
+from sirve.report.figures.learning import learning_chart
 from sirve.report.inside.load import load_inside
 from sirve.report.load import Run
 from sirve.report.stats import Pick, early, forecast, pick, spans, thin
@@ -44,6 +45,9 @@ def run_charts(run: Run) -> dict[str, Chart]:
     training = curves.training_chart(run)
     if training is not None:
         charts["training"] = training
+    learning = learning_chart(run)
+    if learning is not None:
+        charts["learning"] = learning
     return charts | inside_charts(run, load_inside(run.path))
 
 

@@ -15,6 +15,7 @@ _BASELINES = {
     "persistence": ("#c0831a", "dash"),
     "climatology": ("#3b9c8c", "dot"),
     "linear": ("#b25a7d", "dashdot"),
+    "mean_state": ("#6b7fa8", "dot"),
 }
 _SPARE = (("#7d7a3c", "dash"), ("#8f8f8f", "dot"), ("#8a6d4f", "dashdot"))
 _RUNS = ("#0b57d0", "#d55e00", "#009e73", "#b2589a", "#b8860b", "#3fa7dc")

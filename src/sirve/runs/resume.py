@@ -112,6 +112,9 @@ def newest(run: Path) -> Saved | None:
     if found and found.has_best and not checkpoints.intact(run / "checkpoints" / checkpoints.BEST):
         damaged.append(checkpoints.BEST)
         found = None  # the best weights are lost: start again
+    if found and found.branched and not checkpoints.intact(run / "checkpoints" / checkpoints.TRUNK):
+        damaged.append(checkpoints.TRUNK)
+        found = None
     step, reached = found.step if found else 0, last_step(run / "metrics.jsonl")
     source = found.path.name if found else "the start"
     if run_folder.inherited() is None:

@@ -6,10 +6,9 @@ import signal
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -18,7 +17,7 @@ import torch.distributed as dist
 from pytorch_lightning.callbacks import Callback, EarlyStopping
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.strategies import DDPStrategy
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 from sirve.data.states import States
@@ -26,6 +25,9 @@ from sirve.data.windows import Windows, load
 from sirve.errors import Stopped, one_line
 from sirve.io.checkpoints import WholeCheckpointIO
 from sirve.runs import run_folder, signals
+from sirve.runs.saved import Saved
+from sirve.training.bar import Bar
+from sirve.training.curve import Doubling, LearningCurve
 from sirve.training.module import TrainingModule, TrainingPlan
 from sirve.training.saver import Saver
 
@@ -80,6 +82,25 @@ class Monitoring:
     checkpoint_every: int = 500
 
 
+@dataclass(frozen=True)
+class Trained:
+    """What training leaves: Lightning's last trainer, the saver, and the learning curve if any.
+
+    The saver knows the best score.
+    """
+
+    trainer: pl.Trainer
+    saver: Saver
+    curve: LearningCurve | None
+
+    @property
+    def seconds(self) -> tuple[float, float]:
+        """Seconds spent training, and CPU time of this rank, over all branches."""
+        aside = self.curve.aside if self.curve else {"seconds": 0.0, "processor": 0.0}
+        spent = self.saver.seconds, self.saver.processor
+        return spent[0] + aside["seconds"], spent[1] + aside["processor"]
+
+
 def train(
     module: TrainingModule,
     data: TrainingData,
@@ -88,9 +109,10 @@ def train(
     loggers: Sequence[Logger],
     batch: int,
     monitoring: Monitoring,
-    saved: Path | None = None,
+    saved: Saved | None = None,
     after: Callable[[pl.Trainer], None] | None = None,
-) -> tuple[pl.Trainer, Saver]:
+    doubling: Doubling | None = None,
+) -> Trained:
     """Train to the budget of the module's plan, leaving checkpoints/best.ckpt and last.ckpt.
 
     A run that resumes from the checkpoint ``saved`` is bit for bit the run that was never
@@ -106,43 +128,48 @@ def train(
         monitoring: how often to validate and save.
         saved: the checkpoint to resume from.
         after: called with the trainer on all ranks when training is over.
+        doubling: train a learning curve, and not the number of updates of the plan.
 
     Returns:
-        Lightning's trainer, and the saver, which knows the best score and the seconds spent.
+        The trainer, the saver and the learning curve.
 
     Raises:
         Interrupted: on a signal, after the update and a checkpoint.
         Stopped: where a rank has died.
     """
-    plan = module.plan
     _silence_lightning()
     if hardware.precision == "64-true":  # Lightning would convert after it has read a checkpoint
         module.core.double()
     saver = Saver(run / "checkpoints", monitoring.checkpoint_every)
-    trainer = _trainer(plan, run, hardware, loggers, monitoring, saver)
-    windows = Windows(
-        data.train if hardware.loaders else data.train.to(trainer.strategy.root_device),
-        plan.objective.length,
-        batch,
-        plan.seed,
-        trainer.global_rank,
-        trainer.world_size,
-    )
-    batches = load(windows, lambda: trainer.global_step, hardware.loaders, _as_loader)
-    truth = TensorDataset(torch.as_tensor(data.valid_context), torch.as_tensor(data.valid_truth))
+    points = saved.points if saved else ()
+    curve = LearningCurve(module.plan, doubling, saver, points) if doubling else None
+    begin, trainers = saved.path if saved else None, list[pl.Trainer]()
     with _own_ranks(), signals.deferred():
         try:
-            trainer.fit(module, batches, DataLoader(truth, batch_size=64), ckpt_path=saved)
+            while True:
+                if curve is not None:
+                    module.plan, monitoring = curve.plan, replace(monitoring, validations=1)
+                callbacks = [curve, saver] if curve else [saver]
+                trainer = _trainer(module.plan, run, hardware, loggers, monitoring, callbacks)
+                trainers.append(trainer)
+                batches, truth = _loaders(module.plan, data, hardware, batch, trainer)
+                trainer.fit(module, batches, truth, ckpt_path=begin)
+                if curve is None:
+                    break
+                begin, saver.due = curve.close_branch(), True
+                if curve.finished:
+                    break
             if after is not None:
                 after(trainer)
             saver.finish(trainer)
         except RuntimeError as error:  # gloo and NCCL raise no type of their own
-            if trainer.world_size == 1:
+            if not trainers or trainers[-1].world_size == 1:
                 raise
-            if trainer.strategy.launcher is not None:  # on the first rank: end those that hang
-                trainer.strategy.launcher.kill(signal.SIGKILL)
+            launcher = trainers[0].strategy.launcher  # the first one has started the other ranks
+            if launcher is not None:  # on the first rank: end those that hang
+                launcher.kill(signal.SIGKILL)
             raise Stopped(f"a rank has failed ({one_line(str(error))}); {RESUME}") from error
-    return trainer, saver
+    return Trained(trainer, saver, curve)
 
 
 def _trainer(
@@ -151,10 +178,10 @@ def _trainer(
     hardware: Hardware,
     loggers: Sequence[Logger],
     monitoring: Monitoring,
-    saver: Saver,
+    callbacks: Sequence[Callback],
 ) -> pl.Trainer:
     """Build Lightning's trainer with our checkpoints and our progress bar."""
-    callbacks: list[Callback] = [saver, Bar(plan.updates)]
+    callbacks = [*callbacks, Bar(plan.updates)]
     if monitoring.patience is not None:
         callbacks.append(EarlyStopping("valid/log_error", patience=monitoring.patience, mode="min"))
     ddp = hardware.strategy == "ddp"
@@ -180,6 +207,23 @@ def _trainer(
     # Lightning's handlers run collectives inside a signal, and a shell under Slurm: keep ours.
     trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
     return trainer
+
+
+def _loaders(
+    plan: TrainingPlan, data: TrainingData, hardware: Hardware, batch: int, trainer: pl.Trainer
+) -> tuple[DataLoader[Tensor], DataLoader[tuple[Tensor, ...]]]:
+    """Return the training windows from the trainer's step on, and the validation set."""
+    windows = Windows(
+        data.train if hardware.loaders else data.train.to(trainer.strategy.root_device),
+        plan.objective.length,
+        batch,
+        plan.seed,
+        trainer.global_rank,
+        trainer.world_size,
+    )
+    batches = load(windows, lambda: trainer.global_step, hardware.loaders, _as_loader)
+    truth = TensorDataset(torch.as_tensor(data.valid_context), torch.as_tensor(data.valid_truth))
+    return batches, DataLoader(truth, batch_size=64)
 
 
 def _as_loader(_number: int) -> None:
@@ -217,35 +261,3 @@ def _silence_lightning() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     for text in _WARNINGS:
         warnings.filterwarnings("ignore", message=f".*{text}.*")
-
-
-class Bar(Callback):
-    """A progress line: updates done and the last validation score."""
-
-    def __init__(self, steps: int) -> None:
-        self.progress = Progress(
-            TextColumn("train"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-        )
-        self.task = self.progress.add_task("train", total=steps, note="")
-
-    def on_train_start(self, trainer: pl.Trainer, *_: Any) -> None:
-        if trainer.is_global_zero:
-            self.progress.start()
-            self.progress.update(self.task, completed=trainer.global_step)
-
-    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        self.progress.update(self.task, completed=trainer.global_step)
-
-    def on_validation_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        score = float(trainer.callback_metrics["valid/log_error"])
-        self.progress.update(self.task, note=f"validation log10 error {score:.2f}")
-
-    def on_train_end(self, *_: Any) -> None:
-        self.progress.stop()
-
-    def on_exception(self, *_: Any) -> None:
-        self.progress.stop()

@@ -9,6 +9,7 @@ from torch import distributed as dist
 
 from sirve.cores import Core
 from sirve.cores.lift import Lift
+from sirve.forecasting.normaliser import filled
 
 PATH = tuple(10.0**power for power in range(-28, -3, 2))  # ridges, on squared singular values
 NUMBERS = 2**22  # in a block of rows
@@ -32,8 +33,13 @@ class IncrementalQR:
         self.factor: Tensor | None = None
 
     def add(self, columns: Tensor, targets: Tensor) -> None:
-        """Add rows (n, features) and their targets (n, outputs), in float64."""
-        self._stack(torch.cat([columns, targets], dim=1))
+        """Add rows (n, features) and their targets (n, outputs), in float64.
+
+        Rows whose target is hidden (NaN) are left out.
+        """
+        rows = torch.cat([columns, targets], dim=1)
+        hidden = targets.isnan().any(1)
+        self._stack(rows[~hidden] if hidden.any() else rows)
 
     def merge(self) -> None:
         """Merge with the factors of the other ranks, so that every rank has the whole."""
@@ -94,7 +100,7 @@ def factorise(
     found = IncrementalQR(lift.weight.shape[0])
     count = 0
     for x in sequences:
-        read, state = x[:, :-1], None
+        read, state = filled(x[:, :-1]), None
         if noise is not None:
             own = core.predicted(read)
             read = core.with_covariates(own + noise(own), read)

@@ -20,7 +20,12 @@ from sirve.training.objectives.base import Objective
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """How a forecaster learns: objective, optimizer and the budget in updates."""
+    """How a forecaster learns: objective, optimizer and the budget in updates.
+
+    ``cooldown`` is the share of the updates over which the schedule "linear" falls to zero.
+    ``shared`` is the number of updates whose shares an objective is told, such as the share over
+    which a horizon grows; None means ``updates``.
+    """
 
     objective: Objective
     optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
@@ -28,14 +33,27 @@ class TrainingPlan:
     seed: int = 0
     warmup: int = 100
     schedule: str = "cosine"
+    cooldown: float = 0.6
+    shared: int | None = None
     clip: float = 1.0
     log_every: int = 50
 
+    @property
+    def falling(self) -> int:
+        """Number of last updates over which the schedule "linear" falls to zero."""
+        return max(1, round(self.cooldown * self.updates))
+
     def rate(self, step: int) -> float:
-        """Return the factor of the learning rate: a linear warm-up, then constant or a cosine."""
+        """Return the factor of the learning rate before update ``step``, counted from 0.
+
+        After a linear warm-up it is constant, or falls to zero as half a cosine, or is constant
+        and falls linearly to zero over the last ``falling`` updates.
+        """
         warm = min(1.0, (step + 1) / max(1, self.warmup))
         if self.schedule == "constant":
             return warm
+        if self.schedule == "linear":
+            return warm * min(1.0, max(0, self.updates - step) / self.falling)
         return warm * 0.5 * (1 + math.cos(math.pi * min(1.0, step / self.updates)))
 
 
@@ -47,6 +65,7 @@ class TrainingModule(pl.LightningModule):
         self.core, self.normaliser = forecaster.core, forecaster.normaliser
         self._forecaster = (forecaster,)  # in a tuple: not a submodule, its weights are above
         self.plan = plan
+        self.aside = 0  # updates of finished branches, which the step of a logged row counts too
         self._last: dict[str, Tensor] = {}
         self._errors: list[np.ndarray] = []
 
@@ -75,7 +94,7 @@ class TrainingModule(pl.LightningModule):
         self._rng = np.random.default_rng(noise)
 
     def training_step(self, window: Tensor, _index: int) -> Tensor:
-        passed = self.global_step / self.plan.updates
+        passed = self.global_step / (self.plan.shared or self.plan.updates)
         x = self.forecaster.read(window)
         loss = self.plan.objective(self.core, x, self._normal, passed)
         self._last["loss"] = loss.detach()
@@ -122,4 +141,4 @@ class TrainingModule(pl.LightningModule):
 
     def _record(self, row: dict[str, float]) -> None:
         for logger in self.loggers:
-            logger.log_metrics(row, self.global_step)
+            logger.log_metrics(row, self.global_step + self.aside)

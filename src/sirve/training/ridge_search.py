@@ -19,6 +19,7 @@ from sirve.cores import Core
 from sirve.cores.lift import Lift
 from sirve.data.states import States, first
 from sirve.forecasting.forecaster import Forecaster
+from sirve.forecasting.normaliser import filled
 from sirve.forecasting.rollout import pieces
 from sirve.io.progress import track
 from sirve.metrics.validation import log_error
@@ -74,7 +75,7 @@ class Search:
         """
         self.forecaster.core.double()
         start = time.process_time()
-        self.forecaster.core.fit_statistics(self._read(self.train.blocks()))
+        self.forecaster.core.fit_statistics(filled(x) for x in self._read(self.train.blocks()))
         noises = self.forecaster.core.search_noises if self.plan.noise is None else self.plan.noise
         pairs = list(product(settings, noises))
         steps = self.valid[1].shape[1]
@@ -158,7 +159,7 @@ class Search:
 
     def _first_stable(self, found: Sequence[Candidate]) -> tuple[Candidate, bool]:
         """Return the best candidate that stays bounded when perturbed, else the best."""
-        bound = max(float(self._size(x).max()) for x in self._read(self.train.blocks()))
+        bound = max(float(self._size(filled(x)).max()) for x in self._read(self.train.blocks()))
         context = self.forecaster.read(torch.as_tensor(self.valid[0][:STARTS]))
         source = torch.Generator().manual_seed(self.seed)
         noise = torch.randn(context.shape, generator=source, dtype=context.dtype)

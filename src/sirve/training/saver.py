@@ -22,24 +22,31 @@ class Saver(Callback):
     update, write a checkpoint and raise Interrupted.
 
     ``seconds`` is the time spent training and ``processor`` the CPU time of this rank, summed over
-    all processes that resumed the run; ``done`` says that nothing is left to train.
+    all processes that resumed the run; ``done`` says that nothing is left to train. ``due`` asks
+    for a checkpoint before the next update.
     """
 
     def __init__(self, folder: Path, every: int) -> None:
         self.folder, self.every = folder, every
         self.best, self.seconds, self.processor, self.done = float("inf"), 0.0, 0.0, False
+        self.due = False
         self._since = time.perf_counter(), time.process_time()
 
-    def state_dict(self) -> dict[str, Any]:
+    def count(self) -> None:
+        """Add the time since the last call."""
         now = time.perf_counter(), time.process_time()
         self.seconds += now[0] - self._since[0]
         self.processor += now[1] - self._since[1]
         self._since = now
+
+    def state_dict(self) -> dict[str, Any]:
+        self.count()
         spent = {"seconds": self.seconds, "processor": self.processor}
         return {"best": self.best, **spent, "done": self.done}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.best, self.seconds = state_dict["best"], state_dict["seconds"]
+        self.best = min(self.best, state_dict["best"])  # a trunk that resumes knows less
+        self.seconds = state_dict["seconds"]
         self.processor = state_dict.get("processor", 0.0)
 
     def on_train_start(self, trainer: pl.Trainer, *_: Any) -> None:
@@ -51,9 +58,9 @@ class Saver(Callback):
         step = trainer.global_step
         asked = signals.received()
         stop = trainer.strategy.reduce_boolean_decision(asked is not None, all=False)
-        if step > self._saved and (stop or step % self.every == 0):
+        if self.due or (step > self._saved and (stop or step % self.every == 0)):
             trainer.save_checkpoint(self.folder / LAST)
-            self._saved = step
+            self._saved, self.due = step, False
         if stop:
             raise signals.Interrupted(asked or signals.SIGNALS[0])
 

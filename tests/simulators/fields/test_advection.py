@@ -40,8 +40,24 @@ def test_initial_states_are_those_of_apebench() -> None:
     assert np.abs(mean / mean.mean() - 1).max() <= 0.2  # 4 standard deviations
 
 
+@pytest.mark.parametrize("decay", [0.5, 1.0])
+def test_amplitudes_fall_with_the_wavenumber(decay: float) -> None:
+    """As k^-decay, with the root mean square 1; the random numbers are those of no decay."""
+    sim = Advection(size=(64,), waves=8, decay=decay, scaled_by="rms")
+    x = np.stack([sim.initial(np.random.default_rng(i)) for i in range(5)])
+    np.testing.assert_allclose((x**2).mean(-1), 1.0, rtol=1e-13)
+    power, k = np.abs(np.fft.rfft(x[:, 0])) ** 2, np.arange(1, 9)
+    assert power[:, 9:].max() <= 1e-20
+    flat = Advection(size=(64,), waves=8).initial(np.random.default_rng(0))
+    ratio = np.fft.rfft(x[0, 0])[k] / np.fft.rfft(flat[0])[k] * k**decay
+    np.testing.assert_allclose(ratio, ratio[0], rtol=1e-10)
+
+
 @pytest.mark.parametrize("cls", [Advection, Diffusion])
-@pytest.mark.parametrize(("name", "value"), [("size", (16, 16)), ("waves", 0), ("waves", 54)])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("size", (16, 16)), ("waves", 0), ("waves", 54), ("decay", -1.0), ("scaled_by", "mean")],
+)
 def test_bad_parameters(cls: type[Advection], name: str, value: object) -> None:
     with pytest.raises(ValueError, match=f"{name}="):
         cls(**{name: value})

@@ -182,3 +182,27 @@ def test_shipped_patterns(pattern: str) -> None:
 def test_bad_parameters() -> None:
     with pytest.raises(ValueError, match="size="):
         GrayScott(size=(4, 8))
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_with_the_shortest_wave_a_disturbance_stays_near(kept: bool) -> None:
+    """In 20 units of time chemicals diffuse by about one cell, so little changes 12 cells away.
+
+    The grid is too coarse for the pattern. Without its shortest wave the change is far larger.
+    """
+    sim = GrayScott(size=(48, 48), length=1.5, step=1.0, shortest_wave=kept)
+    x = sim.simulate(generators(2), 200.0, 2)[:, 1]
+    cells = np.arange(48) - 24
+    near = np.exp(-(cells[:, None] ** 2 + cells**2) / 2)
+    disturbed = x + 0.05 * near * np.array([-1.0, 1.0])[:, None, None]
+    later = sim.trajectories(np.concatenate([x, disturbed]), np.array([0.0, 20.0]))[:, 1]
+    change = np.abs(later[2:] - later[:2])
+    far = np.maximum(abs(cells)[:, None], abs(cells)) >= 12
+    assert (change[..., far].max() <= 1e-3 * change.max()) == kept
+
+
+@pytest.mark.parametrize("size", [(8, 8), (9, 9), (8, 9)])
+def test_with_the_shortest_wave_every_state_is_resolved(size: tuple[int, int]) -> None:
+    sim = GrayScott(size=size, shortest_wave=True)
+    x = np.random.default_rng(0).normal(size=(3, 2, *size))
+    np.testing.assert_allclose(sim.field(sim.modes(x)), x, atol=1e-12)

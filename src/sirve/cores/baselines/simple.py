@@ -1,11 +1,20 @@
-"""The baselines persistence, climatology, mean of the context, and linear regression."""
+"""The baselines persistence, means of the training set and the context, and linear regression."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sirve.cores.base import AnySize, Zero, make_lift, require_kernels_fit, require_positive, zeroed
+from sirve.cores.base import (
+    AnySize,
+    Core,
+    Zero,
+    make_lift,
+    require_kernels_fit,
+    require_positive,
+    zeroed,
+)
 from sirve.cores.delays import Delayed
 from sirve.cores.lift import Boundary
 
@@ -31,6 +40,38 @@ class Climatology(Memoryless):
     def __init__(self, shape: tuple[int, ...], covariates: int = 0) -> None:
         super().__init__(shape, residual=False, covariates=covariates)
         self.readout = Zero()
+
+
+class MeanState(Core):
+    """Mean training state: the next state is, in each cell, the mean over the training set.
+
+        y_t = mean over all training trajectories and times of X
+
+    For vectors it is climatology. For fields and films climatology is one number for each channel,
+    and this is a picture: what never moves, such as a wall or the ground, is right in it.
+
+    Args:
+        shape: of a state.
+        covariates: number of further channels of x, which are not read.
+    """
+
+    state: Tensor
+
+    def __init__(self, shape: tuple[int, ...], covariates: int = 0) -> None:
+        super().__init__(shape, residual=False, covariates=covariates)
+        self.readout = nn.Identity()
+        self.register_buffer("state", torch.zeros(shape))
+
+    @torch.no_grad()
+    def fit_statistics(self, sequences: Iterable[Tensor]) -> None:
+        total, count = torch.zeros_like(self.state, dtype=torch.float64), 0
+        for x in sequences:
+            total += self.predicted(x).double().sum((0, 1))
+            count += x.shape[0] * x.shape[1]
+        self.state.copy_(total / count)
+
+    def features(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        return (self.state / self.scale).expand_as(self.predicted(x)), state
 
 
 class ContextMean(AnySize):

@@ -55,6 +55,9 @@ class Imported:
     def scene(self) -> None:
         return None
 
+    def sample(self, states: int) -> np.ndarray | None:
+        return None
+
     def limits(self, dataset: Dataset) -> dict[str, Any]:
         return {}
 

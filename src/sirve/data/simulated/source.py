@@ -6,15 +6,18 @@ from typing import Any
 
 import numpy as np
 
+from simulators import SimulationError
 from simulators.scene import Scene
 from sirve.data.dataset import Dataset
 from sirve.data.info import Info
 from sirve.data.observe import View
-from sirve.data.simulated.generate import generate
+from sirve.data.simulated.generate import generate, generators
 from sirve.data.simulated.limits import measure
 from sirve.data.simulated.recipe import Recipe
 from sirve.data.source import Invariants, Wanted
 from sirve.errors import UserError
+
+SAMPLED = 8  # trajectories of a sample
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,13 @@ class Simulated:
                         "trajectories; draw none of the parameters that change their size"
                     )
         return family.sim.scene
+
+    def sample(self, states: int) -> np.ndarray | None:
+        rngs = generators(self.recipe, "test", 0, SAMPLED)
+        try:
+            return self.recipe.families["test"].simulate(rngs, self.recipe.dt, states)[0]
+        except SimulationError:
+            return None  # making the dataset reports it
 
     def limits(self, dataset: Dataset) -> dict[str, Any]:
         return measure(self.recipe, dataset)

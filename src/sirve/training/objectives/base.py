@@ -44,5 +44,6 @@ class Objective(ABC):
         """Return the loss of normalised windows (B, length, *shape), a scalar.
 
         ``normal`` samples noise and symmetries, new ones at each call; ``passed`` is the share of
-        the training that is done.
+        the training that is done; with trainer.updates=auto, of that of the first network, and so
+        it grows beyond 1.
         """

@@ -23,7 +23,7 @@ class LogLikelihood(SquaredError):
     with (y, log s') of ``core.distribution``, in normalised units. The settings are those of
     SquaredError, which is this objective with s fixed at scale; here the whole window is
     teacher-forced. ``reduction`` "mean" averages over components, times and windows; "sum" sums
-    over components and times.
+    over components and times. A hidden cell (NaN) is left out.
     """
 
     spread: ClassVar = "learned"
@@ -35,5 +35,8 @@ class LogLikelihood(SquaredError):
         read = self.noisy(core, window[:, :-1], normal)
         state = self.warm(core, read[:, : self.warmup])
         y, log_std, _ = core.distribution(read[:, self.warmup :], state)
-        terms = negative_log_density(core, window[:, self.warmup + 1 :], y, log_std)
+        target = window[:, self.warmup + 1 :]
+        hidden = target.isnan()
+        terms = negative_log_density(core, torch.where(hidden, y, target), y, log_std)
+        terms = terms.masked_fill(core.predicted(hidden), 0.0)
         return terms.mean() if self.reduction == "mean" else terms.sum() / len(terms)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sirve.cores import Core
 from sirve.cores.base import require_positive
+from sirve.forecasting.normaliser import filled
 from sirve.forecasting.rollout import rollout
 from sirve.training.objectives.base import Normal, Objective
 
@@ -21,12 +22,15 @@ class SquaredError(Objective):
 
     summed over components too, and averaged over windows (so that batch size and ranks do not
     change it); errors are divided by the core's ``scale``. Predictions are teacher-forced inside
-    the context and free-running beyond its last state.
+    the context and free-running beyond its last state. A hidden cell (NaN) is read as the training
+    mean and has no error.
 
     Args:
         context, horizon, warmup: parts of a window, see ``Objective``.
-        horizon_curriculum: share of the training over which the horizon grows from 1 to its
-            whole length.
+        one_step: share of the training in which the horizon is 1. These updates cost least.
+        horizon_curriculum: share of the training by which the horizon has grown from 1 to its
+            whole length; at once after ``one_step`` if it is not larger. With
+            trainer.updates=auto both are shares of the updates of the first network.
         noise: standard deviation, in normalised units, of Gaussian noise on the observed states,
             the targets staying clean. It teaches a core to damp what it never saw in training,
             such as the finest waves of a smooth field (A. Sanchez-Gonzalez et al., ICML 2020,
@@ -36,6 +40,7 @@ class SquaredError(Objective):
         reduction: "mean" or "sum".
     """
 
+    one_step: float = 0.0
     horizon_curriculum: float = 0.0
     noise: float = 0.0
     symmetry: bool = False
@@ -45,11 +50,9 @@ class SquaredError(Objective):
         require_positive(context=self.context, horizon=self.horizon)
         if not isinstance(self.warmup, int) or self.warmup < 0:
             raise ValueError(f"warmup={self.warmup} must be a whole number, 0 or more")
-        if not 0 <= self.horizon_curriculum <= 1:
-            raise ValueError(
-                f"horizon_curriculum={self.horizon_curriculum} is a share of the training: give 0 "
-                "to 1"
-            )
+        for name in ("one_step", "horizon_curriculum"):
+            if not 0 <= (share := getattr(self, name)) <= 1:
+                raise ValueError(f"{name}={share} is a share of the training: give 0 to 1")
         if not 0 <= self.noise < float("inf"):
             raise ValueError(f"noise={self.noise} must not be negative")
         if self.reduction not in ("mean", "sum"):
@@ -59,23 +62,32 @@ class SquaredError(Objective):
         self, core: Core, window: Tensor, normal: Normal = torch.randn_like, passed: float = 1.0
     ) -> Tensor:
         """Return the loss; see ``Objective``."""
-        grown = passed / self.horizon_curriculum if passed < self.horizon_curriculum else 1.0
-        horizon = max(1, math.ceil(grown * self.horizon))
+        horizon = self.free_steps(passed)
         window = self.augmented(window, normal)
         first = self.warmup + self.context
         read = self.noisy(core, window[:, :first], normal)
         state = self.warm(core, read[:, : self.warmup])
         y, _ = rollout(core, read[:, self.warmup :], horizon, state)
         target = window[:, self.warmup + 1 : first + horizon]
-        squares = (core.predicted(y - target) / core.scale) ** 2
+        squares = (filled(core.predicted(y - target)) / core.scale) ** 2
         return squares.mean() if self.reduction == "mean" else squares.sum() / len(squares)
+
+    def free_steps(self, passed: float) -> int:
+        """Return the horizon after a share ``passed`` of the training."""
+        if passed < self.one_step:
+            return 1
+        if passed >= self.horizon_curriculum:
+            return self.horizon
+        grown = (passed - self.one_step) / (self.horizon_curriculum - self.one_step)
+        return max(1, math.ceil(grown * self.horizon))
 
     def augmented(self, window: Tensor, normal: Normal) -> Tensor:
         """Turn and mirror the windows, if ``symmetry`` says so."""
         return turned(window, normal(window.new_empty(len(window), 3))) if self.symmetry else window
 
     def noisy(self, core: Core, read: Tensor, normal: Normal) -> Tensor:
-        """Add noise to the observed states, but not to covariates."""
+        """Fill hidden cells and add noise to the observed states, but not to covariates."""
+        read = filled(read)
         if not self.noise:
             return read
         own = core.predicted(read)
