@@ -122,7 +122,7 @@ def test_causal(model: str, space: str) -> None:
 def test_batch_members_are_independent(model: str, space: str) -> None:
     core, x = make(model, space), sequence(space)
     alone = torch.cat([core(member[None])[0] for member in x])
-    torch.testing.assert_close(core(x)[0], alone, rtol=0, atol=1e-12)
+    torch.testing.assert_close(core(x)[0], alone, rtol=1e-11, atol=1e-12)
 
 
 @pytest.mark.parametrize(("model", "space"), CASES)
@@ -176,7 +176,10 @@ def test_untrained_residual_core_is_persistence(model: str) -> None:
     node = configure(f"model={model}")["model"]
     core = build(node, Core, place="model", shape=shape, boundary=boundary)
     x = sequence(space).float()
-    assert torch.equal(core(x)[0], Persistence(shape)(x)[0])
+    if core.feedback:  # it goes on from its own prediction
+        torch.testing.assert_close(core(x)[0], x[:, :1].expand_as(x))
+    else:
+        assert torch.equal(core(x)[0], Persistence(shape)(x)[0])
 
 
 SHIFTED = ["convgru", "convlstm", "linear", "resgru", "stacked", "fno"]

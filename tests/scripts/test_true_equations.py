@@ -1,5 +1,6 @@
 """Comparisons with the true equations and with the solver (true_equations.py, solver.py)."""
 
+import re
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -45,9 +46,12 @@ def test_equations_start_from_the_observed_state(
     assert solver.main([str(folder), "--cap", "0.01"]) == 0
     assert reference in capfd.readouterr().out
     film = load_run(folder).config.replace("data.observe.Channels", "data.film.Film")
-    film = film.replace("  channels: null\n", "")
+    film = re.sub(r"  (channels|coarsen|coarsen_by|bar|bar_speed): .*\n", "", film)
     with pytest.raises(UserError, match="observe=film: this system has no picture"):
         equation_errors(replace(load_run(folder), config=film))
+    barred = re.sub(r"  bar: .*", "  bar: 0.5", load_run(folder).config)
+    with pytest.raises(UserError, match="sees a field coarsely or behind a bar"):
+        equation_errors(replace(load_run(folder), config=barred))
     with pytest.raises(UserError, match="was not simulated, so"):
         equation_errors(replace(load_run(folder), config="sim: {system: null, splits: {}}"))
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from simulators.etdrk import Spectral
 from sirve import metrics
 from sirve.data.observe import Observe
 from sirve.errors import UserError
@@ -20,6 +19,7 @@ from sirve.limit.dense import is_linear
 from sirve.limit.fit import Fit
 from sirve.limit.prior import Prior
 from sirve.limit.problem import Problem
+from sirve.limit.tensors import has_tensors
 from sirve.runs.provenance import code_of
 
 MEMBERS = 8
@@ -124,7 +124,7 @@ def method(problem: Problem, members: int, seed: int) -> Method:
         return lambda p, k: Fit.of(p.seen[:, p.context - k], 0, {})
     if is_linear(problem):
         return linear.fit
-    if isinstance(sim, Spectral) and not problem.hidden:
+    if has_tensors(sim) and not problem.hidden:
         return lambda p, k: variational.fit(p, k, members, seed)
     sample = problem.training.reshape(-1, *problem.training.shape[2:]).astype(np.float64)
     size = Prior.of(sample[:: max(1, len(sample) // 1000)], problem.info.boundary).size

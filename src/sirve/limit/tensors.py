@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from simulators import Simulator
 from simulators.etdrk import Coefficients, Spectral, advance, coefficients
 
 
@@ -68,6 +69,14 @@ class SpectralTensors:
         for _ in range(count):
             v = advance(v, self.nonlinear, c)  # type: ignore[arg-type, assignment]
         return v
+
+
+def has_tensors(sim: Simulator) -> bool:
+    """Return whether a system is marched as it is stored, so that its equations take tensors.
+
+    Shallow water is not: it is solved for the momentum and stored as the velocity.
+    """
+    return isinstance(sim, Spectral) and type(sim).solve is Spectral.solve
 
 
 def as_tensors(value: Any) -> Any:

@@ -58,11 +58,9 @@ def problem_of(run: Run, starts: int | None = None) -> Problem:
     training, drawn = found.trajectories("train", min(count, TRAINING, max(3, NUMBERS // size)))
     arrays = found.rollouts
     seen, rows = arrays["context"], slice(0, starts)
-    hidden = getattr(observe, "hidden", None)
-    if hidden is not None:
-        each, seed = np.arange(len(seen)), found.config["data"]["seed"]
-        behind = hidden(each, 0 * each, seen.shape, "test", seed)
-        seen = seen if behind is None else np.where(behind, np.nan, seen)
+    each, seed = np.arange(len(seen)), found.config["data"]["seed"]
+    behind = observe.hidden(each, 0 * each, seen.shape, "test", seed)
+    seen = seen if behind is None else np.where(behind, np.nan, seen)
     told = [name for name in recipe.families["test"].draws if name in observe.parameters]
     kind = dtype_of(found.info)
     return Problem(

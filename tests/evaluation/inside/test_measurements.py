@@ -7,7 +7,16 @@ import pytest
 import torch
 from torch import nn
 
-from sirve.cores import GRU, LSTM, ConvRecurrent, Core, Linear, Persistence, Recurrent
+from sirve.cores import (
+    GRU,
+    LSTM,
+    ConvRecurrent,
+    Core,
+    FilmRecurrent,
+    Linear,
+    Persistence,
+    Recurrent,
+)
 from sirve.cores.residual import ResidualRecurrent
 from sirve.data.shards import Info
 from sirve.errors import UserError
@@ -32,6 +41,7 @@ SHAPES = {
     "lstm": (3,),
     "convgru": (2, 6, 5),
     "resgru": (2, 6, 5),
+    "film_gru": (2, 6, 5),
     "linear": (3,),
     "persistence": (3,),
 }
@@ -47,6 +57,8 @@ def forecaster_of(name: str, covariates: bool = False) -> Forecaster:
         core = ResidualRecurrent(
             shape, GRU(), "neumann", hidden=3, width=4, depth=2, innovation=True, covariates=extra
         )
+    elif name == "film_gru":
+        core = FilmRecurrent(shape, GRU(), "neumann", 3, 2, 4, covariates=extra)
     elif name == "persistence":
         core = Persistence(shape, covariates=extra)
     elif name == "linear":
@@ -79,7 +91,8 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "covariates"), [("gru", True), ("lstm", False), ("convgru", True), ("resgru", False)]
+    ("name", "covariates"),
+    [("gru", True), ("lstm", False), ("convgru", True), ("resgru", False), ("film_gru", True)],
 )
 def test_everything_is_measured_and_read_back(name: str, covariates: bool, tmp_path: Path) -> None:
     forecaster = forecaster_of(name, covariates)
