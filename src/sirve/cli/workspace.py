@@ -19,7 +19,13 @@ from sirve.errors import UserError, printable, refusing
 
 RUNS = 50  # shown at once, at most
 TIMEOUT = 20  # seconds that the server has for an answer
-CURVES = ("rollout/model", "rollout/persistence", "rollout/climatology", "rollout/linear")
+CURVES = (
+    "rollout/model",
+    "rollout/persistence",
+    "rollout/climatology",
+    "rollout/mean_state",
+    "rollout/linear",
+)
 MEDIA = ("rollout_film", "figures/rollout", "figures/error")  # films of fields with two axes only
 TABLE = "rollouts"
 SCORES = ("score/valid_time_0_4", "score/nrmse_10", "score/parameters", "score/seconds_train")
