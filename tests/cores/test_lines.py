@@ -19,7 +19,7 @@ def numbers(*shape: int) -> torch.Tensor:
 @pytest.mark.parametrize("boundary", ["neumann", "dirichlet", "periodic"])
 @pytest.mark.parametrize(("cells", "kernel"), [(5, 3), (2, 5), (3, 1)])
 def test_values_and_derivatives(cells: int, kernel: int, boundary: Boundary, bias: bool) -> None:
-    """Of first and second order, backward and forward, also where the kernel spans the line."""
+    """Values and first and second derivatives agree, also where the kernel spans the line."""
     given = [numbers(2, 3, cells), numbers(2, 3, kernel), *([numbers(2)] if bias else [])]
 
     def convolve(x: torch.Tensor, w: torch.Tensor, b: torch.Tensor | None = None) -> torch.Tensor:

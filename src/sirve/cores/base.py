@@ -214,6 +214,12 @@ def require_kernels_fit(shape: tuple[int, ...], **kernels: int) -> None:
             raise ValueError(f"{name}={kernel} is wider than the field, {tuple(shape[1:])} cells")
 
 
+def require_output(output: str) -> None:
+    """Raise ValueError if ``output`` is neither "increment" nor "absolute"."""
+    if output not in ("increment", "absolute"):
+        raise ValueError(f'output="{output}" is unknown: take "increment" or "absolute"')
+
+
 def require_positive(**values: int) -> None:
     """Raise ValueError for the first value that is not a positive whole number."""
     for name, value in values.items():

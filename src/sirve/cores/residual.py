@@ -11,14 +11,13 @@ from sirve.cores.base import (
     make_lift,
     require_frames,
     require_kernels_fit,
+    require_output,
     require_positive,
     zeroed,
 )
 from sirve.cores.cells import Cell, State, spread_time_scales
 from sirve.cores.lift import Boundary, Lift
 from sirve.cores.stacked import Stacked, mark_of, where_marked
-
-OUTPUTS = ("increment", "absolute")
 
 
 class Body(nn.Module):
@@ -66,8 +65,7 @@ class _Residual(AnySize):
         covariates: int,
     ) -> None:
         """Build the body; it reads ``extra`` channels in addition to those of x."""
-        if output not in OUTPUTS:
-            raise ValueError(f'output="{output}" is unknown: take "increment" or "absolute"')
+        require_output(output)
         super().__init__(shape, residual=output == "increment", covariates=covariates)
         require_positive(width=width, depth=depth, kernel=kernel)
         require_frames(shape)

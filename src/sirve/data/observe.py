@@ -132,7 +132,7 @@ class Observe(ABC):
 
     @property
     def hides(self) -> bool:
-        """Whether some cells are hidden."""
+        """Is true where a bar hides cells of the field."""
         return False
 
     def require_opens(self, context: int, info: Info, sample: Sample) -> None:

@@ -90,7 +90,7 @@ class Dense:
 
     @cached_property
     def differ(self) -> bool:
-        """Whether each start has a system or hidden cells of its own."""
+        """Is true where the starts differ in their systems or in their hidden cells."""
         told = self.problem.family.draws.keys() - self.problem.hidden.keys()
         return bool(told) or not np.isfinite(self.problem.seen).all()
 

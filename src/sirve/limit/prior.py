@@ -46,7 +46,7 @@ class Prior:
 
     @cached_property
     def used(self) -> np.ndarray:
-        """Whether coordinate (mode, j) changes the state: (M, C)."""
+        """Mask (M, C) of the coordinates (mode, j) that change the state."""
         return np.asarray((self.factor != 0).any(1))
 
     @property

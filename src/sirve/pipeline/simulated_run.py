@@ -36,18 +36,15 @@ class SimulatedRun:
     def of(cls, run: Run) -> Self:
         """Return the system of a run. Raises UserError if sirve did not simulate its data."""
         config = parse_yaml(run.config, str(run.path / "config.yaml"))
+        unknown = f"{run.path} was not simulated, so its equations are unknown; {REMEDY}"
         try:
             if config["sim"]["system"] is None:
-                raise UserError(
-                    f"{run.path} was not simulated, so its equations are unknown; {REMEDY}"
-                )
+                raise UserError(unknown)
             observe = build(config["observe"], Observe, place="observe", trust=TRUSTED)
             recipe = make_recipe(config, observe, TRUSTED)
             observe = observe.of(Simulated(recipe).scene)
         except (KeyError, TypeError, AttributeError) as error:
-            raise UserError(
-                f"{run.path} was not simulated, so its equations are unknown; {REMEDY}"
-            ) from error
+            raise UserError(unknown) from error
         return cls(run, config, recipe, observe)
 
     @property

@@ -92,7 +92,7 @@ class LearningCurve(Callback):
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to train."""
+        """Is true when the curve has converged or its next network would pass the ceiling."""
         return self._doubling.converged(self.points) or self.plan.updates > self._doubling.ceiling
 
     def on_train_batch_start(

@@ -84,7 +84,7 @@ class Monitoring:
 
 @dataclass(frozen=True)
 class Trained:
-    """What training leaves: Lightning's last trainer, the saver, and the learning curve if any.
+    """Holds the results of a training: Lightning's last trainer, the saver, and the curve if any.
 
     The saver knows the best score.
     """

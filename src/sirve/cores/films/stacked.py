@@ -7,14 +7,13 @@ from sirve.cores.base import (
     Core,
     make_lift,
     require_frames,
+    require_output,
     require_positive,
     zeroed,
 )
 from sirve.cores.films.maps import KERNEL, Decoder, Encoder
 from sirve.cores.lift import Boundary, Matrix
 from sirve.cores.stacked import Stacked
-
-OUTPUTS = ("increment", "absolute")
 
 
 class FilmStacked(Stacked):
@@ -73,8 +72,7 @@ def require_film(shape: tuple[int, ...], output: str, **numbers: int) -> None:
     """Raise ValueError for what no core of films accepts."""
     require_frames(shape)
     require_positive(**numbers)
-    if output not in OUTPUTS:
-        raise ValueError(f'output="{output}" is unknown: take "absolute" or "increment"')
+    require_output(output)
 
 
 def decoder(
