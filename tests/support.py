@@ -17,7 +17,7 @@ import pytest
 import torch
 import yaml
 from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from simulators import Family, Simulator
 from sirve.cores import Core
@@ -57,7 +57,7 @@ def members(group: str) -> list[str]:
 def on_frames(model: str) -> bool:
     """Whether a model reads fields only, and refuses vectors."""
     try:
-        build(configure(f"model={model}")["model"], Core, place="model", shape=(3,))
+        build(model_node(model), Core, place="model", shape=(3,))
     except UserError:
         return True
     return False
@@ -109,6 +109,22 @@ def _composed(*overrides: str) -> dict[str, Any]:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("train", overrides=list(overrides))
     return OmegaConf.to_container(config, resolve=True)  # type: ignore[return-value]
+
+
+def model_node(model: str) -> dict[str, Any]:
+    """Return ``configure(f"model={model}")["model"]`` in a tenth of its time."""
+    path = CONF / "model" / f"{model}.yaml"
+    own = OmegaConf.load(path)
+    others = [OmegaConf.load(path.with_stem(name)) for name in own.pop("defaults", [])]
+    config = _default().copy()
+    config.model = OmegaConf.merge(*others, own)
+    return OmegaConf.to_container(config.model, resolve=True)  # type: ignore[return-value]
+
+
+@cache
+def _default() -> DictConfig:
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("train")
 
 
 def recipe(sim: Simulator, name: str = "system", dt: float = 0.1, **changes: Any) -> Recipe:

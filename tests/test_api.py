@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support import Command
+from support import Command, quick
 
 import sirve
 
@@ -38,7 +38,7 @@ def words(settings: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.usefixtures("blank_report")
-@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("fit", quick(FITS, "gradient"))
 def test_fit_and_evaluate_give_the_bits_of_the_command_line(
     fit: str, command: Command, tmp_path: Path
 ) -> None:

@@ -33,6 +33,7 @@ def test_the_wheel_holds_what_it_needs_and_nothing_else(wheel: Path) -> None:
         assert f"sirve/report/pages/{ending}" in names
 
 
+@pytest.mark.slow
 def test_the_unpacked_wheel_runs(wheel: Path, tmp_path: Path) -> None:
     place = tmp_path / "site"
     zipfile.ZipFile(wheel).extractall(place)

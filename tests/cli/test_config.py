@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from support import CONF, SYSTEMS, configure, members, on_frames
+from support import CONF, SYSTEMS, configure, members, model_node, on_frames, quick
 
 from simulators import Simulator
 from sirve.cores import Core
@@ -25,7 +25,11 @@ OPTIONS = [(group, name) for group in GROUPS for name in members(group)]
 ELSEWHERE = ("slurm", "file")  # one needs a plugin, the other a file
 
 
-@pytest.mark.parametrize(("group", "name"), [o for o in OPTIONS if o[1] not in ELSEWHERE])
+BUILT = [option for option in OPTIONS if option[1] not in ELSEWHERE]
+QUICK = {group: (group, name) for group, name in reversed(BUILT)}  # the first of each group
+
+
+@pytest.mark.parametrize(("group", "name"), quick(BUILT, *QUICK.values()))
 def test_every_option_composes_and_builds(group: str, name: str) -> None:
     config = configure(f"{group}={name}")
     systems = families(config["sim"]["system"], config["sim"]["splits"], None)
@@ -38,6 +42,11 @@ def test_every_option_composes_and_builds(group: str, name: str) -> None:
     build(config["logger"], Tracker, place="logger")
     weight = torch.nn.Parameter(torch.ones(3, 3))
     build(config["optimizer"], torch.optim.Optimizer, [weight], place="optimizer")
+
+
+@pytest.mark.parametrize("model", quick(members("model"), "gru", "convgru", "resgru_noisy"))
+def test_the_quick_way_to_the_node_of_a_model_gives_that_node(model: str) -> None:
+    assert model_node(model) == configure(f"model={model}")["model"]
 
 
 def nodes(value: Any, place: str) -> list[tuple[str, dict[str, Any]]]:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
-from support import CONF, FEW, ROOT, SMALL, Command, configure, members, run_command
+from support import CONF, FEW, ROOT, SMALL, Command, configure, members, quick, run_command
 
 from sirve.cli import secrets
 
@@ -42,8 +42,8 @@ def found(folder: Path, word: str) -> list[str]:
 @pytest.mark.parametrize(
     "mode",
     [
-        pytest.param(["model=linear"], marks=pytest.mark.slow),
-        ["-m", "model=linear,persistence"],
+        ["model=linear"],
+        pytest.param(["-m", "model=linear,persistence"], marks=pytest.mark.slow),
         pytest.param(["-m", "model=linear,persistence", "launcher=joblib"], marks=pytest.mark.slow),
         pytest.param(["hydra.output_subdir=.hydra"], marks=pytest.mark.slow),
     ],
@@ -69,27 +69,30 @@ def test_no_secret_is_in_any_file(tmp_path: Path, mode: list[str]) -> None:
         assert any(name.endswith(ending) for name in ordinary), ordinary
 
 
-REFUSED = [
+KINDS = [  # one of each kind
     ["+db.password=hunter2"],
+    ["++db={a: {credentials: [1, hunter2]}}"],
+    ["+hf_token=${oc.env:MINE,hunter2}"],
+    ["+hf_token=hunter2 ("],  # Hydra would repeat what it cannot read
+    ["+hydra.job.env_set={AWS_SECRET_ACCESS_KEY: hunter2}"],
+    ["-m", "+secret=choice(a,hunter2)"],
+]
+REFUSED = [
+    *KINDS,
     ["++db.password=hunter2"],
     ["++db={password: hunter2}"],
-    ["++db={a: {credentials: [1, hunter2]}}"],
     ["++db=[{api_key: hunter2}]"],
     ["+db.password=12345678"],
     ["+hf_token=hunter2"],
     ["+hf_token='hunter2 and ${oc.env:MINE}'"],
-    ["+hf_token=${oc.env:MINE,hunter2}"],
-    ["+hf_token=hunter2 ("],  # Hydra would repeat what it cannot read
     ["~wandb_api_key=hunter2"],
     ["hydra.job.env_set.WANDB_API_KEY=hunter2"],
-    ["+hydra.job.env_set={AWS_SECRET_ACCESS_KEY: hunter2}"],
     ["-m", "model=linear,gru", "+db.password=hunter2"],
     ["-m", "++db={token: a},{token: hunter2}"],
-    ["-m", "+secret=choice(a,hunter2)"],
 ]
 
 
-@pytest.mark.parametrize("arguments", REFUSED, ids=" ".join)
+@pytest.mark.parametrize("arguments", quick(REFUSED, *KINDS), ids=" ".join)
 def test_a_literal_secret_is_refused_before_anything_is_written(
     command: Command, tmp_path: Path, arguments: list[str]
 ) -> None:
@@ -104,12 +107,12 @@ def test_a_literal_secret_is_refused_before_anything_is_written(
 
 WRITTEN = [
     (["model.hidden=${oc.env:MINE}"], "model.hidden"),
-    (["model.cell.reset=${oc.env:MINE}"], "model.cell.reset"),
     (["+note=${oc.env:MINE}", "model.cell.reset=${note}"], "model.cell.reset"),
+    (["observe.channels=[x,'${oc.env:MINE}']"], "observe.channels"),
+    (["model.cell.reset=${oc.env:MINE}"], "model.cell.reset"),
     (["+model.extra='${oc.decode:${oc.env:MINE}}'"], "model.extra"),
     (["+names.sim=${oc.env:MINE}"], "names.sim"),
     (["sim.system.rho=${oc.env:MINE}"], "sim.system.rho"),
-    (["observe.channels=[x,'${oc.env:MINE}']"], "observe.channels"),
     (["+optimizer.foo=${oc.env:MINE}"], "optimizer.foo"),
     (["+trainer.foo=a-${oc.env:MINE}"], "trainer.foo"),
     (["seed=${oc.env:MINE}"], "seed"),
@@ -117,7 +120,7 @@ WRITTEN = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "key"), WRITTEN)
+@pytest.mark.parametrize(("arguments", "key"), quick(WRITTEN, *WRITTEN[:3]))
 def test_a_reference_is_refused_where_its_value_would_be_written(
     command: Command, tmp_path: Path, arguments: list[str], key: str
 ) -> None:
@@ -171,10 +174,14 @@ def keys(value: Any, prefix: str = "") -> list[str]:
     return [k for key in value for k in (prefix + key, *keys(value[key], f"{prefix}{key}."))]
 
 
-def test_no_key_of_ours_has_the_name_of_a_secret() -> None:
+GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir())
+
+
+@pytest.mark.parametrize("group", quick(GROUPS, "launcher", "logger"))
+def test_no_key_of_ours_has_the_name_of_a_secret(group: str) -> None:
+    """Neither in a file of ours nor in what Hydra adds to one."""
     seen = {key for path in CONF.rglob("*.yaml") for key in keys(yaml.safe_load(path.read_text()))}
-    options = [(g.name, name) for g in CONF.iterdir() if g.is_dir() for name in members(g.name)]
-    for group, name in options:
+    for name in members(group):
         if name == "slurm":  # its launcher need not be installed
             continue
         with initialize_config_dir(str(CONF), version_base="1.3"):
@@ -192,6 +199,7 @@ def test_every_group_is_written_or_known_not_to_be() -> None:
     assert {*configure(), "names"} == {*secrets.WRITTEN, *beside}
 
 
+@pytest.mark.slow
 def test_which_files_contain_an_ordinary_reference(process: Command, tmp_path: Path) -> None:
     """Folders and W&B names are no secrets: SECURITY.md lists the files that contain them."""
     env = {"PLACE": "visible-place", "PROJECT": "visible-project", "DATA": "visible-data"}

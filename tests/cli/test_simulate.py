@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 from hydra.core.global_hydra import GlobalHydra
-from support import AIDS, CONF, FEW, ROOT, SMALL, Command, Done, run_command
+from support import AIDS, CONF, FEW, ROOT, SMALL, Command, Done, quick, run_command
 
 from sirve.data.dataset import Dataset
 from sirve.data.simulated.verify import verify
@@ -53,7 +53,7 @@ def only(root: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("sim", ["lorenz", "heat"])
+@pytest.mark.parametrize("sim", quick(["lorenz", "heat"], "lorenz"))
 def test_it_makes_what_train_makes(
     simulate: Command, command: Command, tmp_path: Path, sim: str
 ) -> None:
@@ -164,7 +164,7 @@ PICTURES = {
 }
 
 
-@pytest.mark.parametrize("sim", PICTURES)
+@pytest.mark.parametrize("sim", quick(PICTURES, "lorenz", "heat"))
 def test_it_draws_what_was_made(simulate: Command, tmp_path: Path, sim: str) -> None:
     done = simulate(*small(sim), "--look")
     assert done.returncode == 0, done.stderr

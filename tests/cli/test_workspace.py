@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import AIDS, FEW, ROOT, SMALL, Done, inspected, items, run_command
+from support import AIDS, FEW, ROOT, SMALL, Done, inspected, items, quick, run_command
 from warm import run_warm
 
 SCRIPT = str(ROOT / "scripts" / "workspace.py")
@@ -109,21 +109,18 @@ def test_only_one_system(backend: Any, tmp_path: Path) -> None:
     assert view["displayName"] == "Forecasts of heat"
 
 
-@pytest.mark.parametrize(
-    ("target", "env", "words"),
-    [
-        ("sirve", {}, "'sirve' is no project of W&B; give ENTITY/PROJECT"),
-        ("team/sirve/x", {}, "give ENTITY/PROJECT"),
-        ("team/other", {}, "team/other is no project of http://127.0.0.1:"),
-        ("team/sirve", {"WANDB_API_KEY": ""}, "no API key of W&B; wandb login"),
-        ("team/sirve", {"WANDB_API_KEY": "planted"}, "refused the API key"),
-        (
-            "team/sirve",
-            {"WANDB_BASE_URL": "http://me:planted-word@127.0.0.1:9"},
-            "127.0.0.1:9 was not reached, or refused the API key",
-        ),
-    ],
-)
+NOBODY = {"WANDB_BASE_URL": "http://me:planted-word@127.0.0.1:9"}
+REFUSED = [
+    ("sirve", {}, "'sirve' is no project of W&B; give ENTITY/PROJECT"),
+    ("team/other", {}, "team/other is no project of http://127.0.0.1:"),
+    ("team/sirve", {"WANDB_API_KEY": "planted"}, "refused the API key"),
+    ("team/sirve", {"WANDB_API_KEY": ""}, "no API key of W&B; wandb login"),
+    ("team/sirve/x", {}, "give ENTITY/PROJECT"),
+    ("team/sirve", NOBODY, "127.0.0.1:9 was not reached, or refused the API key"),
+]
+
+
+@pytest.mark.parametrize(("target", "env", "words"), quick(REFUSED, *REFUSED[:3]))
 def test_a_refusal_is_one_line(
     backend: Any, tmp_path: Path, target: str, env: dict[str, str], words: str
 ) -> None:

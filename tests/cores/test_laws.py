@@ -4,7 +4,7 @@ import warnings
 
 import pytest
 import torch
-from support import VECTORS, configure, members, on_frames
+from support import VECTORS, configure, members, model_node, on_frames
 
 from sirve.cores import Core, Persistence, Polynomial
 from sirve.errors import UserError
@@ -26,7 +26,7 @@ CASES = [(model, space) for model in members("model") for space in SHAPES]
 def make(model: str, space: str, layers: int = 1, covariates: int = 0) -> Core:
     """Make a small core in float64 whose parameters are all random, also those of the readout."""
     shape, boundary = SHAPES[space]
-    node = configure(f"model={model}")["model"]
+    node = model_node(model)
     small = {"hidden": 4, "layers": layers, "width": 4, "depth": 2, "latent": 4}
     node |= {key: value for key, value in small.items() if key in node}
     with warnings.catch_warnings():
@@ -173,7 +173,7 @@ WHOLE = ("climatology", "mean_state", "context_mean", "dmd", *COPYING, *FILMS)  
 def test_untrained_residual_core_is_persistence(model: str) -> None:
     space = "vector" if model in VECTORS else "neumann"
     shape, boundary = SHAPES[space]
-    node = configure(f"model={model}")["model"]
+    node = model_node(model)
     core = build(node, Core, place="model", shape=shape, boundary=boundary)
     x = sequence(space).float()
     if core.feedback:  # it goes on from its own prediction

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import multivariate_normal, norm
-from support import VECTORS, configure, members
+from support import VECTORS, members, model_node
 
 from sirve.cores import GRU, Core, Linear, Recurrent
 from sirve.cores.spread import SPREADS, Constant, Learned, set_spread, spread_kind
@@ -33,7 +33,7 @@ def autoregressive() -> Core:
 
 def with_spread(model: str, kind: str, covariates: int = 0) -> tuple[Core, torch.Tensor]:
     """Make a small core with random weights in float64, and a sequence for it."""
-    node = configure(f"model={model}")["model"]
+    node = model_node(model)
     node |= {key: 4 for key in ("hidden",) if key in node}
     shape = (2,) if model in VECTORS else (2, 6, 5)
     core = build(

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from support import MISSING, RIVALS, configure, run_command
+from support import MISSING, RIVALS, model_node
 from torch import Tensor, nn
+from warm import run_warm
 
 from sirve.cores import Core, FourierOperator, Mamba, UNet
 from sirve.cores.third_party.fourier_operator import Spectral
@@ -42,15 +43,18 @@ def test_a_missing_package_is_reported_in_one_line(
             monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setitem(sys.modules, RIVALS[model], None)
     shape = (3,) if model == "mamba" else (1, 8, 8)
-    node = configure(f"model={model}")["model"]
+    node = model_node(model)
     with pytest.raises(UserError, match=r"not installed.*pip install 'sirve\[rivals\]'") as caught:
         build(node, Core, place="model", shape=shape, boundary="periodic")
     assert "\n" not in str(caught.value)
 
 
 def test_no_package_is_imported_before_its_model_is_built(tmp_path: Path) -> None:
-    code = f"import sirve.pipeline.run, sys; print({set(RIVALS.values())} & set(sys.modules))"
-    assert run_command(["-c", code], tmp_path).stdout.strip() == "set()"
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"import sirve.pipeline.run, sys; print({set(RIVALS.values())} & set(sys.modules))"
+    )
+    assert run_warm([str(script)], tmp_path) == (0, "set()\n", "")
 
 
 @needs("fno")
@@ -167,7 +171,7 @@ def test_a_run_records_the_version_of_the_package(model: str) -> None:
     if model in MISSING:
         pytest.skip('not installed: ".[rivals]" has it')
     shape = (3,) if model == "mamba" else (1, 8, 8)
-    node = configure(f"model={model}")["model"]
+    node = model_node(model)
     core = build(node, Core, place="model", shape=shape, boundary="periodic")
     (found,) = packages_distributions()[RIVALS[model]]
     record = provenance.here(parts=map(type, core.modules()))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import ROOT, Done, environment, recipe
+from support import ROOT, Done, environment, quick, recipe
 from warm import run_warm
 
 from simulators import Pendulum
@@ -193,16 +193,18 @@ def test_thirty_random_kills(tmp_path: Path, undisturbed: tuple[dict[str, str], 
     raise AssertionError(f"only {hits} of 60 came while it was running")
 
 
+SIGNALS = [("SIGUSR1", "group", 75), ("SIGINT", "group", 130), ("SIGTERM", "parent", 75)]
+
+
+@pytest.mark.parametrize("signals", quick([SIGNALS[1:2], SIGNALS], SIGNALS[1:2]))
 def test_a_signal_ends_it_with_one_line(
-    tmp_path: Path, undisturbed: tuple[dict[str, str], float]
+    tmp_path: Path,
+    undisturbed: tuple[dict[str, str], float],
+    signals: list[tuple[str, str, int]],
 ) -> None:
     """Slurm signals every process of a job; Ctrl-C in a terminal those of the command."""
     root = tmp_path / "data"
-    for name, target, code in (
-        ("SIGUSR1", "group", 75),
-        ("SIGINT", "group", 130),
-        ("SIGTERM", "parent", 75),
-    ):
+    for name, target, code in signals:
         making = Making(root)
         done = making.kill(target, signal.Signals[name])
         assert done.returncode == code, done.stderr

@@ -32,10 +32,16 @@ def made(root: Path, sim: Simulator, **changes: Any) -> Dataset:
     return generate(recipe(sim, dt=0.02, **settings), dict.fromkeys(SPLITS, 10), root)
 
 
+@pytest.fixture(scope="module")
+def varied(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Trajectories of different systems."""
+    draws = {"rho": Distribution("uniform", (26.0, 32.0))}
+    return made(tmp_path_factory.mktemp("varied"), Lorenz(), draws=draws)
+
+
 @pytest.mark.parametrize("name", quick(OBSERVED, "noisy", "covariates"))
-def test_windows_from_disk_equal_those_from_memory(tmp_path: Path, name: str) -> None:
-    observe = OBSERVED[name]
-    dataset = made(tmp_path, Lorenz(), draws={"rho": Distribution("uniform", (26.0, 32.0))})
+def test_windows_from_disk_equal_those_from_memory(varied: Dataset, name: str) -> None:
+    observe, dataset = OBSERVED[name], varied
     std = STD["vector"][: observe.info(dataset.info).shape[0]]
     stored = StatesOnDisk(dataset, 10, observe, std, seed=5)
     clean = observe.clean(dataset.read("train", 10), dataset.info)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import yaml
 from faults.table import flip
-from support import AIDS, FEW, ROOT, SMALL, Command, Done, run_command
+from support import AIDS, FEW, ROOT, SMALL, Command, Done, quick, run_command
 from warm import run_warm
 
 from sirve.data.simulated.recipe import Recipe
@@ -439,7 +439,10 @@ print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)
 """
 
 
-@pytest.mark.parametrize("command", [[SCRIPT, "verify"], [str(ROOT / "train.py"), *RUN]])
+COMMANDS = [[SCRIPT, "verify"], [str(ROOT / "train.py"), *RUN]]
+
+
+@pytest.mark.parametrize("command", quick(COMMANDS, COMMANDS[0]))
 def test_no_memory_is_allocated_for_a_declared_size(folder: Path, command: list[str]) -> None:
     DAMAGES["huge"][0](folder / SHARD)
     accepted(folder)

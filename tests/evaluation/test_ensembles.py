@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from support import FEW, SMALL, Command, check_rescored, configure
+from support import FEW, SMALL, Command, check_rescored, configure, quick
 from torch import Tensor
 
 import sirve
@@ -181,7 +181,10 @@ def test_slices_of_the_rollouts_score_as_all_at_once(
     assert len({m.tobytes() for m in means}) == 3
 
 
-@pytest.mark.parametrize("extra", [["fit=ridge"], ["fit=gradient", "objective=log_likelihood"]])
+FITS = [["fit=ridge"], ["fit=gradient", "objective=log_likelihood"]]
+
+
+@pytest.mark.parametrize("extra", quick(FITS, FITS[1]))
 def test_a_run_with_an_ensemble(command: Command, tmp_path: Path, extra: list[str]) -> None:
     small = ["model.hidden=8", "ensemble.members=4", "logger=none", *SMALL["lorenz"], *FEW]
     done = command(*small, *extra)

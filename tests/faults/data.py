@@ -165,7 +165,7 @@ def two_generators(bench: Bench) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with started_warm(bench.folder, *SHORT, "sim.trajectories.train=12") as process:
             with pytest.raises(subprocess.TimeoutExpired):
-                process.wait(3)
+                process.wait(2)
             assert {p: p.stat().st_mtime_ns for p in folder.rglob("*.hdf5")} == before
             fcntl.flock(lock, fcntl.LOCK_UN)
             process.communicate(60)

@@ -29,8 +29,11 @@ class Payload:
 
 
 def finished(bench: Bench) -> Path:
-    done = bench.command(*SHORT)
-    assert done.returncode == 0, done.stderr
+    def make() -> None:
+        done = bench.command(*SHORT)
+        assert done.returncode == 0, done.stderr
+
+    bench.begin("finished", make)
     return bench.run()
 
 

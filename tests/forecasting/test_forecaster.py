@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support import VECTORS, configure, members, on_frames
+from support import VECTORS, members, model_node, on_frames
 from torch import Tensor
 
 import sirve
@@ -40,7 +40,7 @@ def states(sim: Simulator, dt: float, n: int = 4, count: int = 60) -> np.ndarray
 
 def forecaster_of(model: str, system: str) -> Forecaster:
     sim, dt = SYSTEMS[system]
-    node = configure(f"model={model}")["model"]
+    node = model_node(model)
     info = describe(system, Family(sim), dt)
     torch.manual_seed(0)
     core = build(node, Core, place="model", shape=info.shape, boundary=info.boundary)

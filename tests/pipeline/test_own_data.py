@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from aids import well_file
-from support import FEW, SMALL, Command, same
+from support import FEW, SMALL, Command, quick, same
 
 from sirve.data.dataset import SPLITS, Dataset
 from sirve.io import checkpoints
@@ -55,13 +55,17 @@ def test_three_lines_of_numpy_and_one_command(command: Command, tmp_path: Path) 
     assert Dataset(folder).read("test", 3).shape == (3, 400, 2)
 
 
-def test_frames_in_hdf5_with_words_beside_them(command: Command, tmp_path: Path) -> None:
+@pytest.mark.parametrize("inside", quick(["false", "true"], "false"))
+def test_frames_in_hdf5_with_words_beside_them(
+    command: Command, tmp_path: Path, inside: str
+) -> None:
     with h5py.File(tmp_path / "run 7.h5", "w") as file:
         file.create_dataset("u", data=waves(6, 5), compression="gzip", chunks=True)
         file["note"] = "of someone else"
     named = ["sim.path='run 7.h5'", "sim.axes=[trajectory,time,x,y]", "sim.dt=0.2"]
     named += ["sim.channels=[u]", "sim.units=[m]", "sim.boundary=periodic", "sim.steps=20"]
-    done = command(*SHORT, *named, *SMALLER, "sim.time_unit=period", "sim.unit=6.28")
+    named += ["sim.time_unit=period", "sim.unit=6.28"]
+    done = command(*SHORT, *named, *SMALLER, f"inside={inside}")
     metrics = scored(done, tmp_path, "run-7-convgru")
     assert (metrics["steps"], metrics["unit"]) == (20, 6.28)
     assert metrics["channels"] == [{"name": "u", "unit": "m"}]

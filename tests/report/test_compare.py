@@ -24,7 +24,7 @@ from reports import (
     hostile,
     make_run,
 )
-from support import ROOT
+from support import ROOT, quick
 
 from sirve.report import Run, load_run
 from sirve.report.compare.page import write_comparison
@@ -34,7 +34,7 @@ from sirve.report.compare.verdict import _against
 from sirve.report.style import MISSING
 
 
-@pytest.mark.parametrize("kind", ["vector", "frame"])
+@pytest.mark.parametrize("kind", quick(["vector", "frame"], "vector"))
 def test_hostile_strings_are_escaped_in_a_comparison(tmp_path: Path, kind: str) -> None:
     runs = []
     for i in range(2):
@@ -218,6 +218,7 @@ def test_comparison_in_a_browser(tmp_path: Path, comparison: tuple[Path, str]) -
     assert heat["panels"][0] == "truth" and len(heat["panels"]) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
 def test_long_names_fit_a_narrow_screen(tmp_path: Path) -> None:
     runs = []

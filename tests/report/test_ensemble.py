@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pytest
 from reports import assert_self_contained, make_run
+from support import quick
 
 from sirve.report import RunError, load_run, write_report
 from sirve.report.ensemble import read_ensemble
@@ -24,7 +25,7 @@ def with_ensemble(folder: Path, kind: str = "vector", fill: float = 0.1) -> Path
     return run
 
 
-@pytest.mark.parametrize("kind", ["vector", "field", "frame"])
+@pytest.mark.parametrize("kind", quick(["vector", "field", "frame"], "vector"))
 def test_it_shows_spread_error_and_scores(tmp_path: Path, kind: str) -> None:
     run = with_ensemble(tmp_path / "run", kind)
     found = read_ensemble(load_run(run))
@@ -39,7 +40,7 @@ def test_it_shows_spread_error_and_scores(tmp_path: Path, kind: str) -> None:
     assert (run / "figures" / "ensemble.png").stat().st_size > 5000
 
 
-@pytest.mark.parametrize("fill", [np.inf, 1e36])
+@pytest.mark.parametrize("fill", quick([np.inf, 1e36], np.inf))
 def test_numbers_that_cannot_be_drawn(tmp_path: Path, fill: float) -> None:
     assert (
         "<h2>Ensemble</h2>" in write_report(with_ensemble(tmp_path / "run", fill=fill)).read_text()

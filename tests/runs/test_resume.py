@@ -19,6 +19,7 @@ from support import (
     TRAIN,
     TWO,
     Done,
+    quick,
     ranks,
     run_command,
     same,
@@ -158,7 +159,7 @@ def test_runs_killed_at_random_times_give_the_same_results(
         assert same(content(folder), whole)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", quick([signal.SIGTERM, signal.SIGINT], signal.SIGTERM))
 def test_a_signal_stops_a_run_between_two_steps(
     whole: dict[str, Any], tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -178,7 +179,7 @@ def test_a_signal_stops_a_run_between_two_steps(
 
 def test_a_signal_while_simulating_stops_a_run_at_once(tmp_path: Path) -> None:
     many = ["sim.trajectories={train: 100000, valid: 4, test: 4}", "data.workers=2"]
-    with started(tmp_path, *ALL, *many) as process:
+    with started_warm(tmp_path, *ALL, *many) as process:
         for _ in range(600):
             if list(tmp_path.rglob("00003.hdf5")):
                 break

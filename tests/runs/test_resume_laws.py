@@ -41,7 +41,7 @@ def state(folder: Path) -> tuple[dict[str, Any], str]:
     return last, (run / "metrics.jsonl").read_text()
 
 
-QUICK = ("gru", "convlstm", "states read from disk, under noise")
+QUICK = ("convlstm", "states read from disk, under noise")
 
 
 @pytest.mark.parametrize("case", quick(CASES, *QUICK))

@@ -37,7 +37,7 @@ def only_run(folder: Path) -> Path:
 @pytest.mark.usefixtures("blank_report")
 @pytest.mark.parametrize(
     ("where", "value"),
-    quick(product(["loss", "gradient"], ["nan", "inf"]), ("loss", "nan"), ("gradient", "inf")),
+    quick(product(["loss", "gradient"], ["nan", "inf"]), ("gradient", "inf")),
 )
 def test_a_loss_or_gradient_that_is_not_finite_stops_before_the_step(
     command: Command, tmp_path: Path, where: str, value: str

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 import yaml
-from support import FEW, ROOT, SMALL, configure
+from support import FEW, ROOT, SMALL, configure, quick
 
 from sirve.io.files import read_json
 from sirve.report.load import Run
@@ -100,6 +100,7 @@ def test_published_numbers_are_printed_as_they_are() -> None:
         tables.Table(rows={"a": []}, at=[1], published=published)
 
 
+@pytest.mark.usefixtures("blank_report")
 def test_finished_run_is_not_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -133,9 +134,11 @@ def test_missing_file_and_row_are_named(tmp_path: Path, capsys: pytest.CaptureFi
     assert "there is no row b" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "scripts" / "study" / "tables").glob("*.yaml")), ids=str
-)
+TABLES = sorted((ROOT / "scripts" / "study" / "tables").glob("*.yaml"))
+FEW_TABLES = [path for path in TABLES if path.stem in ("fits", "images", "lorenz")]
+
+
+@pytest.mark.parametrize("path", quick(TABLES, *FEW_TABLES), ids=lambda path: path.stem)
 def test_rows_compose(path: Path) -> None:
     table = tables.Table(**yaml.safe_load(path.read_text()))
     rows = [[*table.common, *overrides] for overrides in table.rows.values()]

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hostile import FILES, FUNCTIONS, GOOD, OPEN, TABLE
 from hydra.utils import instantiate
-from support import FEW, SMALL, Command
+from support import FEW, SMALL, Command, quick
 
 import sirve
 from sirve.cores import GRU, Recurrent
@@ -104,7 +104,16 @@ def test_a_hostile_checkpoint_is_refused(
     assert {name.split(".")[0] for name in imported} <= {t.split(".")[0] for t in TRUSTED}
 
 
-@pytest.mark.parametrize("patch", TABLE)
+# On the command line one of each kind is quick; in a checkpoint all are.
+KINDS = {"os.system", "builtins.eval", ascii("sirve.cli.train.os.system"), ascii("sirve.cores.GRU")}
+KINDS |= {ascii("../evil_canary.Core"), "_partial_", "nested", "in a list"}
+COMMANDS = [
+    pytest.param(*row.values, id=row.id, marks=[] if row.id in KINDS else pytest.mark.slow)
+    for row in TABLE
+]
+
+
+@pytest.mark.parametrize("patch", COMMANDS)
 def test_a_hostile_command_line_is_refused(
     command: Command, watched: Path, patch: dict[str, Any]
 ) -> None:
@@ -118,23 +127,26 @@ def test_a_hostile_command_line_is_refused(
     assert {path.name for path in watched.iterdir()} <= {"evil_canary.py", "__pycache__"}
 
 
+OTHER_GROUPS = [
+    ["sim.system._target_=builtins.open"],
+    ["sim.system._target_=sirve.cores.Persistence"],
+    ["observe._target_=torch.load"],
+    ["objective._target_=sirve.tracking.wandb_tracker.NoTracker"],
+    ["logger._target_=subprocess.Popen"],
+    ["++optimizer._partial_=true"],  # SOAP takes any keyword
+    [f"++optimizer.hook={override(OPEN)}"],
+    ["optimizer._target_=torch.optim.Optimizer"],
+    ["optimizer._target_=torch.optim.lr_scheduler.LambdaLR"],
+    ["++optimizer._args_=[1]"],
+    [f"++optimizer.hooks=[{override(OPEN)}]"],
+    [f"++optimizer.betas={override({'_target_': 'torch.optim.AdamW', 'params': []})}"],
+]
+
+
 @pytest.mark.parametrize(
     "overrides",
-    [
-        ["sim.system._target_=builtins.open"],
-        ["sim.system._target_=sirve.cores.Persistence"],
-        ["observe._target_=torch.load"],
-        ["objective._target_=sirve.tracking.wandb_tracker.NoTracker"],
-        ["logger._target_=subprocess.Popen"],
-        ["optimizer._target_=torch.optim.Optimizer"],
-        ["optimizer._target_=torch.optim.lr_scheduler.LambdaLR"],
-        ["++optimizer._partial_=true"],  # SOAP takes any keyword
-        ["++optimizer._args_=[1]"],
-        [f"++optimizer.hook={override(OPEN)}"],
-        [f"++optimizer.hooks=[{override(OPEN)}]"],
-        [f"++optimizer.betas={override({'_target_': 'torch.optim.AdamW', 'params': []})}"],
-    ],
-    ids=lambda overrides: overrides[0],
+    quick(OTHER_GROUPS, OTHER_GROUPS[0], *OTHER_GROUPS[2:7]),
+    ids=lambda given: given[0],
 )
 def test_hostile_targets_in_other_groups_are_refused(
     command: Command, watched: Path, overrides: list[str]

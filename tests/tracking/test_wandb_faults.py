@@ -91,6 +91,7 @@ def test_offline(tmp_path: Path, plain: Any, fault: tuple[str, int, str], reason
     check(faulty(tmp_path, fault), tmp_path, plain, reason)
 
 
+@SLOW
 def test_a_full_disk(tmp_path: Path, plain: Any) -> None:
     """W&B does not report a full disk, or reports it on every line."""
     probe = tmp_path / "probe"

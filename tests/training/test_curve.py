@@ -1,6 +1,7 @@
 """trainer.updates=auto: a learning curve, and training until it is flat."""
 
 import json
+import shutil
 import signal
 from itertools import pairwise
 from pathlib import Path
@@ -110,14 +111,34 @@ CLOSE = "sirve.training.curve.LearningCurve.close_branch"
 FORK = "sirve.training.curve.LearningCurve.on_train_batch_start"
 
 
-@pytest.mark.parametrize(
-    "kills",
-    [
-        [(STEP, 9), (CLOSE, 1)],  # in a branch, and at its end
-        pytest.param([(VALIDATION, 1), (STEP, 6)], marks=pytest.mark.slow),
-        pytest.param([(FORK, 5), ("os.replace", 9)], marks=pytest.mark.slow),
-    ],
-)
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run that was killed in its 9th step, in a branch."""
+    folder = tmp_path_factory.mktemp("killed")
+    done = run(folder, kill=(STEP, 9))
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    return folder
+
+
+@pytest.fixture
+def copy(killed: Path, tmp_path: Path) -> Path:
+    """A copy of ``killed`` where ``command`` runs."""
+    return Path(shutil.copytree(killed, tmp_path, dirs_exist_ok=True))
+
+
+def test_a_run_killed_in_a_branch_and_at_its_end_gives_the_same_curve(
+    whole: dict[str, Any], copy: Path
+) -> None:
+    done = run(copy, kill=(CLOSE, 1))
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    done = run(copy)
+    assert done.returncode == 0, done.stderr
+    assert "resumes from" in done.stdout
+    assert same(content(copy), whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [[(VALIDATION, 1), (STEP, 6)], [(FORK, 5), ("os.replace", 9)]])
 def test_a_killed_run_gives_the_same_curve(
     whole: dict[str, Any], tmp_path: Path, kills: list[tuple[str, int]]
 ) -> None:
@@ -141,12 +162,10 @@ def test_a_run_killed_at_any_update_gives_the_same_curve(
     assert same(content(tmp_path), whole)
 
 
-def test_a_damaged_trunk_is_not_resumed(tmp_path: Path) -> None:
-    done = run(tmp_path, kill=(STEP, 9))
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    (trunk,) = tmp_path.rglob("trunk.ckpt")
+def test_a_damaged_trunk_is_not_resumed(copy: Path) -> None:
+    (trunk,) = copy.rglob("trunk.ckpt")
     trunk.write_bytes(trunk.read_bytes()[:-1])
-    done = run(tmp_path, kill=(STEP, 1))
+    done = run(copy, kill=(STEP, 1))
     assert "trunk.ckpt is damaged: it differs from its checksum" in done.stderr
     assert "resumes from the start" in done.stdout
 
@@ -213,10 +232,8 @@ def test_refusals(command: Command, settings: list[str], words: str) -> None:
     assert words in done.stderr
 
 
-def test_another_kind_of_training_is_not_resumed(command: Command, tmp_path: Path) -> None:
-    done = run(tmp_path, kill=(STEP, 9))
-    assert done.returncode == -signal.SIGKILL
-    (found,) = tmp_path.glob("runs/*/*/")
+def test_another_kind_of_training_is_not_resumed(command: Command, copy: Path) -> None:
+    (found,) = copy.glob("runs/*/*/")
     done = command(f"resume={found}", "trainer.updates=30", "accept_changes=true")
     assert done.returncode == 2
     assert "was trained with trainer.updates=auto and trainer.first=10" in done.stderr

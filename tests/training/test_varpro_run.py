@@ -1,6 +1,7 @@
 """fit=varpro as a run: the files it writes, resuming, and refusals."""
 
 import json
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -34,9 +35,9 @@ def tiny(fit: str = "varpro", sim: str = "lorenz") -> list[str]:
 TINY = tiny()
 
 
-def content(folder: Path) -> dict[str, Any]:
+def content(folder: Path, runs: str = "runs") -> dict[str, Any]:
     """All that a run has found out, its seconds apart."""
-    (run,) = folder.glob("runs/*/*/")
+    (run,) = folder.glob(f"{runs}/*/*/")
     metrics = json.loads((run / "metrics.json").read_text())
     metrics.pop("seconds")
     metrics["fit"].pop("seconds")
@@ -48,18 +49,28 @@ def content(folder: Path) -> dict[str, Any]:
     }
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished run of TINY."""
+    folder = tmp_path_factory.mktemp("finished")
+    done = run_warm([TRAIN, *TINY], folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
 @pytest.mark.parametrize("fit", ["varpro", pytest.param("varpro_soap", marks=pytest.mark.slow)])
 def test_stopped_by_a_signal_it_is_the_same_run(
-    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fit: str
+    command: Command, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fit: str
 ) -> None:
-    done = command(*tiny(fit))
-    assert done.returncode == 0, done.stderr
-    whole = content(tmp_path)
+    if fit == "varpro":
+        whole = content(finished)
+    else:
+        assert command(*tiny(fit), "runs=whole").returncode == 0
+        whole = content(tmp_path, "whole")
     assert whole["metrics"]["fit"]["kind"] == "varpro"
     assert whole["metrics"]["fit"]["method"] == {"varpro": "lm", "varpro_soap": "soap"}[fit]
     assert [json.loads(row)["step"] for row in whole["record"].splitlines()] == list(range(1, 13))
 
-    (tmp_path / "runs").rename(tmp_path / "whole")
     with monkeypatch.context() as patch:
         asked = iter([None] * 6 + [signal.SIGTERM])
         patch.setattr(signals, "received", lambda: next(asked))
@@ -117,8 +128,10 @@ def test_refuses_before_any_work(
     assert not list(tmp_path.iterdir())
 
 
-def test_refuses_the_checkpoint_of_another_fit(command: Command, tmp_path: Path) -> None:
-    assert command(*TINY).returncode == 0
+def test_refuses_the_checkpoint_of_another_fit(
+    command: Command, finished: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     (run,) = tmp_path.glob("runs/*/*/")
     last = run / "checkpoints" / "last.ckpt"
     content = checkpoints.load(last)

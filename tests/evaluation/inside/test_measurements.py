@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support import quick
 from torch import nn
 
 from sirve.cores import (
@@ -90,10 +91,11 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measurements, "FREE", 10)
 
 
-@pytest.mark.parametrize(
-    ("name", "covariates"),
-    [("gru", True), ("lstm", False), ("convgru", True), ("resgru", False), ("film_gru", True)],
-)
+MEASURED = [("gru", True), ("lstm", False), ("convgru", True), ("resgru", False)]
+MEASURED += [("film_gru", True)]
+
+
+@pytest.mark.parametrize(("name", "covariates"), quick(MEASURED, *MEASURED[:3]))
 def test_everything_is_measured_and_read_back(name: str, covariates: bool, tmp_path: Path) -> None:
     forecaster = forecaster_of(name, covariates)
     initial = forecaster_of(name, covariates).core

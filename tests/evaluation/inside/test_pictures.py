@@ -8,6 +8,7 @@ import pytest
 from browser import CHROMIUM, in_browser
 from PIL import Image
 from reports import make_run
+from support import quick
 
 from sirve.evaluation.inside import Inside
 from sirve.report import load_run, write_report
@@ -77,7 +78,7 @@ def test_a_report_has_no_section_without_measurements(tmp_path: Path) -> None:
     assert not [name for name in FIGURES if (run / "figures" / f"{name}.png").exists()]
 
 
-@pytest.mark.parametrize("without", FIGURES)
+@pytest.mark.parametrize("without", quick(FIGURES, "memory"))
 def test_each_picture_stands_alone(without: str, tmp_path: Path) -> None:
     groups = {"reach": "reach", "gates": "memory", "memory": "drift", "exponents": "exponents"}
     kept = {path: v for path, v in arrays().items() if not path.startswith(groups[without])}
@@ -106,20 +107,30 @@ def test_curves_are_those_of_the_file(tmp_path: Path) -> None:
     assert [curve.low is not None for curve in panel.curves] == [True, True]
 
 
-def test_forecasts_that_diverged_and_names_of_strangers_are_drawn(tmp_path: Path) -> None:
+@pytest.fixture
+def strange(tmp_path: Path) -> Path:
+    """Return a run whose forecasts diverged, with a gate that has the name of an attack."""
     found = arrays(gate="<script>alert(1)<|script> $x$ {0}")
     found["drift/carried"][:, 30:] = np.inf
     found["exponents/value"][5:] = np.nan
-    run = looked_into(tmp_path / "run", found)
-    page = write_report(run).read_text("utf-8")
+    return looked_into(tmp_path / "run", found)
+
+
+def test_forecasts_that_diverged_and_names_of_strangers_are_drawn(strange: Path) -> None:
+    page = write_report(strange).read_text("utf-8")
     assert "<script>alert" not in page
-    title = gates_chart(load_run(run), load_inside(run)).panels[0].title
+    title = gates_chart(load_run(strange), load_inside(strange)).panels[0].title
     assert title.startswith("<script>")
-    if CHROMIUM is not None:  # the page escapes it for Plotly
-        document = in_browser(run / "report.html", tmp_path)
-        assert "data-errors" not in document[: document.index("<head>")]
-        assert "alert(1)&lt;|script&gt;" in document
-        assert "<script>alert" not in document
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+def test_the_page_escapes_names_of_strangers_for_plotly(strange: Path, tmp_path: Path) -> None:
+    write_report(strange)
+    document = in_browser(strange / "report.html", tmp_path)
+    assert "data-errors" not in document[: document.index("<head>")]
+    assert "alert(1)&lt;|script&gt;" in document
+    assert "<script>alert" not in document
 
 
 def test_several_networks_lie_over_each_other(tmp_path: Path) -> None:
