@@ -20,7 +20,8 @@ test: $(READY)
 test-fast: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(ARGS)
 
-# The wheel in an empty environment, the notebooks, and the numbers of the main job over three seeds
+# All members and combinations of which test-fast takes a few, the wheel in an empty environment,
+# the notebooks, and the numbers of the main job over three seeds
 test-slow: $(READY) $(VENV)/.docs
 	$(BIN)/python -m pytest -m slow $(ARGS)
 

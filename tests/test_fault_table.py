@@ -12,21 +12,8 @@ from faults.table import TABLE, Bench, page
 from support import ROOT, Command
 from warm import blank_reports
 
-SLOW = (24, 25)  # half a minute and more each
-SLOW += (
-    8,
-    9,
-    12,
-    16,
-    17,
-    19,
-    21,
-    22,
-    23,
-    29,
-    31,
-    36,
-)  # quick tests of the same faults are in their column
+SLOW = {24, 25}  # half a minute and more each
+SLOW |= {8, 9, 12, 16, 17, 21, 22, 29, 31, 36}  # their last column names quick tests
 WITH_REPORT = (29,)  # looks for secrets in every file of a run
 ROWS = [
     pytest.param(

@@ -248,7 +248,7 @@ WRONG = [
     ("nonsense", "missing EQUAL"),
     (f"++seed={'[' * 400 + ']' * 400}", "is nested too deeply"),
 ]
-SOME = WRONG[::4]
+SOME = WRONG[::4]  # of every kind: choices, keys, sizes, folders, targets, devices
 
 
 @pytest.mark.parametrize(("override", "message"), quick(WRONG, *SOME), ids=lambda word: word[:50])
@@ -297,12 +297,13 @@ def test_completion_knows_choices_and_keys() -> None:
 
 
 @pytest.mark.usefixtures("blank_report")
-def test_a_sweep_is_one_run_each(command: Command, tmp_path: Path) -> None:
-    sweep = ["-m", "model=linear,persistence", "seed=0,1", "logger=none"]
+@pytest.mark.parametrize("model", quick(["linear", "rnn"], "linear"))
+def test_a_sweep_is_one_run_each(command: Command, tmp_path: Path, model: str) -> None:
+    sweep = ["-m", f"model={model},persistence", "seed=0,1", "logger=none"]
     done = command(*sweep, *SMALL["lorenz"], *FEW)
     assert done.returncode == 0, done.stderr
     runs = {path.parent.parent.name for path in tmp_path.rglob("metrics.json")}
-    assert runs == {"lorenz-linear", "lorenz-persistence"}
+    assert runs == {f"lorenz-{model}", "lorenz-persistence"}
     assert len(list(tmp_path.rglob("metrics.json"))) == 4
 
 
