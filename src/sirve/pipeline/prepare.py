@@ -59,6 +59,7 @@ def prepare(config: dict[str, Any], config_yaml: str) -> Job:
     checks.hidden(observe, asked, config["sim"]["context"], info, source.sample)
     fit = fit_for(core, asked)
     checks.spread(objective, fit)
+    checks.compiling(hardware, fit, core)
     doubling = checks.doubling(config["trainer"], fit)
     if objective.spread:
         set_spread(core, objective.spread)

@@ -27,6 +27,7 @@ from sirve.io.checkpoints import WholeCheckpointIO
 from sirve.runs import run_folder, signals
 from sirve.runs.saved import Saved
 from sirve.training.bar import Bar
+from sirve.training.compiling import compiled
 from sirve.training.curve import Doubling, LearningCurve
 from sirve.training.module import TrainingModule, TrainingPlan
 from sirve.training.saver import Saver
@@ -50,7 +51,7 @@ class Hardware:
     """Where training runs: Lightning's accelerator, devices, strategy and precision.
 
     The other ranks wait ``timeout`` seconds for a silent one. ``loaders`` processes gather batches
-    for each rank; with 0 the rank gathers them itself.
+    for each rank; with 0 the rank gathers them itself. ``compile`` compiles the core's step.
     """
 
     accelerator: str = "cpu"
@@ -59,6 +60,7 @@ class Hardware:
     precision: str = "32-true"
     timeout: float = 300.0
     loaders: int = 0
+    compile: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ def train(
     points = saved.points if saved else ()
     curve = LearningCurve(module.plan, doubling, saver, points) if doubling else None
     begin, trainers = saved.path if saved else None, list[pl.Trainer]()
-    with _own_ranks(), signals.deferred():
+    with _own_ranks(), signals.deferred(), compiled(module.core, hardware.compile):
         try:
             while True:
                 if curve is not None:
