@@ -26,7 +26,7 @@ def run_of(errors: np.ndarray) -> Run:
     """Return a run with these errors (starts, steps)."""
     scores = {"model": {"diverged": 0.25}}
     metrics = {"dt": 0.5, "unit": 1.0, "time_unit": "step", "parameters": 7}
-    metrics |= {"seconds": {"train": 2.0}, "scores": scores}
+    metrics |= {"fit": {"seconds": 2.0}, "scores": scores}
     time = 0.5 * np.arange(1, errors.shape[1] + 1)
     return Run(Path("."), metrics, "", [], time, {"model": errors}, {}, (1,), 1)
 
@@ -98,6 +98,19 @@ def test_published_numbers_are_printed_as_they_are() -> None:
     assert len(cells(text, "theirs")) == len(cells(text, "a"))
     with pytest.raises(ValueError, match="theirs has 2 numbers for 1 columns"):
         tables.Table(rows={"a": []}, at=[1], published=published)
+
+
+def test_limit_adds_its_own_rows_and_effective_memories(tmp_path: Path) -> None:
+    """A model with the error of the limit of two states has used two."""
+    limit = np.array([0.4, 0.2, 0.1])[:, None, None] * np.ones((3, 5, 6))
+    found = tables.Limit(np.array([1, 2, 4]), limit, limit, np.ones(3))
+    found.write(tmp_path / tables.LIMIT)
+    run = replace(run_of(np.full((5, 6), 0.2)), path=tmp_path)
+    text = tables.markdown(tables.Table(rows={"a": []}, at=[1, 6], limit=True), {"a": [run]})
+    assert cells(text, "a")[-2:] == ["2.00", "2.00"]
+    assert cells(text, "limit of 4 states")[2:4] == ["0.100", "0.100"]
+    with pytest.raises(ValueError, match="limit: true needs score: nrmse, not vrmse"):
+        tables.Table(rows={"a": []}, at=[1], score="vrmse", limit=True)
 
 
 def test_finished_run_is_not_repeated(
