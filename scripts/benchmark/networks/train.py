@@ -21,7 +21,8 @@ from sirve.data.states import StatesInMemory
 from sirve.data.windows import Windows
 from sirve.forecasting.forecaster import Forecaster
 from sirve.forecasting.normaliser import Normaliser
-from sirve.training.gradient import Hardware, Monitoring, TrainingData, train
+from sirve.training.gradient import TrainingData, train
+from sirve.training.lightning import Hardware, Monitoring
 from sirve.training.module import TrainingModule, TrainingPlan
 from sirve.training.objectives.squared_error import SquaredError
 

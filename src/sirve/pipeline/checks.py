@@ -15,7 +15,7 @@ from sirve.runs.saved import Saved
 from sirve.training.compiling import require_compiles
 from sirve.training.curve import Doubling
 from sirve.training.fits import Fit, Gradient, GradientRidge
-from sirve.training.gradient import Hardware, Monitoring
+from sirve.training.lightning import Hardware, Monitoring
 from sirve.training.objectives.base import Objective
 from sirve.training.varpro import VarPro
 

@@ -24,7 +24,7 @@ from sirve.pipeline.job import Job
 from sirve.runs import provenance, resume, run_folder
 from sirve.tracking.wandb_tracker import Tracker
 from sirve.training.fits import Fit, fit_for
-from sirve.training.gradient import Hardware, device_name
+from sirve.training.lightning import Hardware, device_name
 from sirve.training.module import TrainingPlan
 from sirve.training.objectives.base import Objective
 
