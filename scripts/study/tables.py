@@ -18,9 +18,9 @@ The file describes the table:
 Finished runs are not repeated; stopped runs resume. Each score is the median over seeds of the
 middle over starts (docs/metrics.md), with its 95 % interval in [..] by bootstrap over seeds and
 starts. The comparison with another row is the ratio of errors (geometric mean over starts) or the
-difference of valid times (mean over starts), at the same starts, with its interval. --show trains
-nothing; --into writes the table into a page, between the lines <!-- NAME --> and
-<!-- end of NAME -->.
+difference of valid times (mean over starts), at the same starts, with its t-interval over seeds and
+starts (metrics.crossed). --show trains nothing; --into writes the table into a page, between the
+lines <!-- NAME --> and <!-- end of NAME -->.
 """
 
 import argparse
@@ -98,11 +98,10 @@ def run_scores(run: Run, table: Table) -> np.ndarray:
 
 
 def compare(found: np.ndarray, other: np.ndarray, time: bool) -> str:
-    """Compare two rows, (seeds, starts) each, by their medians over seeds at each start."""
-    pair = np.median(found, 0)[None], np.median(other, 0)[None]
+    """Compare two rows, (seeds, starts) each."""
     if time:
-        return signed(metrics.paired(*pair))
-    return "{:.2f} [{:.2f}, {:.2f}]".format(*metrics.paired(*pair, ratio=True))
+        return signed(metrics.crossed(found, other))
+    return "{:.2f} [{:.2f}, {:.2f}]".format(*metrics.crossed(found, other, ratio=True))
 
 
 def markdown(table: Table, runs: Mapping[str, Sequence[Run]]) -> str:

@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 import yaml
+from scipy import stats
 from support import FEW, ROOT, SMALL, configure
 
 from sirve.io.files import read_json
@@ -53,7 +54,9 @@ def test_scores_of_seeds_and_pairs_are_closed_forms() -> None:
     assert (name, seeds) == ("a", "3")
     assert first.split()[0] == tables.digits(0.2 * np.sqrt(2.5))
     assert cells(text, "a")[4:7] == ["25%", "7", "2.00"]
-    assert cells(text, "a")[7:] == ["0.50 [0.50, 0.50]"] * 2  # paired: the same at every start
+    logs = np.log([1 / 4, 3 / 4, 2 / 4])  # paired: the same at every start
+    low, high = np.exp(stats.t.interval(0.95, 2, logs.mean(), stats.sem(logs)))
+    assert cells(text, "a")[7:] == [f"{np.exp(logs.mean()):.2f} [{low:.2f}, {high:.2f}]"] * 2
     assert cells(text, "b")[7:] == ["", ""]
 
 
