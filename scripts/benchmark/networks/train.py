@@ -149,6 +149,6 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     results = {"steps": steps(options)}
     if not options.only:
         results |= {"epoch": epoch(options), "convolutions": fields.convolutions(options)}
-        results |= {"lines": fields.convolutions_on_a_line(options)}
+        results |= {"lines": fields.step_on_a_line(options)}
     print(f"\n{time.perf_counter() - begin:.0f} s")
     return results
