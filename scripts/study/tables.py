@@ -12,7 +12,7 @@ The file describes the table:
     at: [1, 10, "6:12", 200]                    # steps, or a range of steps whose mean is taken;
                                                 # for valid times the thresholds, such as [0.4]
     against: stacked                            # row with which the others are compared, pairwise
-    limit: true                                 # add the limit of k states, and effective memories
+    limit: {members: 8, starts: 64}             # add the limit of k states, and effective memories
     published: {"FNO, their page": [0.1, null, null, null]}  # numbers of others, as printed
 
 Finished runs are not repeated; stopped runs resume. Each score is the median over seeds of the
@@ -30,6 +30,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +43,7 @@ from sirve import metrics
 from sirve.errors import UserError, refusing
 from sirve.io.files import MB, parse_yaml, read_text
 from sirve.limit import Limit, effective_memory
-from sirve.pipeline.limit import limit_of
+from sirve.pipeline.limit import Options, limit_of
 from sirve.report.load import MODEL, Run, load_run
 from sirve.report.style import digits, units
 
@@ -59,14 +60,14 @@ class Table:
     common: Sequence[str] = ()
     seeds: Mapping[str, Sequence[int]] = field(default_factory=dict)
     against: str | None = None
-    limit: bool = False
+    limit: Mapping[str, Any] | None = None
     published: Mapping[str, Sequence[float | str | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.score not in SCORES:
             raise ValueError(f"score={self.score} is unknown: take one of {', '.join(SCORES)}")
-        if self.limit and self.score != "nrmse":
-            raise ValueError(f"limit: true needs score: nrmse, not {self.score}")
+        if self.limit is not None and self.score != "nrmse":
+            raise ValueError(f"a limit needs score: nrmse, not {self.score}")
         for row, numbers in self.published.items():
             if len(numbers) != len(self.at):
                 raise ValueError(f"{row} has {len(numbers)} numbers for {len(self.at)} columns")
@@ -106,11 +107,11 @@ def compare(found: np.ndarray, other: np.ndarray, time: bool) -> str:
 
 def markdown(table: Table, runs: Mapping[str, Sequence[Run]]) -> str:
     """Return the table of the given runs, by row."""
-    score = SCORES[table.score]
+    score, limited = SCORES[table.score], table.limit is not None
     scores = {row: np.stack([run_scores(run, table) for run in some]) for row, some in runs.items()}
     unit = f", {units(next(iter(runs.values()))[0].metrics.get('time_unit'))}" if score.time else ""
     head = ["", "seeds", *(score.title.format(at) + unit for at in table.at), "diverged"]
-    head += ["parameters", "CPU s", *(f"memory @{at}" for at in table.at if table.limit)]
+    head += ["parameters", "CPU s", *(f"memory @{at}" for at in table.at if limited)]
     against = table.against if table.against in runs else None
     head += [f"@{at} against {against}" for at in table.at] if against else []
     lines = []
@@ -122,7 +123,7 @@ def markdown(table: Table, runs: Mapping[str, Sequence[Run]]) -> str:
         diverged = np.mean([run.score(MODEL, "diverged") for run in some])
         cells += [f"{diverged:.0%}", str(some[0].metrics["parameters"])]
         cells.append(digits(np.median([run.metrics["fit"].get("seconds", 0.0) for run in some])))
-        if table.limit:
+        if limited:
             memories = np.median([memory(run, table.at) for run in some], 0)
             cells += map(digits, memories)
         if against:
@@ -130,7 +131,7 @@ def markdown(table: Table, runs: Mapping[str, Sequence[Run]]) -> str:
                 pair = (scores[row][:, k], scores[against][:, k])
                 cells.append(compare(*pair, score.time) if row != against else "")
         lines.append(cells)
-    if table.limit:
+    if limited:
         first = next(iter(runs.values()))[0]
         limit = Limit.read(first.path / LIMIT)
         for k, errors in zip(limit.frames, limit.nrmse, strict=True):
@@ -144,7 +145,8 @@ def markdown(table: Table, runs: Mapping[str, Sequence[Run]]) -> str:
 
 def memory(run: Run, at: Sequence[float | str]) -> list[float]:
     """Return the effective memory of a run, in states, at each step."""
-    limit, error = Limit.read(run.path / LIMIT), metrics.nrmse(run.errors[MODEL])
+    limit = Limit.read(run.path / LIMIT)
+    error = metrics.nrmse(run.errors[MODEL][: limit.error.shape[1]])
     steps = [int(step) - 1 for step in at]
     return [effective_memory(limit.frames, limit.nrmse[:, k], error[k]) for k in steps]
 
@@ -161,8 +163,8 @@ def collect(table: Table, options: argparse.Namespace, more: Sequence[str]) -> d
             if finished(place) is None and not options.show:
                 train(place, whole)
             if (run := finished(place)) is not None:
-                if table.limit and not (run / LIMIT).is_file():
-                    limit_of(run)
+                if table.limit is not None and not (run / LIMIT).is_file():
+                    limit_of(run, Options(**table.limit))
                 runs.setdefault(row, []).append(load_run(run))
     return runs
 

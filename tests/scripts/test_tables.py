@@ -109,11 +109,11 @@ def test_limit_adds_its_own_rows_and_effective_memories(tmp_path: Path) -> None:
     found = tables.Limit(np.array([1, 2, 4]), limit, limit, np.ones(3))
     found.write(tmp_path / tables.LIMIT)
     run = replace(run_of(np.full((5, 6), 0.2)), path=tmp_path)
-    text = tables.markdown(tables.Table(rows={"a": []}, at=[1, 6], limit=True), {"a": [run]})
+    text = tables.markdown(tables.Table(rows={"a": []}, at=[1, 6], limit={}), {"a": [run]})
     assert cells(text, "a")[-2:] == ["2.00", "2.00"]
     assert cells(text, "limit of 4 states")[2:4] == ["0.100", "0.100"]
-    with pytest.raises(ValueError, match="limit: true needs score: nrmse, not vrmse"):
-        tables.Table(rows={"a": []}, at=[1], score="vrmse", limit=True)
+    with pytest.raises(ValueError, match="a limit needs score: nrmse, not vrmse"):
+        tables.Table(rows={"a": []}, at=[1], score="vrmse", limit={})
 
 
 def test_finished_run_is_not_repeated(
