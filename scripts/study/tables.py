@@ -12,21 +12,22 @@ The file describes the table:
     at: [1, 10, "6:12", 200]                    # steps, or a range of steps whose mean is taken;
                                                 # for valid times the thresholds, such as [0.4]
     against: stacked                            # row with which the others are compared, pairwise
+    limit: {members: 8, starts: 64}             # add the limit of k states, and effective memories
     published: {"FNO, their page": [0.1, null, null, null]}  # numbers of others, as printed
 
 Finished runs are not repeated; stopped runs resume. Each score is the median over seeds of the
 middle over starts (docs/metrics.md), with its 95 % interval in [..] by bootstrap over seeds and
 starts. The comparison with another row is the ratio of errors (geometric mean over starts) or the
-difference of valid times (mean over starts), at the same starts, with its interval. --show trains
-nothing; --into writes the table into a page, between the lines <!-- NAME --> and
-<!-- end of NAME -->.
+difference of valid times (mean over starts), at the same starts, with its t-interval over seeds and
+starts (metrics.crossed). --show trains nothing; --into writes the table into a page, between the
+lines <!-- NAME --> and <!-- end of NAME -->.
 """
 
 import argparse
 import hashlib
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,68 +38,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from scripts.study.markdown import markdown_table, signed, with_interval, write_into
 from scripts.study.runs import TRAIN, finished
+from scripts.study.scores import SCORES
 from sirve import metrics
 from sirve.errors import UserError, refusing
 from sirve.io.files import MB, parse_yaml, read_text
-from sirve.io.hdf5 import reading
+from sirve.limit import Limit, effective_memory
+from sirve.pipeline.limit import Options, limit_of
 from sirve.report.load import MODEL, Run, load_run
 from sirve.report.style import digits, units
 
-
-def _mean(x: np.ndarray) -> np.ndarray:
-    return x.mean(-1)
-
-
-def _root_mean_square(x: np.ndarray) -> np.ndarray:
-    return np.sqrt((x**2).mean(-1))
-
-
-def _median(x: np.ndarray) -> np.ndarray:
-    return np.median(x, -1)
-
-
-def _rollouts(run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return truth and prediction (n, steps, *shape) and the std of each channel, in float64."""
-    with reading(run.path / "rollouts.h5", "give the folder of a finished run") as file:
-        truth, prediction = (np.asarray(file[name], "f8") for name in ("truth", "prediction"))
-        return truth, prediction, np.asarray(file.attrs["std"])
-
-
-def _vrmse(run: Run) -> np.ndarray:
-    return metrics.vrmse(*_rollouts(run)[:2])
-
-
-def _nrmse_frame(run: Run) -> np.ndarray:
-    """Return metrics.nrmse_frame of each rollout by itself."""
-    pairs = zip(*_rollouts(run)[:2], strict=True)
-    error = np.stack([metrics.nrmse_frame(x[None], y[None]) for x, y in pairs])
-    return np.where(np.isfinite(error), error, np.inf)
-
-
-def _chepuri(run: Run) -> np.ndarray:
-    """||x - x^|| / sqrt(mean_t ||x||^2) in standardised coordinates, as in metrics.vpt_chepuri."""
-    truth, _, std = _rollouts(run)
-    size = metrics.normalised_error(truth, metrics.mean_state(truth), std)
-    return run.errors[MODEL] / _root_mean_square(size)[:, None]
-
-
-@dataclass(frozen=True)
-class Score:
-    """A column: its title, the middle over starts, and the errors (n, steps) of a run."""
-
-    title: str
-    middle: Callable[[np.ndarray], Any]
-    errors: Callable[[Run], np.ndarray] = lambda run: run.errors[MODEL]
-    time: bool = False  # True: the time until the errors exceed a threshold
-
-
-SCORES = {
-    "vrmse": Score("VRMSE @{}", _mean, _vrmse),
-    "nrmse": Score("nRMSE @{}", _root_mean_square),
-    "nrmse_frame": Score("nRMSE @{}, APEBench's", _mean, _nrmse_frame),
-    "valid_time": Score("valid time at {}", _median, time=True),
-    "vpt_chepuri": Score("valid time at {}, Chepuri's", _median, _chepuri, time=True),
-}
+LIMIT = "limit.h5"
 
 
 @dataclass(frozen=True)
@@ -111,11 +60,14 @@ class Table:
     common: Sequence[str] = ()
     seeds: Mapping[str, Sequence[int]] = field(default_factory=dict)
     against: str | None = None
+    limit: Mapping[str, Any] | None = None
     published: Mapping[str, Sequence[float | str | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.score not in SCORES:
             raise ValueError(f"score={self.score} is unknown: take one of {', '.join(SCORES)}")
+        if self.limit is not None and self.score != "nrmse":
+            raise ValueError(f"a limit needs score: nrmse, not {self.score}")
         for row, numbers in self.published.items():
             if len(numbers) != len(self.at):
                 raise ValueError(f"{row} has {len(numbers)} numbers for {len(self.at)} columns")
@@ -147,20 +99,19 @@ def run_scores(run: Run, table: Table) -> np.ndarray:
 
 
 def compare(found: np.ndarray, other: np.ndarray, time: bool) -> str:
-    """Compare two rows, (seeds, starts) each, by their medians over seeds at each start."""
-    pair = np.median(found, 0)[None], np.median(other, 0)[None]
+    """Compare two rows, (seeds, starts) each."""
     if time:
-        return signed(metrics.paired(*pair))
-    return "{:.2f} [{:.2f}, {:.2f}]".format(*metrics.paired(*pair, ratio=True))
+        return signed(metrics.crossed(found, other))
+    return "{:.2f} [{:.2f}, {:.2f}]".format(*metrics.crossed(found, other, ratio=True))
 
 
 def markdown(table: Table, runs: Mapping[str, Sequence[Run]]) -> str:
     """Return the table of the given runs, by row."""
-    score = SCORES[table.score]
+    score, limited = SCORES[table.score], table.limit is not None
     scores = {row: np.stack([run_scores(run, table) for run in some]) for row, some in runs.items()}
     unit = f", {units(next(iter(runs.values()))[0].metrics.get('time_unit'))}" if score.time else ""
     head = ["", "seeds", *(score.title.format(at) + unit for at in table.at), "diverged"]
-    head += ["parameters", "training s"]
+    head += ["parameters", "CPU s", *(f"memory @{at}" for at in table.at if limited)]
     against = table.against if table.against in runs else None
     head += [f"@{at} against {against}" for at in table.at] if against else []
     lines = []
@@ -171,16 +122,33 @@ def markdown(table: Table, runs: Mapping[str, Sequence[Run]]) -> str:
             cells.append(with_interval(found))
         diverged = np.mean([run.score(MODEL, "diverged") for run in some])
         cells += [f"{diverged:.0%}", str(some[0].metrics["parameters"])]
-        cells.append(digits(np.median([run.metrics["seconds"]["train"] for run in some])))
+        cells.append(digits(np.median([run.metrics["fit"].get("seconds", 0.0) for run in some])))
+        if limited:
+            memories = np.median([memory(run, table.at) for run in some], 0)
+            cells += map(digits, memories)
         if against:
             for k in range(len(table.at)):
                 pair = (scores[row][:, k], scores[against][:, k])
                 cells.append(compare(*pair, score.time) if row != against else "")
         lines.append(cells)
+    if limited:
+        first = next(iter(runs.values()))[0]
+        limit = Limit.read(first.path / LIMIT)
+        for k, errors in zip(limit.frames, limit.nrmse, strict=True):
+            cells = [f"limit of {k} states", "", *(digits(errors[int(at) - 1]) for at in table.at)]
+            lines.append([*cells, *[""] * (len(head) - len(cells))])
     for row, numbers in table.published.items():
         printed = ["" if number is None else str(number) for number in numbers]
         lines.append([row, "published", *printed, *[""] * (len(head) - 2 - len(printed))])
     return markdown_table(head, lines)
+
+
+def memory(run: Run, at: Sequence[float | str]) -> list[float]:
+    """Return the effective memory of a run, in states, at each step."""
+    limit = Limit.read(run.path / LIMIT)
+    error = metrics.nrmse(run.errors[MODEL][: limit.error.shape[1]])
+    steps = [int(step) - 1 for step in at]
+    return [effective_memory(limit.frames, limit.nrmse[:, k], error[k]) for k in steps]
 
 
 def collect(table: Table, options: argparse.Namespace, more: Sequence[str]) -> dict[str, list[Run]]:
@@ -195,6 +163,8 @@ def collect(table: Table, options: argparse.Namespace, more: Sequence[str]) -> d
             if finished(place) is None and not options.show:
                 train(place, whole)
             if (run := finished(place)) is not None:
+                if table.limit is not None and not (run / LIMIT).is_file():
+                    limit_of(run, Options(**table.limit))
                 runs.setdefault(row, []).append(load_run(run))
     return runs
 

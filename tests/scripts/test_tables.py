@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 import yaml
+from scipy import stats
 from support import FEW, ROOT, SMALL, configure, quick
 
 from sirve.io.files import read_json
@@ -26,7 +27,7 @@ def run_of(errors: np.ndarray) -> Run:
     """Return a run with these errors (starts, steps)."""
     scores = {"model": {"diverged": 0.25}}
     metrics = {"dt": 0.5, "unit": 1.0, "time_unit": "step", "parameters": 7}
-    metrics |= {"seconds": {"train": 2.0}, "scores": scores}
+    metrics |= {"fit": {"seconds": 2.0}, "scores": scores}
     time = 0.5 * np.arange(1, errors.shape[1] + 1)
     return Run(Path("."), metrics, "", [], time, {"model": errors}, {}, (1,), 1)
 
@@ -53,7 +54,9 @@ def test_scores_of_seeds_and_pairs_are_closed_forms() -> None:
     assert (name, seeds) == ("a", "3")
     assert first.split()[0] == tables.digits(0.2 * np.sqrt(2.5))
     assert cells(text, "a")[4:7] == ["25%", "7", "2.00"]
-    assert cells(text, "a")[7:] == ["0.50 [0.50, 0.50]"] * 2  # paired: the same at every start
+    logs = np.log([1 / 4, 3 / 4, 2 / 4])  # paired: the same at every start
+    low, high = np.exp(stats.t.interval(0.95, 2, logs.mean(), stats.sem(logs)))
+    assert cells(text, "a")[7:] == [f"{np.exp(logs.mean()):.2f} [{low:.2f}, {high:.2f}]"] * 2
     assert cells(text, "b")[7:] == ["", ""]
 
 
@@ -98,6 +101,19 @@ def test_published_numbers_are_printed_as_they_are() -> None:
     assert len(cells(text, "theirs")) == len(cells(text, "a"))
     with pytest.raises(ValueError, match="theirs has 2 numbers for 1 columns"):
         tables.Table(rows={"a": []}, at=[1], published=published)
+
+
+def test_limit_adds_its_own_rows_and_effective_memories(tmp_path: Path) -> None:
+    """A model with the error of the limit of two states has used two."""
+    limit = np.array([0.4, 0.2, 0.1])[:, None, None] * np.ones((3, 5, 6))
+    found = tables.Limit(np.array([1, 2, 4]), limit, limit, np.ones(3))
+    found.write(tmp_path / tables.LIMIT)
+    run = replace(run_of(np.full((5, 6), 0.2)), path=tmp_path)
+    text = tables.markdown(tables.Table(rows={"a": []}, at=[1, 6], limit={}), {"a": [run]})
+    assert cells(text, "a")[-2:] == ["2.00", "2.00"]
+    assert cells(text, "limit of 4 states")[2:4] == ["0.100", "0.100"]
+    with pytest.raises(ValueError, match="a limit needs score: nrmse, not vrmse"):
+        tables.Table(rows={"a": []}, at=[1], score="vrmse", limit={})
 
 
 @pytest.mark.usefixtures("blank_report")

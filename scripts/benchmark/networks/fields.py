@@ -2,18 +2,23 @@
 
 import argparse
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 import torch
 
 from sirve.cores import GRU, LSTM, ConvRecurrent, ResidualRecurrent
 from sirve.cores.fast import lines
 from sirve.cores.recurrent import Layer
+from sirve.training.compiling import compiled
 from sirve.training.objectives.squared_error import SquaredError
 
 from .rounds import rounds, spread_text
 from .steps import adam_step
+
+LINE = "|--:|--:|--:|--:|--:|--:|--:|"
 
 
 def convolutions(options: argparse.Namespace) -> dict[str, Any]:
@@ -41,43 +46,74 @@ def convolutions(options: argparse.Namespace) -> dict[str, Any]:
     print(f"\nConvLSTM, {batch} windows of {frames} frames {size}², {hidden} channels, float32.\n")
     print("| training step, ms | its convolutions alone, ms | GFLOP/s | share |\n|--:|--:|--:|--:|")
     step, other = (1e3 * rows[k]["seconds"]["median"] for k in ("step", "alone"))
-    share = {k: 1 / v for k, v in rows["step"]["ratio"].items()}
-    share["low"], share["high"] = share["high"], share["low"]
+    share = inverse(rows["step"]["ratio"])
     rate = f"{rates['step']:.3g} of {rates['alone']:.3g}"
     print(f"| {step:.3g} | {other:.3g} | {rate} | {spread_text(share)} |")
     return rows
 
 
-def convolutions_on_a_line(options: argparse.Namespace) -> dict[str, Any]:
-    """Compare the convolutions of sirve on a line with those of PyTorch, in the same network."""
+def step_on_a_line(options: argparse.Namespace) -> dict[str, Any]:
+    """Compare a training step on a line: sirve's, compiled, with PyTorch's Conv1d, and in JAX."""
     size, context, horizon = 64, 24, 8
     objective = SquaredError(context=context, horizon=horizon)
     print(
         f"\nresgru, {context} + {horizon} frames of {size} points, kernel 5, ms a training step.\n"
     )
-    print("| windows | sirve | Conv1d | Conv1d / sirve |\n|--:|--:|--:|--:|")
+    print(
+        "| windows | sirve | compiled | Conv1d | jax | sirve / compiled | compiled / jax |\n" + LINE
+    )
     results = {}
     for batch in (4, 16):
         torch.manual_seed(0)
         core = ResidualRecurrent((1, size), GRU(), "periodic", 32, depth=4, kernel=5)
+        torch.nn.init.normal_(core.readout.weight, std=0.01)
         x = torch.randn(batch, objective.length, 1, size)
 
-        def step(core: ResidualRecurrent = core, x: torch.Tensor = x) -> None:
-            objective(core, x).backward()
+        def step(core: ResidualRecurrent = core, x: torch.Tensor = x) -> float:
+            loss = objective(core, x)
+            loss.backward()
+            return float(loss.detach())
 
-        rows = rounds({"sirve": step, "pytorch": by_pytorch(step)}, options.repeats, "sirve")
-        results[str(batch)] = rows
-        sirve, pytorch = (1e3 * rows[k]["seconds"]["median"] for k in ("sirve", "pytorch"))
-        ratio = spread_text(rows["pytorch"]["ratio"])
-        print(f"| {batch} | {sirve:.3g} | {pytorch:.3g} | {ratio} |", flush=True)
+        runs = {"sirve": step, "compiled": compiled_step(core, step), "Conv1d": by_pytorch(step)}
+        if find_spec("jax"):
+            from . import line_scan
+
+            runs["jax"] = line_scan.gradient(core, x, objective)
+        losses = [run() for run in runs.values()]
+        np.testing.assert_allclose(losses, losses[:1] * len(losses), rtol=1e-4)
+        rows = results[str(batch)] = rounds(runs, options.repeats, "compiled")
+        cells = [
+            f"{1e3 * rows[label]['seconds']['median']:.3g}" if label in rows else ""
+            for label in ("sirve", "compiled", "Conv1d", "jax")
+        ]
+        ratio = spread_text(rows["sirve"]["ratio"])
+        other = spread_text(inverse(rows["jax"]["ratio"])) if "jax" in rows else ""
+        print(f"| {batch} | {' | '.join(cells)} | {ratio} | {other} |", flush=True)
     return results
 
 
-def by_pytorch(run: Callable[[], None]) -> Callable[[], None]:
+def inverse(ratio: dict[str, float]) -> dict[str, float]:
+    """Return the spread of 1 / ratio."""
+    return {"median": 1 / ratio["median"], "low": 1 / ratio["high"], "high": 1 / ratio["low"]}
+
+
+def compiled_step(core: ResidualRecurrent, run: Callable[[], float]) -> Callable[[], float]:
+    """Return ``run`` with the step of the core compiled, as by trainer.compile=true."""
+    with compiled(core, True):
+        fast = vars(core)[core.step]
+
+    def quickly() -> float:
+        with patch.dict(vars(core), {core.step: fast}):
+            return run()
+
+    return quickly
+
+
+def by_pytorch(run: Callable[[], float]) -> Callable[[], float]:
     """Return ``run`` with F.conv1d instead of matrix products on lines."""
 
-    def slowly() -> None:
+    def slowly() -> float:
         with patch.object(lines, "covers", lambda _: False):
-            run()
+            return run()
 
     return slowly

@@ -21,7 +21,8 @@ from sirve.data.states import StatesInMemory
 from sirve.data.windows import Windows
 from sirve.forecasting.forecaster import Forecaster
 from sirve.forecasting.normaliser import Normaliser
-from sirve.training.gradient import Hardware, Monitoring, TrainingData, train
+from sirve.training.gradient import TrainingData, train
+from sirve.training.lightning import Hardware, Monitoring
 from sirve.training.module import TrainingModule, TrainingPlan
 from sirve.training.objectives.squared_error import SquaredError
 
@@ -148,6 +149,6 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     results = {"steps": steps(options)}
     if not options.only:
         results |= {"epoch": epoch(options), "convolutions": fields.convolutions(options)}
-        results |= {"lines": fields.convolutions_on_a_line(options)}
+        results |= {"lines": fields.step_on_a_line(options)}
     print(f"\n{time.perf_counter() - begin:.0f} s")
     return results

@@ -50,6 +50,7 @@ class Core(nn.Module, ABC):
     feedback: bool = False  # True if features depend on the readout: no closed form can fit it
     search_grid: ClassVar[Mapping[str, Sequence[Any]]] = {}  # settings of ``init_weights`` to try
     search_noises: ClassVar[Sequence[float]] = (0.0,)  # standard deviations of input noise to try
+    step: ClassVar[str | None] = None  # method of tensors that trainer.compile=true compiles
 
     def __init__(self, shape: tuple[int, ...], residual: bool = True, covariates: int = 0) -> None:
         super().__init__()

@@ -177,6 +177,8 @@ class ResidualRecurrent(_Residual):
     Source: N. Ballas et al., ICLR 2016, section 3 (recurrent convolutional maps of features).
     """
 
+    step = "advance"
+
     def __init__(
         self,
         shape: tuple[int, ...],
@@ -215,17 +217,26 @@ class ResidualRecurrent(_Residual):
             predicted = where_marked(state[cell:], predicted)
         memory, out = state[:cell], []
         for x_t in x.unbind(1):
-            observed = x_t[:, : self.shape[0]]
-            new = [(observed - predicted) / self.scale] if self.innovation else []
-            a = self.body(torch.cat([x_t, memory[0], *new], dim=1))
-            memory = self.cell.step(self.w(a).to(x.dtype), memory, self._recur)
-            phi = torch.cat([F.gelu(self.last(a)), memory[0], *self._frame(x_t), *new], dim=1)
-            if self.innovation:
-                base = observed if self.residual else 0
-                predicted = base + self.scale * self.readout(phi)
+            phi, memory, predicted = self.advance(x_t, memory, predicted)
             out.append(phi)
         after = (predicted, mark_of(x)) if self.innovation else ()
         return torch.stack(out, dim=1), (*memory, *after)
+
+    def advance(self, x: Tensor, memory: State, predicted: Tensor) -> tuple[Tensor, State, Tensor]:
+        """Read one state x (B, C, *space), which had been ``predicted``.
+
+        Returns:
+            The features phi, the memory of the cell, and with ``innovation`` the next prediction.
+        """
+        observed = x[:, : self.shape[0]]
+        new = [(observed - predicted) / self.scale] if self.innovation else []
+        a = self.body(torch.cat([x, memory[0], *new], dim=1))
+        memory = self.cell.step(self.w(a).to(x.dtype), memory, self._recur)
+        phi = torch.cat([F.gelu(self.last(a)), memory[0], *self._frame(x), *new], dim=1)
+        if self.innovation:
+            base = observed if self.residual else 0
+            predicted = base + self.scale * self.readout(phi)
+        return phi, memory, predicted
 
     def _recur(self, h: Tensor, start: int, stop: int) -> Tensor:
         return self.u.part(h, start * self.hidden, stop * self.hidden)

@@ -18,6 +18,7 @@ class Stacked(AnySize):
     is taken to be at rest. A subclass defines ``maps``.
     """
 
+    step = "maps"
     frames: int  # including the present one; 1 is no memory
 
     @property

@@ -17,6 +17,7 @@ from sirve.metrics.bands import band_error as band_error
 from sirve.metrics.bounds import excess as excess
 from sirve.metrics.correlation import correlation_time as correlation_time
 from sirve.metrics.correlation import pearson as pearson
+from sirve.metrics.crossed import crossed as crossed
 from sirve.metrics.error import THRESHOLD as THRESHOLD
 from sirve.metrics.error import diverged as diverged
 from sirve.metrics.error import mean_state as mean_state

@@ -12,9 +12,10 @@ from sirve.data.observe import Observe, Sample
 from sirve.data.sizes import require_sizes, require_whole
 from sirve.errors import UserError
 from sirve.runs.saved import Saved
+from sirve.training.compiling import require_compiles
 from sirve.training.curve import Doubling
 from sirve.training.fits import Fit, Gradient, GradientRidge
-from sirve.training.gradient import Hardware, Monitoring
+from sirve.training.lightning import Hardware, Monitoring
 from sirve.training.objectives.base import Objective
 from sirve.training.varpro import VarPro
 
@@ -83,7 +84,7 @@ def trainer(config: Mapping[str, Any], loaders: int) -> tuple[Hardware, Monitori
     for key, choices in _CHOICES.items():
         if config[key] not in choices:
             raise UserError(f"trainer.{key}={config[key]}; choose from: {', '.join(choices)}")
-    places = ("accelerator", "devices", "strategy", "precision", "timeout")
+    places = ("accelerator", "devices", "strategy", "precision", "timeout", "compile")
     hardware = Hardware(**{key: config[key] for key in places}, loaders=loaders)
     monitoring = Monitoring(
         **{k: config[k] for k in ("validations", "patience", "checkpoint_every")}
@@ -104,6 +105,20 @@ def trainer(config: Mapping[str, Any], loaders: int) -> tuple[Hardware, Monitori
     if hardware.devices > 1 and hardware.strategy != "ddp":
         raise UserError(f"trainer.devices={hardware.devices} needs trainer.strategy=ddp")
     return hardware, monitoring, plan
+
+
+def compiling(hardware: Hardware, fit: Fit, core: Core) -> None:
+    """Refuse trainer.compile=true where nothing is trained by gradient, or cannot be compiled."""
+    if hardware.compile is not True and hardware.compile is not False:
+        raise UserError(f"trainer.compile={hardware.compile}; choose from: true, false")
+    if not hardware.compile:
+        return
+    if not isinstance(fit, Gradient | GradientRidge):
+        raise UserError(
+            f"trainer.compile=true needs fit=gradient, but this model is fitted by {fit.kind}; "
+            "leave it out"
+        )
+    require_compiles(core)
 
 
 def doubling(trainer: Mapping[str, Any], fit: Fit) -> Doubling | None:

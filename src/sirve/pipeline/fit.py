@@ -22,8 +22,9 @@ from sirve.pipeline.job import Fitted, Job
 from sirve.training.calibration import calibrate
 from sirve.training.curve import Doubling
 from sirve.training.fits import Gradient, GradientRidge, NotFitted, ReadoutSearch, Ridge
-from sirve.training.gradient import TrainingData, device, train
+from sirve.training.gradient import TrainingData, train
 from sirve.training.least_squares import solve_readout
+from sirve.training.lightning import device
 from sirve.training.module import TrainingModule
 from sirve.training.ridge_search import Search
 from sirve.training.varpro import VarPro

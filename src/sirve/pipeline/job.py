@@ -14,7 +14,7 @@ from sirve.runs.saved import Saved
 from sirve.tracking.wandb_tracker import Tracker
 from sirve.training.curve import Doubling
 from sirve.training.fits import Fit
-from sirve.training.gradient import Hardware, Monitoring
+from sirve.training.lightning import Hardware, Monitoring
 from sirve.training.module import TrainingPlan
 
 

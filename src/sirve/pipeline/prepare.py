@@ -24,7 +24,7 @@ from sirve.pipeline.job import Job
 from sirve.runs import provenance, resume, run_folder
 from sirve.tracking.wandb_tracker import Tracker
 from sirve.training.fits import Fit, fit_for
-from sirve.training.gradient import Hardware, device_name
+from sirve.training.lightning import Hardware, device_name
 from sirve.training.module import TrainingPlan
 from sirve.training.objectives.base import Objective
 
@@ -59,6 +59,7 @@ def prepare(config: dict[str, Any], config_yaml: str) -> Job:
     checks.hidden(observe, asked, config["sim"]["context"], info, source.sample)
     fit = fit_for(core, asked)
     checks.spread(objective, fit)
+    checks.compiling(hardware, fit, core)
     doubling = checks.doubling(config["trainer"], fit)
     if objective.spread:
         set_spread(core, objective.spread)

@@ -11,7 +11,7 @@ def covers(x: Tensor) -> bool:
     """Return True if ``convolve`` is the faster way for x: a line on a CPU, in full precision."""
     mixed = torch.is_autocast_enabled(x.device.type)
     return (
-        x.ndim == 3 and x.device.type == "cpu" and not mixed and not torch.compiler.is_compiling()
+        x.ndim == 3 and x.device.type == "cpu" and not mixed and not torch.compiler.is_exporting()
     )
 
 
@@ -23,6 +23,8 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, boundary: str) -> T
     multiplied by the kernels. Measured by `scripts/benchmark.py train`. Forward-mode
     differentiation and torch.func are supported.
     """
+    if torch.compiler.is_compiling():  # the compiler derives and fuses the gradients itself
+        return _forward(x, weight, bias, boundary)
     found: Tensor = LineConvolution.apply(x, weight, bias, boundary)
     return found
 
@@ -34,8 +36,7 @@ class LineConvolution(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, weight: Tensor, bias: Tensor | None, boundary: str) -> Tensor:
-        wide = _extend(x.movedim(1, -1), weight.shape[2] // 2, boundary)
-        return _product(wide, weight, bias).movedim(-1, 1)
+        return _forward(x, weight, bias, boundary)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -71,6 +72,11 @@ class LineConvolution(torch.autograd.Function):
         dx = torch.zeros_like(point) if x is None else x
         found = convolve(dx, kernel, bias, ctx.boundary)
         return found if weight is None else found + convolve(point, weight, None, ctx.boundary)
+
+
+def _forward(x: Tensor, weight: Tensor, bias: Tensor | None, boundary: str) -> Tensor:
+    wide = _extend(x.movedim(1, -1), weight.shape[2] // 2, boundary)
+    return _product(wide, weight, bias).movedim(-1, 1)
 
 
 def _extend(x: Tensor, margin: int, boundary: str) -> Tensor:
