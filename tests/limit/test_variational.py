@@ -61,6 +61,7 @@ def test_members_have_the_spread_of_the_posterior() -> None:
     np.testing.assert_allclose(found, np.diag(covariance).mean(), rtol=0.2)
 
 
+@pytest.mark.slow
 def test_more_states_tell_more_of_a_chaotic_field() -> None:
     p = problem(KS, 1.0, noise=0.3, starts=4, observe=Third(), context=6, training=16)
     found = compute(p, [1, 6], members=2)

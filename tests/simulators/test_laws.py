@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import quick
 
 import simulators
 from simulators import SimulationError, Simulator
@@ -281,7 +282,7 @@ def test_parameters_are_frozen(cls: type[Simulator]) -> None:
 
 
 @member
-@pytest.mark.parametrize("states", [1, 30])
+@pytest.mark.parametrize("states", quick([1, 30], 30))
 def test_simulate(cls: type[Simulator], states: int) -> None:
     """States are finite, of the right shape, reproducible, and after the transient."""
     sim = cls()
