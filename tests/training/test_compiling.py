@@ -6,7 +6,10 @@ import torch
 from sirve.cores import Recurrent, ResidualRecurrent, ResidualStacked
 from sirve.cores.cells import GRU, LSTM, RNN
 from sirve.errors import UserError
+from sirve.pipeline import checks
 from sirve.training.compiling import compiled, require_compiles
+from sirve.training.fits import Gradient, Ridge
+from sirve.training.lightning import Hardware
 from sirve.training.objectives.squared_error import SquaredError
 
 CORES = {
@@ -48,6 +51,15 @@ def test_a_compiled_step_has_the_same_loss_and_gradients(name, shape):
 def test_a_core_without_a_step_is_refused():
     with pytest.raises(UserError, match="Recurrent names no step to compile; give"):
         require_compiles(Recurrent((3,), GRU(), 4))
+
+
+def test_a_fit_without_gradient_and_a_number_are_refused():
+    core = CORES["stacked"]((1, 8))
+    with pytest.raises(UserError, match=r"trainer\.compile=true needs fit=gradient, but .* ridge"):
+        checks.compiling(Hardware(compile=True), Ridge(), core)
+    with pytest.raises(UserError, match=r"trainer\.compile=7; choose from: true, false"):
+        checks.compiling(Hardware(compile=7), Gradient(), core)
+    checks.compiling(Hardware(), Ridge(), core)
 
 
 def test_a_machine_that_cannot_compile_is_refused(monkeypatch):

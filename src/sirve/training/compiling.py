@@ -55,7 +55,7 @@ def compiled(core: Core, wanted: bool) -> Iterator[None]:
 
 def _alike(x: Tensor) -> Tensor:
     """Return x in one memory format and with a gradient: each combination is compiled anew."""
-    return x.contiguous() if x.requires_grad else x.contiguous().requires_grad_()
+    return x.contiguous() if x.requires_grad else x.contiguous().detach().requires_grad_()
 
 
 def _trial(x: Tensor) -> Tensor:
