@@ -126,15 +126,21 @@ def copy(killed: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(killed, tmp_path, dirs_exist_ok=True))
 
 
+def killed_and_resumed(folder: Path, *kills: tuple[str, int]) -> dict[str, Any]:
+    """Kill the run in ``folder`` at each place in turn, let it end, and return its content."""
+    for kill in kills:
+        done = run(folder, kill=kill)
+        assert done.returncode == -signal.SIGKILL, done.stderr
+    done = run(folder)
+    assert done.returncode == 0, done.stderr
+    assert "resumes from" in done.stdout
+    return content(folder)
+
+
 def test_a_run_killed_in_a_branch_and_at_its_end_gives_the_same_curve(
     whole: dict[str, Any], copy: Path
 ) -> None:
-    done = run(copy, kill=(CLOSE, 1))
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    done = run(copy)
-    assert done.returncode == 0, done.stderr
-    assert "resumes from" in done.stdout
-    assert same(content(copy), whole)
+    assert same(killed_and_resumed(copy, (CLOSE, 1)), whole)
 
 
 @pytest.mark.slow
@@ -142,13 +148,7 @@ def test_a_run_killed_in_a_branch_and_at_its_end_gives_the_same_curve(
 def test_a_killed_run_gives_the_same_curve(
     whole: dict[str, Any], tmp_path: Path, kills: list[tuple[str, int]]
 ) -> None:
-    for kill in kills:
-        done = run(tmp_path, kill=kill)
-        assert done.returncode == -signal.SIGKILL, done.stderr
-    done = run(tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "resumes from" in done.stdout
-    assert same(content(tmp_path), whole)
+    assert same(killed_and_resumed(tmp_path, *kills), whole)
 
 
 @pytest.mark.slow

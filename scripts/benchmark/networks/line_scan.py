@@ -8,7 +8,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from torch import Tensor
 
 from sirve.cores import ResidualRecurrent
@@ -20,9 +19,9 @@ def weights(core: ResidualRecurrent) -> dict[str, Any]:
     """Return the weights (kernel, inputs, outputs) and biases of the core's convolutions."""
 
     def pair(lift: Lift) -> tuple[Any, Any]:
-        kernel = np.moveaxis(lift.weight.numpy(force=True), 0, -1)  # (I, K, O)
+        kernel = lift.weight.numpy(force=True).transpose(2, 1, 0)
         bias = 0.0 if lift.bias is None else jnp.asarray(lift.bias.numpy(force=True))
-        return jnp.asarray(np.swapaxes(kernel, 0, 1)), bias
+        return jnp.asarray(kernel), bias
 
     found: dict[str, Any] = {"body": [pair(lift) for lift in core.body.lifts]}  # type: ignore[arg-type]
     for name in ("last", "w", "u", "readout"):

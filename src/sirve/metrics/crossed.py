@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import stats
 
-from sirve.metrics.paired import Interval
+from sirve.metrics.paired import Interval, same_starts
 
 
 def crossed(a: np.ndarray, b: np.ndarray, ratio: bool = False, level: float = 0.95) -> Interval:
@@ -35,9 +35,7 @@ def crossed(a: np.ndarray, b: np.ndarray, ratio: bool = False, level: float = 0.
 
     Source: F. E. Satterthwaite, Biometrics Bulletin 2 (1946), eq. 17.
     """
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or not a.size or not b.size:
-        raise ValueError(f"scores of shapes {a.shape} and {b.shape}: give (seeds, n), the same n")
+    a, b = same_starts(a, b)
     with np.errstate(all="ignore"):
         if ratio:
             a, b = np.log(a), np.log(b)

@@ -101,15 +101,21 @@ def paired(
     Raises:
         ValueError: the tables do not have the same starts.
     """
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or not a.size or not b.size:
-        raise ValueError(f"scores of shapes {a.shape} and {b.shape}: give (seeds, n), the same n")
+    a, b = same_starts(a, b)
     with np.errstate(all="ignore"):
         if not ratio:
             return bootstrap(a, _difference, b, level=level, resamples=resamples)
         logs = np.log(a), np.log(b)
         found = bootstrap(logs[0], _difference, logs[1], level=level, resamples=resamples)
         return Interval(*(float(np.exp(x)) for x in found))
+
+
+def same_starts(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return two tables of scores in float64; raise ValueError unless they are (seeds, same n)."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or not a.size or not b.size:
+        raise ValueError(f"scores of shapes {a.shape} and {b.shape}: give (seeds, n), the same n")
+    return a, b
 
 
 def mean(table: np.ndarray) -> np.ndarray:

@@ -109,7 +109,7 @@ def trainer(config: Mapping[str, Any], loaders: int) -> tuple[Hardware, Monitori
 
 def compiling(hardware: Hardware, fit: Fit, core: Core) -> None:
     """Refuse trainer.compile=true where nothing is trained by gradient, or cannot be compiled."""
-    if hardware.compile is not True and hardware.compile is not False:
+    if not isinstance(hardware.compile, bool):
         raise UserError(f"trainer.compile={hardware.compile}; choose from: true, false")
     if not hardware.compile:
         return

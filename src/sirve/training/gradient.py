@@ -124,7 +124,7 @@ def train(
 
 @contextmanager
 def _stopping_all_ranks(trainers: Sequence[pl.Trainer]) -> Iterator[None]:
-    """Where a rank fails, end those that wait for it and raise Stopped."""
+    """If a rank fails, end the ranks that wait for it, and raise Stopped."""
     try:
         yield
     except RuntimeError as error:  # gloo and NCCL raise no type of their own

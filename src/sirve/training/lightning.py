@@ -1,4 +1,4 @@
-"""Lightning's trainer as sirve uses it: its hardware, its ranks, and less to say."""
+"""Builds Lightning's trainer for the hardware, and cleans up its processes and messages."""
 
 import logging
 import os
@@ -33,7 +33,7 @@ _RANK_VARIABLES = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MAST
 
 @dataclass(frozen=True)
 class Hardware:
-    """Where training runs: Lightning's accelerator, devices, strategy and precision.
+    """Settings of the machine for training: Lightning's accelerator, devices, strategy, precision.
 
     The other ranks wait ``timeout`` seconds for a silent one. ``loaders`` processes gather batches
     for each rank; with 0 the rank gathers them itself. ``compile`` compiles the core's step.
@@ -119,6 +119,7 @@ def own_ranks() -> Iterator[None]:
 
 
 def silence() -> None:
+    """Hide Lightning's advice and messages that do not apply to sirve."""
     for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for text in _WARNINGS:
